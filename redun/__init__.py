@@ -1,0 +1,54 @@
+"""redun: workflows as lazy expressions, on a git-style store.
+
+Names are resolved on first use, so that importing redun costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from redun.version import __version__
+
+if TYPE_CHECKING:
+    from redun.expression import Expression as Expression
+    from redun.file import Dir as Dir, File as File, FileSet as FileSet
+    from redun.namespace import get_current_namespace as get_current_namespace, namespace as namespace
+    from redun.scheduler import Scheduler as Scheduler
+    from redun.session import run as run
+    from redun.task import Task as Task, get_task_registry as get_task_registry, task as task
+
+_HOMES = {
+    "Dir": "redun.file",
+    "Expression": "redun.expression",
+    "File": "redun.file",
+    "FileSet": "redun.file",
+    "PartialTask": "redun.task",
+    "Scheduler": "redun.scheduler",
+    "Task": "redun.task",
+    "get_current_namespace": "redun.namespace",
+    "get_current_scheduler": "redun.scheduler",
+    "get_task_registry": "redun.task",
+    "namespace": "redun.namespace",
+    "run": "redun.session",
+    "set_current_scheduler": "redun.scheduler",
+    "task": "redun.task",
+}
+
+version = __version__
+
+__all__ = ["__version__", "version", *_HOMES]  # noqa: PLE0604  (the names are strings, from one table)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'redun' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    # `redun.task` is both a package and a function: whoever imports the package last must not hide the function.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Files as values: identity by content, the stat cache, restoring."""

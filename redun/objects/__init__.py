@@ -1,0 +1,1 @@
+"""What is stored: pure encode and decode, no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""Read models over objects: plain data, no printing."""

@@ -1,0 +1,1 @@
+"""Push, fetch, pull and clone: one verb a file, over the Storage contract."""

@@ -1,0 +1,1 @@
+"""Reduces expressions to values: plans, runs, caches and records jobs."""

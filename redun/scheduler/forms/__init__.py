@@ -1,0 +1,1 @@
+"""Special forms: they take their arguments unevaluated and make no job."""

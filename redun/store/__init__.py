@@ -1,0 +1,1 @@
+"""Where objects are stored: journals, packs, blobs and refs."""

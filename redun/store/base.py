@@ -1,0 +1,122 @@
+"""The ObjectStore contract.  Every implementation passes ``redun.testing.object_store``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from redun.errors import ObjectError, StoreError
+from redun.hashing import Oid
+from redun.objects.oid import short
+
+
+class ObjectMissing(ObjectError):
+    """No object of this name is in the store."""
+
+    def __init__(self, oid: Oid) -> None:
+        super().__init__(f"object {short(oid)} is not in the store")
+        self.oid = oid
+
+
+class ObjectCorrupt(ObjectError):
+    """The bytes stored under a name do not hash to it, or their container is damaged."""
+
+    def __init__(self, oid: Oid | None, where: str, why: str) -> None:
+        name = "an object" if oid is None else f"object {short(oid)}"
+        super().__init__(f"{name} in {where} is damaged: {why}", hint="run `redun fsck` to see what else is")
+        self.oid = oid
+        self.where = where
+
+
+class ReadOnlyStore(StoreError):
+    """Something was to be written to a store that cannot be written."""
+
+
+class Candidate(NamedTuple):
+    """One recorded outcome of an eval."""
+
+    time_us: int  # when the job that made it ended, microseconds since 1970 UTC
+    target: Oid  # a call or a reduction
+
+
+class ObjectStore(ABC):
+    """Immutable objects by name.
+
+    * ``put`` and its kin are idempotent: the same object twice is one object.
+    * A reader never sees half an object: it is whole, or missing, or ``ObjectCorrupt`` is raised.
+    * One thread writes; ``get``, ``has`` and ``open`` may be called from any thread.
+    * Whoever puts a node has put what its hard links name before it.
+    """
+
+    @abstractmethod
+    def put(self, oid: Oid, data: bytes, kind: int) -> None:
+        """Store an object under the name its caller computed: a node's canonical bytes, or a blob (``Kind.BLOB``)."""
+
+    @abstractmethod
+    def put_file(self, path: Path) -> tuple[Oid, int]:
+        """Store a file's content as a blob, streaming; return its oid and its size in bytes.
+
+        Safe to call from any thread.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+
+    @abstractmethod
+    def get(self, oid: Oid) -> bytes:
+        """Return an object's bytes, checked against its name.
+
+        Raises:
+            ObjectMissing: it is not here.
+            ObjectCorrupt: it is here, and damaged.
+        """
+
+    @abstractmethod
+    def open(self, oid: Oid) -> BinaryIO:
+        """Open a blob for reading from its start, without holding it in memory.  Raises as ``get`` does.
+
+        The caller checks the hash of what it streams when it matters.
+        """
+
+    @abstractmethod
+    def has(self, oid: Oid) -> bool:
+        """Tell whether an object is here, whole or not."""
+
+    @abstractmethod
+    def kind_of(self, oid: Oid) -> int | None:
+        """Return an object's kind, None when it is not here."""
+
+    @abstractmethod
+    def iter_oids(self, kind: int | None = None) -> Iterator[tuple[Oid, int]]:
+        """Yield (oid, kind) of each object once, the most recently sealed first; of one kind, when given."""
+
+    @abstractmethod
+    def find_prefix(self, prefix: str, limit: int = 20) -> list[tuple[Oid, int]]:
+        """Return at most ``limit`` (oid, kind) whose hex begins with ``prefix`` (4 to 64 digits), in oid order."""
+
+    @abstractmethod
+    def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
+        """Return all recorded outcomes of an eval, newest first: by time, then by oid, both descending."""
+
+    @abstractmethod
+    def find_producers(self, file_oid: Oid) -> list[Oid]:
+        """Return the calls and reductions that list a file among what they themselves produced, in oid order."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Hand everything put so far to the operating system: it survives a kill of this process."""
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Notice what other processes have written since."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what is held.  Idempotent.  What was put and flushed stays."""
+
+    def find_kind_and_data(self, oid: Oid) -> tuple[int, bytes] | None:
+        """Return kind and bytes, or None when the object is not here: the reader that ``objects.links.walk`` takes."""
+        kind = self.kind_of(oid)
+        return None if kind is None else (kind, self.get(oid))

@@ -1,0 +1,1 @@
+"""The task decorator, its registry, and the source closure that a task hash covers."""

@@ -1,0 +1,1 @@
+"""Public conformance suites, fakes and clocks for tests of redun and of what extends it."""

@@ -1,0 +1,1 @@
+"""Python values as objects: the type registry and the codecs."""
