@@ -12,11 +12,16 @@ from redun.version import __version__
 
 if TYPE_CHECKING:
     from redun.expression import Expression as Expression
-    from redun.file import Dir as Dir, File as File, FileSet as FileSet
-    from redun.namespace import get_current_namespace as get_current_namespace, namespace as namespace
+    from redun.file import Dir as Dir
+    from redun.file import File as File
+    from redun.file import FileSet as FileSet
+    from redun.namespace import get_current_namespace as get_current_namespace
+    from redun.namespace import namespace as namespace
     from redun.scheduler import Scheduler as Scheduler
     from redun.session import run as run
-    from redun.task import Task as Task, get_task_registry as get_task_registry, task as task
+    from redun.task import Task as Task
+    from redun.task import get_task_registry as get_task_registry
+    from redun.task import task as task
 
 _HOMES = {
     "Dir": "redun.file",

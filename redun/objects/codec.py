@@ -48,7 +48,7 @@ def encode_node(kind: int, links: Sequence[Oid], body: Body) -> tuple[Oid, bytes
         NotEncodable: the body holds another type, an integer beyond 64 bits, a lone surrogate, or nests too deep.
     """
     try:
-        data: bytes = _pack([kind, list(links), body])
+        data: bytes = _pack([int(kind), list(links), body])
     except (TypeError, ValueError, OverflowError) as error:
         raise NotEncodable(f"the body of a node of kind {kind} cannot be encoded: {error}") from error
     return hash_node(data), data
@@ -80,5 +80,5 @@ def decode_node(data: bytes) -> Node:
     return Node(kind, links, body)
 
 
-def _refuse_extension(code: int, data: bytes) -> Any:
+def _refuse_extension(code: int, _data: bytes) -> Any:
     raise ValueError(f"extension type {code} has no place in a node")
