@@ -52,19 +52,22 @@ class BadBody(ObjectError):
 _Decode = TypeVar("_Decode", bound=Callable[..., Any])
 
 
-def _checked(decode: _Decode) -> _Decode:
-    """Turn whatever a malformed node makes ``decode`` raise into BadBody."""
+def _checked(kind: Kind) -> Callable[[_Decode], _Decode]:
+    """Refuse nodes of another kind, and turn whatever a malformed one makes ``decode`` raise into BadBody."""
 
-    @wraps(decode)
-    def checked(cls: Any, node: Node) -> Any:
-        if node.kind != cls.KIND:
-            raise BadBody(f"expected a node of kind {cls.KIND.name.lower()}, found kind {node.kind}")
-        try:
-            return decode(cls, node)
-        except (TypeError, ValueError, IndexError, AttributeError) as error:
-            raise BadBody(f"malformed {cls.KIND.name.lower()}: {error}") from None
+    def wrap(decode: _Decode) -> _Decode:
+        @wraps(decode)
+        def checked(cls: Any, node: Node) -> Any:
+            if node.kind != kind:
+                raise BadBody(f"expected a node of kind {kind.name.lower()}, found kind {node.kind}")
+            try:
+                return decode(cls, node)
+            except (TypeError, ValueError, IndexError, AttributeError) as error:
+                raise BadBody(f"malformed {kind.name.lower()}: {error}") from None
 
-    return checked  # type: ignore[return-value]
+        return checked  # type: ignore[return-value]
+
+    return wrap
 
 
 class FileRecord(NamedTuple):
@@ -81,7 +84,7 @@ class FileRecord(NamedTuple):
         return encode_node(Kind.FILE, [], [self.path, self.scheme, self.digest, self.size])
 
     @classmethod
-    @_checked
+    @_checked(Kind.FILE)
     def decode(cls, node: Node) -> FileRecord:
         path, scheme, digest, size = node.body
         if scheme == CONTENT_SCHEME:
@@ -105,7 +108,7 @@ class UnitRecord(NamedTuple):
         return encode_node(Kind.UNIT, [], list(self))
 
     @classmethod
-    @_checked
+    @_checked(Kind.UNIT)
     def decode(cls, node: Node) -> UnitRecord:
         return cls(*node.body)
 
@@ -123,7 +126,7 @@ class TaskRecord(NamedTuple):
         return encode_node(Kind.TASK, self.units, [self.fullname, self.version, self.digest, self.includes])
 
     @classmethod
-    @_checked
+    @_checked(Kind.TASK)
     def decode(cls, node: Node) -> TaskRecord:
         fullname, version, digest, includes = node.body
         return cls(fullname, version, digest, includes, node.links)
@@ -141,7 +144,7 @@ class ValueRecord(NamedTuple):
         return encode_node(Kind.VALUE, self.links, [self.type_name, self.codec, self.payload])
 
     @classmethod
-    @_checked
+    @_checked(Kind.VALUE)
     def decode(cls, node: Node) -> ValueRecord:
         type_name, codec, payload = node.body
         return cls(type_name, codec, payload, node.links)
@@ -159,7 +162,7 @@ class SourceRecord(NamedTuple):
         return encode_node(Kind.SOURCE, [self.subject], [self.text, self.module, self.line])
 
     @classmethod
-    @_checked
+    @_checked(Kind.SOURCE)
     def decode(cls, node: Node) -> SourceRecord:
         (subject,) = node.links
         return cls(subject, *node.body)
@@ -177,7 +180,7 @@ class EvalRecord(NamedTuple):
         return encode_eval(self.task, self.args, self.names, self.salt)
 
     @classmethod
-    @_checked
+    @_checked(Kind.EVAL)
     def decode(cls, node: Node) -> EvalRecord:
         names, salt = node.body
         task, *args = node.links
@@ -201,7 +204,7 @@ class ExpressionRecord(NamedTuple):
         return encode_node(Kind.EXPRESSION, self.links, self.steps)
 
     @classmethod
-    @_checked
+    @_checked(Kind.EXPRESSION)
     def decode(cls, node: Node) -> ExpressionRecord:
         if type(node.body) is not list:
             raise ValueError("expected a list of steps")
@@ -220,7 +223,7 @@ class ReductionRecord(NamedTuple):
         return encode_node(Kind.REDUCTION, [self.eval, self.outcome, *self.produced], self.executable)
 
     @classmethod
-    @_checked
+    @_checked(Kind.REDUCTION)
     def decode(cls, node: Node) -> ReductionRecord:
         eval_oid, outcome, *produced = node.links
         if len(node.body) != len(produced):
@@ -281,7 +284,7 @@ class CallRecord(NamedTuple):
         return encode_node(Kind.CALL, links, body)
 
     @classmethod
-    @_checked
+    @_checked(Kind.CALL)
     def decode(cls, node: Node) -> CallRecord:
         has_reduction, n_children, upstream_counts, is_reusable, n_tasks, produced, own_produced = node.body
         cut = _Cutter(node.links)
@@ -353,7 +356,7 @@ class JobsRecord(NamedTuple):
         return encode_node(Kind.JOBS, links, [self.execution_id, self.epoch_us, list(names), columns])
 
     @classmethod
-    @_checked
+    @_checked(Kind.JOBS)
     def decode(cls, node: Node) -> JobsRecord:
         execution_id, epoch_us, names, columns = node.body
         rows: list[JobRow] = []
@@ -396,7 +399,7 @@ class TagRecord(NamedTuple):
         return encode_node(Kind.TAG, [self.subject, *self.parents], [self.key, self.value, self.is_deleted])
 
     @classmethod
-    @_checked
+    @_checked(Kind.TAG)
     def decode(cls, node: Node) -> TagRecord:
         subject, *parents = node.links
         return cls(subject, parents, *node.body)
@@ -443,7 +446,7 @@ class ExecutionRecord(NamedTuple):
         return encode_node(Kind.EXECUTION, links, body)
 
     @classmethod
-    @_checked
+    @_checked(Kind.EXECUTION)
     def decode(cls, node: Node) -> ExecutionRecord:
         execution_id, argv, status, start_us, end_us, user, host, versions, counts = node.body
         n_root, n_jobs, n_sources, n_tags = counts
