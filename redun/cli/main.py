@@ -1,0 +1,145 @@
+"""The console entry: global options, and the table of commands.
+
+The invariant: `redun --help` imports no command.  The table holds each command's one line of help; the module that
+implements it (``redun/cli/commands/<module>.py``, attribute ``command``) is imported when the command is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from redun.cli import ui
+from redun.cli.errors import MEANINGS, ExitCode, report
+from redun.cli.options import Globals
+from redun.version import __version__
+
+
+class CommandEntry(NamedTuple):
+    """One command as the table knows it."""
+
+    module: str
+    help: str
+    is_hidden: bool = False
+
+
+COMMANDS = {
+    "init": CommandEntry("init", "Make a repository."),
+    "run": CommandEntry("run", "Run a workflow."),
+    "log": CommandEntry("log", "Show executions, jobs, files and where they came from."),
+    "show": CommandEntry("show", "Show one object of the store."),
+    "fsck": CommandEntry("fsck", "Check the repository, and repair what can be."),
+    "remote": CommandEntry("remote", "List, add and remove remotes."),
+    "repo": CommandEntry("remote", "Another name of `remote`.", is_hidden=True),
+    "push": CommandEntry("push", "Send executions and their objects to a remote."),
+    "pull": CommandEntry("pull", "Get executions and their objects from a remote."),
+    "fetch": CommandEntry("fetch", "Get objects from a remote, and remember what it has."),
+    "clone": CommandEntry("clone", "Copy a whole repository."),
+    "help": CommandEntry("help", "Explain redun, or one command."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [name for name, entry in COMMANDS.items() if not entry.is_hidden]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = import_module(f"redun.cli.commands.{entry.module}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command: {args[0]!r}{_did_you_mean(args[0])}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, entry.help) for name, entry in COMMANDS.items() if not entry.is_hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), meaning) for code, meaning in MEANINGS.items()])
+
+
+@click.group(cls=LazyGroup, name="redun", invoke_without_command=True, subcommand_metavar="COMMAND [ARGS]...")
+@click.option("-c", "--config", "config_dir", metavar="DIR", help="The .redun folder to use.")
+@click.option(
+    "--log-level",
+    type=click.Choice(list(ui.LEVELS), case_sensitive=False),
+    default="INFO",
+    show_default=True,
+    help="How much to say along the way; DEBUG adds tracebacks.",
+)
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Say only warnings and errors along the way.")
+@click.version_option(__version__, "-V", "--version", prog_name="redun")
+@click.pass_context
+def cli(ctx: click.Context, config_dir: str | None, log_level: str, is_quiet: bool) -> None:
+    """Run workflows whose results are cached, traced and shared as git shares source."""
+    ctx.obj = Globals(config_dir, log_level.upper(), is_quiet)
+    ui.configure(ctx.obj.log_level, is_quiet=is_quiet)
+    if ctx.invoked_subcommand is None:
+        ui.echo(ctx.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name; ``sys.argv`` when None) and return its exit code.
+
+    A command returns its exit code, or None for 0.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    ui.configure()
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        ui.mute_broken_pipe()
+        return int(ExitCode.OK)
+    return code
+
+
+class RedunClient:
+    """The command line as an object, for programs that call it."""
+
+    def execute(self, argv: Sequence[str] | None = None) -> int:
+        """Run a command line whose first word may be ``redun``, as in ``sys.argv``; return its exit code."""
+        if argv is None:
+            return main()
+        return main(argv[1:] if argv[:1] == ["redun"] else argv)
+
+
+def _invoke(arguments: list[str]) -> int:
+    # click's own main() would turn a closed pipe into exit code 1 before we see it, so its two steps are called here.
+    try:
+        with cli.make_context("redun", arguments) as ctx:
+            result: Any = cli.invoke(ctx)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        return int(report(error))
+    return result if isinstance(result, int) else int(ExitCode.OK)
+
+
+def _did_you_mean(word: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, [name for name, entry in COMMANDS.items() if not entry.is_hidden], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What every command is handed: the global options, and the repository they name.
+
+The invariant: which repository a command works on follows from ``-c``, ``$REDUN_CONFIG`` and the working directory, in
+that order, in this one place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redun.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from redun.store.repository import Repository
+
+CONFIG_FOLDER = ".redun"
+CONFIG_FILE = "redun.ini"
+CONFIG_VARIABLE = "REDUN_CONFIG"
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """The options that stand before the command's name; a command finds them at ``ctx.obj``."""
+
+    config_dir: str | None = None
+    """What ``-c`` said."""
+    log_level: str = "INFO"
+    is_quiet: bool = False
+
+
+class NoConfig(ConfigError):
+    """The folder given with ``-c`` holds no redun.ini."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"expected {CONFIG_FILE} in the folder given with -c, found none: {path}",
+            hint=f"`redun init` makes {CONFIG_FOLDER}/{CONFIG_FILE}; -c takes the {CONFIG_FOLDER} folder itself",
+        )
+        self.path = path
+
+
+class NoRepository(StoreError):
+    """There is no repository where a command that only reads one looked for it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no redun repository at {path}", hint="`redun init` or a first `redun run` makes one")
+        self.path = path
+
+
+def find_config_dir(explicit: str | None, cwd: Path, environ: Mapping[str, str], *, is_init: bool = False) -> Path:
+    """Return the ``.redun`` folder to use; it need not exist.
+
+    ``explicit`` (from ``-c``) comes before ``$REDUN_CONFIG``, then the nearest ``.redun`` in ``cwd`` or a folder above
+    it, then ``cwd/.redun``.  Relative paths start at ``cwd``.
+
+    Args:
+        explicit: what the user gave, None when nothing.
+        cwd: the working directory, absolute.
+        environ: the environment.
+        is_init: the folder is about to be made, so an explicit one need not hold a redun.ini.
+
+    Raises:
+        NoConfig: ``explicit`` is given and holds no redun.ini.
+    """
+    if explicit is not None:
+        path = cwd / Path(explicit).expanduser()
+        if not is_init and not (path / CONFIG_FILE).is_file():
+            raise NoConfig(path)
+        return path
+    if from_environment := environ.get(CONFIG_VARIABLE):
+        return cwd / Path(from_environment).expanduser()
+    for folder in (cwd, *cwd.parents):
+        if (folder / CONFIG_FOLDER).is_dir():
+            return folder / CONFIG_FOLDER
+    return cwd / CONFIG_FOLDER
+
+
+def open_repository(options: Globals, *, writable: bool = False) -> Repository:
+    """Open the repository that the options, the environment and the working directory name.
+
+    Raises:
+        NoConfig: as ``find_config_dir`` does.
+        NoRepository: there is none.
+    """
+    path = find_config_dir(options.config_dir, Path.cwd(), os.environ)
+    if not (path / "objects").is_dir():
+        raise NoRepository(path)
+    from redun.store.repository import Repository
+
+    return Repository.open(path, writable=writable)

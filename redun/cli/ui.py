@@ -1,0 +1,142 @@
+"""The terminal: the only module of the command line that writes to it.
+
+Results go to standard output, bare, so that they can be piped; everything said along the way goes to standard error
+with ``[redun]`` before each line.  A reader who goes away (``redun log | head``) is not an error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
+PREFIX = "[redun] "
+# As git does: leave at once when it fits one screen, keep colours, leave the text on the screen.
+_LESS_OPTIONS = "FRX"
+
+_threshold = LEVELS["INFO"]
+
+
+def configure(log_level: str = "INFO", *, is_quiet: bool = False) -> None:
+    """Set which lines ``log`` and its kin let through; quiet means warnings and errors only."""
+    global _threshold
+    _threshold = LEVELS[log_level]
+    if is_quiet:
+        _threshold = max(_threshold, LEVELS["WARN"])
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows its code; it does not end the program.
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def echo(text: str = "", end: str = "\n") -> None:
+    """Write a result to standard output."""
+    sys.stdout.write(text + end)
+
+
+def echo_bytes(content: bytes) -> None:
+    """Write raw bytes to standard output, after whatever was echoed before."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def debug(text: str) -> None:
+    """Say something that only ``--log-level DEBUG`` shows."""
+    _say("DEBUG", PREFIX, text)
+
+
+def log(text: str) -> None:
+    """Say what is going on, on standard error; each line gets the prefix."""
+    _say("INFO", PREFIX, text)
+
+
+def warn(text: str) -> None:
+    """Say what may be wrong, on standard error."""
+    _say("WARN", PREFIX + "warning: ", text)
+
+
+def error(text: str) -> None:
+    """Say what went wrong, on standard error.  Nothing silences it."""
+    _say("ERROR", "redun: error: ", text)
+
+
+def hint(text: str) -> None:
+    """Say what the user can do about an error just told."""
+    _say("ERROR", "redun: hint: ", text)
+
+
+def is_terminal() -> bool:
+    """Tell whether standard output is a terminal."""
+    return sys.stdout.isatty()
+
+
+def terminal_width(default: int = 80) -> int:
+    """Return the number of columns of the terminal; ``default`` when there is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or default
+    except (OSError, ValueError):
+        return default
+
+
+def page(lines: Iterable[str], *, use_pager: bool = True) -> None:
+    """Write lines to standard output, through ``$PAGER`` (or less) when that is a terminal.
+
+    Lines are taken one by one, so a pager left early ends the work early.
+    """
+    if use_pager and is_terminal():
+        command = os.environ.get("PAGER", "less")
+        if command and _page_through(command, lines):
+            return
+    for line in lines:
+        echo(line)
+
+
+def mute_broken_pipe() -> None:
+    """Send what is still buffered nowhere, so that leaving does not fail on a closed pipe again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        _redirect(stream, nowhere)
+    os.close(nowhere)
+
+
+def _say(level: str, prefix: str, text: str) -> None:
+    if LEVELS[level] < _threshold:
+        return
+    if "\n" in text:
+        text = text.replace("\n", f"\n{prefix}")
+    # One write a line: threads and child processes share the stream, and lines must not mix.
+    sys.stderr.write(f"{prefix}{text}\n")
+
+
+def _page_through(command: str, lines: Iterable[str]) -> bool:
+    """Feed a pager; False when it cannot be started."""
+    import shlex
+    import subprocess
+
+    environment = {**os.environ}
+    environment.setdefault("LESS", _LESS_OPTIONS)
+    try:
+        pager = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, env=environment, text=True)
+    except (OSError, ValueError):
+        return False
+    assert pager.stdin is not None
+    try:
+        with pager.stdin as stream:
+            stream.writelines(line + "\n" for line in lines)
+    except BrokenPipeError:
+        pass
+    pager.wait()
+    return True
+
+
+def _redirect(stream: TextIO, target: int) -> None:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        try:
+            os.dup2(target, stream.fileno())
+        except (OSError, ValueError):  # a stream of a test or of an embedding program: it has no descriptor
+            return
