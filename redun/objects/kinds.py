@@ -307,6 +307,12 @@ class JobStatus(IntEnum):
     DONE = 1
     CACHED = 2
     FAILED = 3
+    STEPPED = 4  # its reduction was reused and its children asked one by one, which made a call not seen before
+    CONTESTED = 5  # no job: the task in the place of the eval has an eval with two different results; the newer call
+
+
+CANDIDATE_STATUSES = frozenset({JobStatus.REDUCED, JobStatus.DONE, JobStatus.STEPPED, JobStatus.CONTESTED})
+"""Rows of these statuses, when they have an eval and an outcome, are recorded outcomes: they enter the eval table."""
 
 
 class JobRow(NamedTuple):
