@@ -90,6 +90,12 @@ class Storage(ABC):
         Only ``store/maintain`` deletes objects; a sealed journal is removed by whoever sealed it.
         """
 
+    def sync(self, names: Iterable[str]) -> None:  # noqa: B027 - doing nothing is right for most
+        """Force what was written under these names to the disk, so that it survives a power cut.
+
+        Does nothing where ``write`` already returns only then, or where nothing survives.  Raises OSError.
+        """
+
 
 def check_name(name: str) -> str:
     """Return a name that stays inside its storage.
