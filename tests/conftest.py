@@ -1,0 +1,50 @@
+"""What all tests share: how Hypothesis searches, and the real command line in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No deadline: one example may wait for a busy machine, and a test that hangs meets the timeout of pytest-timeout.
+settings.register_profile("redun", deadline=None, print_blob=True)
+settings.load_profile("redun")
+
+COMMAND_SECONDS = 60
+
+RedunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def redun_environment() -> dict[str, str]:
+    """The environment without settings of redun's own, wide enough that no line of output is cut."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REDUN_")}
+    return {**kept, "COLUMNS": "200", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def redun_command(tmp_path: Path, redun_environment: dict[str, str]) -> RedunCommand:
+    """Run ``python -m redun ARGUMENTS`` in ``cwd`` (default: ``tmp_path``), expect ``code`` as its exit code."""
+
+    def run(
+        *arguments: str, cwd: Path = tmp_path, code: int = 0, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "redun", *arguments],
+            cwd=cwd,
+            env={**redun_environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        shown = f"redun {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, shown
+        return done
+
+    return run
