@@ -1,0 +1,375 @@
+"""Settings: ``.redun/redun.ini`` as sections by name, and as typed records for what redun itself reads.
+
+The invariant: a setting that cannot be understood is refused with its file and line, never guessed at.  Dotted
+sections nest: ``[executors.batch]`` is ``config["executors"]["batch"]``.  Keys are case-sensitive.  ``${name}`` in a
+value stands for the value of ``name`` in its own section, in ``[DEFAULT]``, or in the environment, the first that has
+it; ``$${`` stands for a plain ``${``.  Values of ``[DEFAULT]`` can be looked up in each section and belong to none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redun.ini import BadIni, parse_ini
+
+DEFAULT_SECTION = "DEFAULT"
+DURABILITIES = ("off", "commit", "job")
+CODE_HASHES = ("closure", "function")
+FILE_HASHES = ("content", "stat")
+DEFAULT_KEEP_BYTES = 16 << 20
+_VARIABLE = re.compile(r"\$(\$\{|\{([^{}]*)\})")
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
+_SIZE_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_TRUTHS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
+_MAX_INTERPOLATIONS = 20
+
+ConfigDict = Mapping[str, Mapping[str, Any]]
+_Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerSettings:
+    """``[scheduler]``: what stands here now; other keys are read by whoever they concern."""
+
+    ignore_warnings: tuple[str, ...] = ()
+    job_status_interval_seconds: float = 20.0  # 0 or less: no status table
+    code_hash: str = "closure"  # "function": a task's own text alone
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """``[files]``: how files are identified, and up to which size their contents are kept."""
+
+    hash: str = "content"  # "stat": size and time of change, for huge files
+    keep_bytes: int = DEFAULT_KEEP_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySettings:
+    """``[repository]``: where the objects are, when not beside the settings, and when to fsync."""
+
+    url: str | None = None
+    durability: str = "commit"
+    config_dir: str | None = None  # filled in when the settings were read from a file
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSettings:
+    """``[remotes.NAME]``: another repository."""
+
+    name: str
+    url: str  # as written: a relative path starts at the project directory, the parent of ``.redun``
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    text: str
+    where: str
+    line: int | None
+
+
+class Section(Mapping[str, Any]):
+    """One section: its settings as text, and the sections nested in it.
+
+    ``get``, ``getint``, ``getfloat`` and ``getboolean`` take a default as second argument or as ``fallback``.
+    """
+
+    def __init__(self, config: Config, path: _Path) -> None:
+        self._config = config
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """The dotted name."""
+        return ".".join(self._path)
+
+    def __getitem__(self, key: str) -> Any:
+        child = (*self._path, key)
+        value = self._config.find_text(self._path, key)
+        if value is not None:
+            return value
+        if self._config.has_section(child):
+            return Section(self._config, child)
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._config.iter_keys(self._path)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"Section({self.name!r}, {list(self)})"
+
+    def getint(self, key: str, default: int | None = None, *, fallback: int | None = None) -> int | None:
+        """Return a whole number.  Raises BadIni when the text is none."""
+        found: int | None = self._convert(key, int, "a whole number", default if fallback is None else fallback)
+        return found
+
+    def getfloat(self, key: str, default: float | None = None, *, fallback: float | None = None) -> float | None:
+        """Return a number.  Raises BadIni when the text is none."""
+        found: float | None = self._convert(key, float, "a number", default if fallback is None else fallback)
+        return found
+
+    def getboolean(self, key: str, default: bool | None = None, *, fallback: bool | None = None) -> bool | None:
+        """Return yes/no, true/false, on/off or 1/0 as a boolean.  Raises BadIni for other texts."""
+
+        def convert(text: str) -> bool:
+            return _TRUTHS[text.lower()]
+
+        found: bool | None = self._convert(key, convert, "yes or no", default if fallback is None else fallback)
+        return found
+
+    def getsize(self, key: str, default: int) -> int:
+        """Return a number of bytes, written plain or with KiB, MiB or GiB.  Raises BadIni for other texts."""
+
+        def convert(text: str) -> int:
+            match = _SIZE.fullmatch(text)
+            if match is None:
+                raise ValueError
+            return int(match[1]) * _SIZE_UNITS[match[2]]
+
+        size: int = self._convert(key, convert, "a size (as 16 MiB)", default)
+        return size
+
+    def getchoice(self, key: str, choices: tuple[str, ...], default: str) -> str:
+        """Return one of the texts allowed.  Raises BadIni for others."""
+
+        def convert(text: str) -> str:
+            if text not in choices:
+                raise ValueError
+            return text
+
+        choice: str = self._convert(key, convert, " or ".join(choices), default)
+        return choice
+
+    def _convert(self, key: str, convert: Any, expected: str, default: Any) -> Any:
+        text = self._config.find_text(self._path, key)
+        if text is None:
+            return default
+        try:
+            return convert(text.strip())
+        except (ValueError, KeyError):
+            raise self._config.bad(self._path, key, f"expected {expected}, found {text!r}") from None
+
+
+class Config:
+    """All settings of one place.
+
+    Args:
+        config_dict: section name to {key: value}; a dotted name nests.
+        environ: where ``${name}`` looks last; the process's environment when None.
+    """
+
+    def __init__(self, config_dict: ConfigDict | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._sections: dict[_Path, dict[str, _Value]] = {}
+        if config_dict:
+            self.read_dict(config_dict)
+
+    def read_path(self, path: str | Path) -> None:
+        """Add the settings of a file.
+
+        Raises:
+            BadIni: it is malformed, not UTF-8, or holds a setting that this program has no use for.
+            OSError: it cannot be read.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise BadIni(str(path), None, f"not UTF-8: {error}") from None
+        self.read_string(text, str(path))
+        folder = str(Path(path).parent)
+        self._sections.setdefault(("repository",), {})["config_dir"] = _Value(
+            folder.replace("${", "$${"), str(path), None
+        )
+
+    def read_string(self, text: str, source: str = "<string>") -> None:
+        """Add the settings of an ini text; ``source`` is what to call it in messages.  Raises as ``read_path`` does."""
+        for name, section in parse_ini(text, source).items():
+            settings = self._sections.setdefault(tuple(name.split(".")), {})
+            for key, setting in section.settings.items():
+                settings[key] = _Value(setting.value, source, setting.line)
+        self._refuse_database()
+
+    def read_dict(self, config_dict: ConfigDict) -> None:
+        """Add settings given as section name to {key: value}; values are taken as their text, dicts as sections."""
+        for name, settings in config_dict.items():
+            self._read_section(tuple(name.split(".")), settings)
+        self._refuse_database()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a section, ``default`` when there is none."""
+        return Section(self, (key,)) if self.has_section((key,)) else default
+
+    def __getitem__(self, key: str) -> Section:
+        if not self.has_section((key,)):
+            raise KeyError(key)
+        return Section(self, (key,))
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.has_section((key,))
+
+    def keys(self) -> list[str]:
+        """Return the names of the outermost sections."""
+        return list(dict.fromkeys(path[0] for path in self._sections if path[0] != DEFAULT_SECTION))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def items(self) -> list[tuple[str, Section]]:
+        """Return the outermost sections by name."""
+        return [(name, Section(self, (name,))) for name in self.keys()]
+
+    def get_config_dict(self, replace_config_dir: str | None = None) -> dict[str, dict[str, str]]:
+        """Return what makes an equal Config elsewhere: texts as written, so that ``${name}`` is filled in over there.
+
+        Args:
+            replace_config_dir: what to say as ``[repository] config_dir`` instead.
+        """
+        found = {
+            ".".join(path): {key: value.text for key, value in settings.items()}
+            for path, settings in self._sections.items()
+        }
+        if replace_config_dir is not None:
+            found.setdefault("repository", {})["config_dir"] = replace_config_dir
+        return found
+
+    @property
+    def scheduler(self) -> SchedulerSettings:
+        """``[scheduler]``.  Raises BadIni when a value does not fit; so do its kin below."""
+        section = Section(self, ("scheduler",))
+        words = str(section.get("ignore_warnings", "")).replace(",", " ").split()
+        interval = section.getfloat("job_status_interval", 20.0)
+        assert interval is not None, "there is a default"
+        return SchedulerSettings(tuple(words), interval, section.getchoice("code_hash", CODE_HASHES, "closure"))
+
+    @property
+    def files(self) -> FileSettings:
+        """``[files]``."""
+        section = Section(self, ("files",))
+        return FileSettings(
+            section.getchoice("hash", FILE_HASHES, "content"), section.getsize("keep_bytes", DEFAULT_KEEP_BYTES)
+        )
+
+    @property
+    def repository(self) -> RepositorySettings:
+        """``[repository]``."""
+        section = Section(self, ("repository",))
+        durability = section.getchoice("durability", DURABILITIES, "commit")
+        return RepositorySettings(section.get("url"), durability, section.get("config_dir"))
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """``[limits]``: how many of each resource there are."""
+        section = Section(self, ("limits",))
+        found: dict[str, int] = {}
+        for name in section:
+            count = section.getint(name)
+            if count is None or count < 0:
+                raise self.bad(("limits",), name, f"expected 0 or more, found {count}")
+            found[name] = count
+        return found
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """``[tags]``: key to value, as written, of the tags that every run gets."""
+        section = Section(self, ("tags",))
+        return {key: section[key] for key in section}
+
+    @property
+    def executors(self) -> dict[str, Section]:
+        """The sections ``[executors.NAME]`` by name."""
+        return dict(self._iter_named("executors"))
+
+    @property
+    def remotes(self) -> dict[str, RemoteSettings]:
+        """The sections ``[remotes.NAME]`` by name."""
+        found: dict[str, RemoteSettings] = {}
+        for name, section in self._iter_named("remotes"):
+            url = section.get("url")
+            if not url:
+                raise self.bad(("remotes", name), "url", f"expected a url for remote {name!r}, found none")
+            found[name] = RemoteSettings(name, url)
+        return found
+
+    def has_section(self, path: _Path) -> bool:
+        """Tell whether there is a section of this path, with settings of its own or with sections in it."""
+        return any(known[: len(path)] == path for known in self._sections)
+
+    def iter_keys(self, path: _Path) -> Iterator[str]:
+        """Yield the keys of a section, then the names of the sections in it."""
+        depth = len(path)
+        names = dict.fromkeys(self._sections.get(path, ()))
+        names.update(
+            dict.fromkeys(known[depth] for known in self._sections if len(known) > depth and known[:depth] == path)
+        )
+        return iter(names)
+
+    def find_text(self, path: _Path, key: str) -> str | None:
+        """Return the text of a setting with ``${name}`` filled in; None when neither section nor DEFAULT has it."""
+        value = self._find(path, key)
+        return None if value is None else self._fill_in(path, key, value, 0)
+
+    def bad(self, path: _Path, key: str, why: str) -> BadIni:
+        """Return the error for a setting, with its file and line."""
+        value = self._find(path, key)
+        where, line = (value.where, value.line) if value is not None else (self._place(path), None)
+        return BadIni(where, line, f"[{'.'.join(path)}] {key}: {why}")
+
+    def _find(self, path: _Path, key: str) -> _Value | None:
+        own = self._sections.get(path, {}).get(key)
+        return own if own is not None else self._sections.get((DEFAULT_SECTION,), {}).get(key)
+
+    def _fill_in(self, path: _Path, key: str, value: _Value, depth: int) -> str:
+        if "${" not in value.text:
+            return value.text
+        if depth > _MAX_INTERPOLATIONS:
+            raise self.bad(path, key, "its ${...} lead back to itself")
+
+        def replace(match: re.Match[str]) -> str:
+            name = match[2]
+            if name is None:
+                return "${"
+            found = self._find(path, name)
+            if found is not None:
+                return self._fill_in(path, key, found, depth + 1)
+            if name in self._environ:
+                return self._environ[name]
+            raise self.bad(
+                path, key, f"${{{name}}} is neither in its section, nor in [DEFAULT], nor in the environment"
+            )
+
+        return _VARIABLE.sub(replace, value.text)
+
+    def _iter_named(self, group: str) -> Iterator[tuple[str, Section]]:
+        for path in list(self._sections):
+            if len(path) > 1 and path[0] == group:
+                yield ".".join(path[1:]), Section(self, path)
+
+    def _read_section(self, path: _Path, settings: Mapping[str, Any]) -> None:
+        own = self._sections.setdefault(path, {})
+        for key, value in settings.items():
+            if isinstance(value, Mapping):
+                self._read_section((*path, key), value)
+            else:
+                own[key] = _Value(str(value), "<dict>", None)
+
+    def _place(self, path: _Path) -> str:
+        values = self._sections.get(path) or {}
+        return next((value.where for value in values.values()), "<settings>")
+
+    def _refuse_database(self) -> None:
+        value = self._sections.get(("backend",), {}).get("db_uri")
+        if value is not None:
+            raise BadIni(
+                value.where,
+                value.line,
+                f"[backend] db_uri = {value.text}: redun keeps its objects in files, there is no database",
+                hint="remove it; `[repository] url = PATH` says where the repository is, when not beside redun.ini",
+            )
