@@ -280,10 +280,6 @@ class Refs:
         wanted = prefix.lower()
         return [name for name in self.iter_names(remote=remote) if execution_id_of(name).startswith(wanted)]
 
-    def delete(self, name: str, *, remote: str | None = None) -> None:
-        """Remove a ref; nothing happens when there is none."""
-        self._storage.delete(_path(name, remote))
-
     def iter_strangers(self) -> Iterator[str]:
         """Yield the names under ``refs/`` that are no ref of this repository or of a remote: what fsck tells of."""
         for entry in self._storage.iter_entries("refs"):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterable, Iterator
-from io import BytesIO
-from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redun.hashing import Buffer, Oid
+from redun.hashing import Oid
+from redun.store.memory_storage import MemoryStorage
 from redun.store.refs import (
     BadRef,
     BadRefName,
@@ -25,50 +22,14 @@ from redun.store.refs import (
     is_ref_name,
     ref_name,
 )
-from redun.store.storage import Entry, NameMissing, Storage
+from redun.testing.probed import ProbedStorage
 
 UUID = "6c1d2f3e-1111-4222-8333-abcdefabcdef"
 START = 1_750_000_000_123_456
 
 
-class DictStorage(Storage):
-    """A Storage over a dict that counts what is opened."""
-
-    location = "dict"
-
-    def __init__(self) -> None:
-        self.contents: dict[str, bytes] = {}
-        self.reads: list[str] = []
-
-    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        self.reads.append(name)
-        if name not in self.contents:
-            raise NameMissing(name, self.location)
-        end = None if length is None else start + length
-        return self.contents[name][start:end]
-
-    def view(self, name: str) -> Buffer:
-        return self.read(name)
-
-    def open(self, name: str) -> BinaryIO:
-        return BytesIO(self.read(name))
-
-    def write(self, name: str, content: Buffer | Iterable[Buffer]) -> None:
-        assert isinstance(content, bytes)
-        self.contents[name] = content
-
-    def write_file(self, name: str, path: Path) -> None:
-        self.write(name, path.read_bytes())
-
-    def size(self, name: str) -> int | None:
-        return len(self.contents[name]) if name in self.contents else None
-
-    def iter_entries(self, prefix: str) -> Iterator[Entry]:
-        start = f"{prefix}/" if prefix else ""
-        return (Entry(name, len(self.contents[name]), 0) for name in sorted(self.contents) if name.startswith(start))
-
-    def delete(self, name: str) -> None:
-        self.contents.pop(name, None)
+def _storage() -> ProbedStorage:
+    return ProbedStorage(MemoryStorage())
 
 
 def _ref(start_us: int = START, execution_id: str = UUID, **changes: object) -> ExecutionRef:
@@ -161,10 +122,10 @@ def test_an_unknown_key_is_ignored() -> None:
 )
 def test_a_malformed_ref_is_refused_by_name(change, why) -> None:
     """A text that is not a ref's raises BadRef, with the file and what was wrong."""
-    storage = DictStorage()
+    storage = _storage()
     ref = _ref()
     path = f"refs/executions/{ref.name}"
-    storage.contents[path] = change(ref.encode())
+    storage.write(path, change(ref.encode()))
     with pytest.raises(BadRef, match=why) as caught:
         Refs(storage).read(ref.name)
     assert caught.value.path == path
@@ -197,7 +158,7 @@ def test_a_ref_cut_anywhere_is_refused(at: int) -> None:
 def test_a_name_cannot_reach_outside_its_folder(name: str) -> None:
     """Only names of the one form are taken."""
     with pytest.raises(BadRefName):
-        Refs(DictStorage()).read(name)
+        Refs(_storage()).read(name)
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "-x", "a.b", "a b", "\u00e9"])
@@ -206,7 +167,7 @@ def test_a_remote_name_cannot_reach_outside_its_folder(name: str) -> None:
     with pytest.raises(BadRefName):
         check_remote_name(name)
     with pytest.raises(BadRefName):
-        list(Refs(DictStorage()).iter_names(remote=name))
+        list(Refs(_storage()).iter_names(remote=name))
 
 
 def test_a_start_beyond_the_calendar_is_refused() -> None:
@@ -217,33 +178,33 @@ def test_a_start_beyond_the_calendar_is_refused() -> None:
 
 def test_names_are_listed_newest_first_without_opening_a_file() -> None:
     """Listing opens nothing, and passes over what is no ref."""
-    storage = DictStorage()
+    storage = _storage()
     refs = Refs(storage)
     made = [_ref(START + step) for step in (5, 1, 9)]
     for ref in made:
         refs.write(ref)
-    storage.contents["refs/executions/.DS_Store"] = b"?"
+    storage.write("refs/executions/.DS_Store", b"?")
     newest = [made[2].name, made[0].name, made[1].name]
     assert list(refs.iter_names()) == newest
     assert list(refs.iter_names(newest_first=False)) == newest[::-1]
-    assert storage.reads == []
+    assert [verb for verb, _ in storage.calls if verb in ("read", "view", "open")] == []
     assert list(refs.iter_strangers()) == ["refs/executions/.DS_Store"]
 
 
 def test_only_as_many_refs_are_opened_as_are_asked_for() -> None:
     """``iter_refs(2)`` reads two files of many."""
-    storage = DictStorage()
+    storage = _storage()
     refs = Refs(storage)
     for step in range(10):
         refs.write(_ref(START + step))
     assert [ref.start_us for ref in refs.iter_refs(2)] == [START + 9, START + 8]
-    assert len(storage.reads) == 2
+    assert len(storage.names("read")) == 2
     assert len(list(refs.iter_refs())) == 10
 
 
 def test_a_prefix_of_a_uuid_finds_its_refs() -> None:
     """Either case is accepted; the newest stands first."""
-    refs = Refs(DictStorage())
+    refs = Refs(_storage())
     for step, raw in enumerate(("aa11", "aa22", "bb33")):
         refs.write(_ref(START + step, f"{raw}0000-1111-4222-8333-abcdefabcdef"))
     assert [name[24:28] for name in refs.find("AA")] == ["aa22", "aa11"]
@@ -253,7 +214,7 @@ def test_a_prefix_of_a_uuid_finds_its_refs() -> None:
 
 def test_refs_of_a_remote_stand_apart() -> None:
     """What was seen at a remote is no execution of this repository."""
-    refs = Refs(DictStorage())
+    refs = Refs(_storage())
     refs.write(_ref(), remote="origin")
     assert list(refs.iter_names()) == []
     assert list(refs.iter_names(remote="origin")) == [_ref().name]
@@ -265,10 +226,10 @@ def test_refs_of_a_remote_stand_apart() -> None:
 def test_a_missing_ref_is_named() -> None:
     """Reading what is not there names the file; iterating passes over what vanished."""
     with pytest.raises(RefMissing, match="refs/executions/2025"):
-        Refs(DictStorage()).read(_ref().name)
+        Refs(_storage()).read(_ref().name)
 
 
 def test_a_ref_whose_name_does_not_fit_is_not_written() -> None:
     """A ref is written only under the name that its start and id give."""
     with pytest.raises(BadRefName):
-        Refs(DictStorage()).write(_ref(name=ref_name(START + 1, UUID)))
+        Refs(_storage()).write(_ref(name=ref_name(START + 1, UUID)))

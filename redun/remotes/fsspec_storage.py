@@ -1,0 +1,145 @@
+"""Storage at any URL that fsspec has a file system for: ``s3://``, ``gs://``, ``az://``, ``sftp://``, ``memory://``.
+
+The invariant is the contract's: what stands under a name is whole.  Object stores put a whole object or none; on other
+file systems a content goes to a temporary name and is moved.  Listings are never cached: another machine may write.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from redun.hashing import READ_SIZE_BYTES, Buffer
+from redun.remotes.location import UnsupportedUrl
+from redun.store.base import ReadOnlyStore
+from redun.store.storage import Entry, NameMissing, Storage, check_name
+
+TEMPORARY_PREFIX = ".tmp-"
+_WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
+_TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "created")
+
+
+class FsspecStorage(Storage):
+    """A folder or bucket prefix behind a URL."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        """Connect lazily.
+
+        Args:
+            url: as fsspec writes it.
+            options: what the file system takes (credentials, endpoints).
+
+        Raises:
+            UnsupportedUrl: fsspec knows no such scheme, or lacks the package for it.
+        """
+        from fsspec.core import url_to_fs
+
+        self.location = url
+        try:
+            self._fs, root = url_to_fs(url, use_listings_cache=False, **options)
+        except (ValueError, ImportError) as error:
+            scheme = url.partition("://")[0]
+            hint = f"`pip install redun[{scheme}]`" if scheme == "s3" else "install the package that it names"
+            raise UnsupportedUrl(url, str(error), hint) from error
+        self._root = str(root).rstrip("/")
+        protocol = self._fs.protocol
+        self._is_whole = bool(_WHOLE_OBJECTS & {protocol, *([] if isinstance(protocol, str) else protocol)})
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        if length == 0:
+            return b""
+        end = None if length is None else start + length
+        with self._missing(name):
+            content: bytes = self._fs.cat_file(self._locate(name), start=start or None, end=end)
+        return content
+
+    def view(self, name: str) -> Buffer:
+        return self.read(name)
+
+    def open(self, name: str) -> BinaryIO:
+        with self._missing(name):
+            stream: BinaryIO = self._fs.open(self._locate(name), "rb")
+        return stream
+
+    def write(self, name: str, content: Buffer | Iterable[Buffer]) -> None:
+        path = self._locate(name)
+        if isinstance(content, (bytes, bytearray, memoryview)):
+            self._put(path, lambda target: self._fs.pipe_file(target, bytes(content)))
+            return
+        # A stream that fails halfway must leave nothing there, and few file systems can give up an upload.
+        with tempfile.NamedTemporaryFile(prefix=TEMPORARY_PREFIX) as spool:
+            for piece in content:
+                spool.write(piece)
+            spool.flush()
+            self._put(path, lambda target: self._fs.put_file(spool.name, target))
+
+    def write_file(self, name: str, path: Path) -> None:
+        with path.open("rb") as stream:
+            self.write(name, iter(lambda: stream.read(READ_SIZE_BYTES), b""))
+
+    def size(self, name: str) -> int | None:
+        try:
+            info = self._fs.info(self._locate(name))
+        except FileNotFoundError:
+            return None
+        return None if info["type"] == "directory" else int(info["size"])
+
+    def iter_entries(self, prefix: str) -> Iterator[Entry]:
+        folder = self._locate(prefix) if prefix else self._root
+        try:
+            found = self._fs.find(folder, detail=True)
+        except FileNotFoundError:
+            return
+        skip = len(self._root.lstrip("/"))
+        rows = sorted((path.lstrip("/")[skip:].lstrip("/"), info) for path, info in found.items())
+        for name, info in rows:
+            is_below = not prefix or name.startswith(f"{prefix}/")
+            if is_below and not name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
+                yield Entry(name, int(info["size"]), _modified_us(info))
+
+    def delete(self, name: str) -> None:
+        try:
+            self._fs.rm_file(self._locate(name))
+        except FileNotFoundError:
+            return
+
+    def _locate(self, name: str) -> str:
+        return f"{self._root}/{check_name(name)}"
+
+    def _put(self, path: str, send: Any) -> None:
+        folder, _, last = path.rpartition("/")
+        try:
+            if self._is_whole:
+                send(path)
+                return
+            self._fs.makedirs(folder, exist_ok=True)
+            temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}-{last}"
+            send(temporary)
+            self._fs.mv(temporary, path)
+        except PermissionError as error:
+            raise ReadOnlyStore(f"{self.location} cannot be written: {error}") from error
+
+    @contextmanager
+    def _missing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, IsADirectoryError):
+            raise NameMissing(name, self.location) from None
+
+
+def _modified_us(info: dict[str, Any]) -> int:
+    """Return when something was written, in whichever of its spellings the file system tells it; 0 when it does not."""
+    for key in _TIME_KEYS:
+        moment = info.get(key)
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+        if isinstance(moment, datetime):
+            return int(moment.timestamp() * 1_000_000)
+        if isinstance(moment, (int, float)):
+            return int(moment * 1_000_000)
+    return 0

@@ -1,0 +1,82 @@
+"""From what a user calls a remote to the Storage that holds it.
+
+The invariant: a relative path means the same whoever says it and wherever: it starts at the project directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from redun.errors import RemoteError
+from redun.store.format_file import has_format
+from redun.store.local_storage import LocalStorage
+from redun.store.storage import Storage
+
+_FILE_SCHEME = "file://"
+REPOSITORY_FOLDER = ".redun"
+
+
+class UnsupportedUrl(RemoteError):
+    """A URL of a kind that this installation cannot reach."""
+
+    def __init__(self, url: str, why: str, hint: str) -> None:
+        super().__init__(f"cannot reach {url}: {why}", hint=hint)
+        self.url = url
+
+
+def is_local(url: str) -> bool:
+    """Tell whether a URL is a path of this machine's file system."""
+    return "://" not in url or url.startswith(_FILE_SCHEME)
+
+
+def locate(url: str, base: Path) -> str:
+    """Return a URL that no longer depends on the working directory: a relative path is taken from ``base``."""
+    if not is_local(url):
+        return url.rstrip("/")
+    return str((base / Path(url.removeprefix(_FILE_SCHEME)).expanduser()).resolve())
+
+
+def open_storage(url: str, base: Path | None = None) -> Storage:
+    """Return the storage behind a path or a URL.  Nothing is read yet.
+
+    Args:
+        url: a path, ``file://`` or any URL that fsspec has a file system for.
+        base: where a relative path starts; the working directory when None.
+
+    Raises:
+        UnsupportedUrl: there is no such scheme, or the package that reaches it is not installed.
+    """
+    if is_local(url):
+        return LocalStorage(Path(locate(url, base or Path.cwd())))
+    from redun.remotes.fsspec_storage import FsspecStorage
+
+    return FsspecStorage(url)
+
+
+def open_repository_storage(url: str, base: Path | None = None) -> Storage:
+    """Return the storage of the repository at a URL: the place itself, or the ``.redun`` folder in it.
+
+    Raises:
+        UnsupportedUrl: as ``open_storage`` does.
+    """
+    storage = open_storage(url, base)
+    if not has_format(storage):
+        inner = open_storage(f"{url.rstrip('/')}/{REPOSITORY_FOLDER}", base)
+        if has_format(inner):
+            return inner
+    return storage
+
+
+def folder_name(url: str) -> str:
+    """Return what to call a clone of a URL: its last part, without ``.redun``.
+
+    Raises:
+        UnsupportedUrl: the URL has no part that could be a folder's name.
+    """
+    parts = [part for part in url.partition("://")[2 if "://" in url else 0].rstrip("/").split("/") if part]
+    while parts and parts[-1] == REPOSITORY_FOLDER:
+        parts.pop()
+    name = parts[-1].removesuffix(REPOSITORY_FOLDER) if parts else ""
+    if name in ("", ".", ".."):
+        raise UnsupportedUrl(url, "it has no name for the new folder", "name the folder: `redun clone URL DIR`")
+    return name

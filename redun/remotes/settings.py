@@ -1,0 +1,110 @@
+"""Remotes as ``redun.ini`` lists them: ``[remotes.NAME] url``.
+
+The invariant: changing one leaves every other line of the file as it was, comments included, and a reader sees the old
+file or the new one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from redun.config import Config, RemoteSettings
+from redun.errors import RemoteError
+from redun.ini import remove_section, set_value
+from redun.store.local_storage import LocalStorage
+from redun.store.refs import check_remote_name
+
+DEFAULT_REMOTE = "origin"
+
+
+class RemoteUnknown(RemoteError):
+    """No remote of this name is in the settings."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        others = f"; there are {', '.join(known)}" if known else ""
+        super().__init__(f"there is no remote {name!r}{others}", hint=f"`redun remote add {name} URL` adds it")
+        self.name = name
+
+
+class RemoteExists(RemoteError):
+    """A remote of this name is in the settings already."""
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(
+            f"there is a remote {name!r} already: {url}", hint=f"`redun remote set-url {name} URL` changes it"
+        )
+        self.name = name
+
+
+def load_remotes(config_path: Path) -> dict[str, RemoteSettings]:
+    """Return the remotes that a ``redun.ini`` lists, in its order; none when there is no file.
+
+    Raises:
+        ConfigError: the file is malformed.
+    """
+    config = Config()
+    if config_path.is_file():
+        config.read_path(config_path)
+    return config.remotes
+
+
+def get_remote(config_path: Path, name: str) -> RemoteSettings:
+    """Return one remote.
+
+    Raises:
+        RemoteUnknown: there is none of this name.
+        ConfigError: the file is malformed.
+    """
+    remotes = load_remotes(config_path)
+    if name not in remotes:
+        raise RemoteUnknown(name, list(remotes))
+    return remotes[name]
+
+
+def add_remote(config_path: Path, name: str, url: str) -> None:
+    """List a new remote.
+
+    Raises:
+        RemoteExists: the name is taken.
+        BadRefName: it cannot be a remote's name.
+        ConfigError: the file is malformed.
+    """
+    check_remote_name(name)
+    known = load_remotes(config_path)
+    if name in known:
+        raise RemoteExists(name, known[name].url)
+    _write_url(config_path, name, url)
+
+
+def set_remote_url(config_path: Path, name: str, url: str) -> None:
+    """Give a remote another URL.  Raises as ``get_remote`` does."""
+    get_remote(config_path, name)
+    _write_url(config_path, name, url)
+
+
+def remove_remote(config_path: Path, name: str) -> None:
+    """List a remote no more.  What was fetched from it stays.  Raises as ``get_remote`` does."""
+    get_remote(config_path, name)
+    _write(config_path, remove_section(_read(config_path), _section(name), str(config_path)))
+
+
+def _write_url(config_path: Path, name: str, url: str) -> None:
+    # A URL is no template: `${` in it is what the user typed.
+    text = set_value(_read(config_path), _section(name), "url", url.replace("${", "$${"), str(config_path))
+    _write(config_path, text)
+
+
+def _section(name: str) -> str:
+    return f"remotes.{name}"
+
+
+def _read(config_path: Path) -> str:
+    if not config_path.is_file():
+        return ""
+    with config_path.open(encoding="utf-8", newline="") as stream:
+        return stream.read()
+
+
+def _write(config_path: Path, text: str) -> None:
+    target = config_path.resolve()
+    LocalStorage(target.parent).write(target.name, text.encode())

@@ -1,0 +1,71 @@
+"""From what a user calls a remote to where it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from redun.remotes.location import UnsupportedUrl, folder_name, is_local, locate, open_repository_storage, open_storage
+from redun.store.format_file import write_format
+from redun.store.local_storage import LocalStorage
+
+
+def test_a_relative_path_starts_at_the_base(tmp_path: Path) -> None:
+    """The working directory plays no part."""
+    assert locate("../shared", tmp_path / "project") == str(tmp_path / "shared")
+    assert locate("file:///data/x", tmp_path) == "/data/x"
+    assert locate("s3://bucket/x/", tmp_path) == "s3://bucket/x"
+
+
+def test_paths_and_file_urls_are_local() -> None:
+    """Anything else with a scheme is not."""
+    assert is_local("../x")
+    assert is_local("file:///x")
+    assert not is_local("s3://bucket")
+
+
+def test_a_path_gives_local_storage(tmp_path: Path) -> None:
+    """A plain path and file:// lead to the same folder."""
+    for url in ("shared", f"file://{tmp_path}/shared"):
+        storage = open_storage(url, tmp_path)
+        assert isinstance(storage, LocalStorage)
+        assert storage.location == str(tmp_path / "shared")
+
+
+def test_the_redun_folder_of_a_project_is_found(tmp_path: Path) -> None:
+    """A URL may name the repository itself, or the project that holds it."""
+    write_format(LocalStorage(tmp_path / "project" / ".redun"))
+    write_format(LocalStorage(tmp_path / "bare"))
+    assert open_repository_storage(str(tmp_path / "project")).location == str(tmp_path / "project" / ".redun")
+    assert open_repository_storage(str(tmp_path / "bare")).location == str(tmp_path / "bare")
+    assert open_repository_storage(str(tmp_path / "none")).location == str(tmp_path / "none")
+
+
+def test_a_scheme_that_nobody_knows_is_refused() -> None:
+    """The message names the URL and what is missing."""
+    with pytest.raises(UnsupportedUrl, match="nonsense://x"):
+        open_storage("nonsense://x/y")
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("/data/proj", "proj"),
+        ("/data/proj/.redun", "proj"),
+        ("/data/proj.redun/", "proj"),
+        ("s3://bucket/team/wf", "wf"),
+        ("s3://bucket", "bucket"),
+        ("../x", "x"),
+    ],
+)
+def test_a_clone_is_called_as_its_origin(url: str, name: str) -> None:
+    """The last part of the URL, without .redun."""
+    assert folder_name(url) == name
+
+
+@pytest.mark.parametrize("url", ["/", "..", ".redun", "s3://"])
+def test_a_url_without_a_name_is_refused(url: str) -> None:
+    """The hint tells to name the folder."""
+    with pytest.raises(UnsupportedUrl):
+        folder_name(url)
