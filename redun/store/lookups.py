@@ -1,8 +1,8 @@
 """What the store answers besides "what is this object": which outcomes an eval has, and what produced a file.
 
-Both follow from nodes alone: ``find_outcomes`` reads the first from *jobs* nodes, ``find_produced`` the second from *call*
-and *reduction* nodes.  A pack carries the answers in its idx (docs/format/pack.md); ``RecentLookups`` keeps them for
-objects that are in no pack yet, and reads a node only once somebody asks.
+Both follow from nodes alone: ``find_outcomes`` reads the first from *jobs* nodes, ``find_produced`` the second from
+*call* and *reduction* nodes.  A pack carries the answers in its idx (docs/format/pack.md); ``RecentLookups`` keeps them
+for objects that are in no pack yet, and reads a node only once somebody asks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TIME_LIMIT = 1 << 63
 def find_outcomes(jobs: bytes) -> list[tuple[Oid, Oid, int]]:
     """Return (eval, target, time in microseconds since 1970) of each row of a *jobs* node that is a candidate.
 
-    It reads the columns and makes no ``JobRow``: 0.4 us a row against 2 us.  A node that does not fit its kind has none:
+    It reads the columns and makes no ``JobRow``: 0.4 us a row against 2 us.  A malformed node has none:
     whoever reads it for its own sake is told what is wrong with it.
     """
     outcomes = []
