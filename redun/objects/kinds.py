@@ -79,9 +79,10 @@ class FileRecord(NamedTuple):
     size: int | None  # bytes; None where the file system does not tell
 
     def encode(self) -> Encoded:
+        path = _encode_path(self.path)
         if self.scheme == CONTENT_SCHEME:
-            return encode_node(Kind.FILE, [Oid(self.digest)], [self.path, self.scheme, None, self.size])
-        return encode_node(Kind.FILE, [], [self.path, self.scheme, self.digest, self.size])
+            return encode_node(Kind.FILE, [Oid(self.digest)], [path, self.scheme, None, self.size])
+        return encode_node(Kind.FILE, [], [path, self.scheme, self.digest, self.size])
 
     @classmethod
     @_checked(Kind.FILE)
@@ -89,7 +90,30 @@ class FileRecord(NamedTuple):
         path, scheme, digest, size = node.body
         if scheme == CONTENT_SCHEME:
             (digest,) = node.links
-        return cls(path, scheme, digest, size)
+        return cls(_decode_path(path), scheme, digest, size)
+
+
+def _encode_path(path: str) -> str | bytes:
+    """Return a path's text; the bytes of one that is not UTF-8, which Python spells with lone surrogates."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        try:
+            return path.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return path  # no path on disk; the codec refuses it
+    return path
+
+
+def _decode_path(path: str | bytes) -> str:
+    if type(path) is bytes:
+        text = path.decode("utf-8", "surrogateescape")
+        if _encode_path(text) != path:
+            raise ValueError("a path in UTF-8 must be text")
+        return text
+    if type(path) is not str:
+        raise TypeError(f"expected a path, found {path!r}")
+    return path
 
 
 CONTENT_SCHEME = "blake3"
