@@ -29,13 +29,13 @@ def redun_environment() -> dict[str, str]:
 
 @pytest.fixture
 def redun_command(tmp_path: Path, redun_environment: dict[str, str]) -> RedunCommand:
-    """Run ``python -m redun ARGUMENTS`` in ``cwd`` (default: ``tmp_path``), expect ``code`` as its exit code."""
+    """Run the installed ``redun`` in ``cwd`` (default: ``tmp_path``), and expect ``code`` as its exit code."""
 
     def run(
         *arguments: str, cwd: Path = tmp_path, code: int = 0, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "redun", *arguments],
+            [str(Path(sys.executable).with_name("redun")), *arguments],
             cwd=cwd,
             env={**redun_environment, **environment},
             capture_output=True,

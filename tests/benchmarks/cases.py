@@ -10,10 +10,10 @@ WORKFLOWS = Path(__file__).parent / "workflows"
 PHASES = ("cold", "warm", "leaf")
 """In order, in one folder: nothing recorded; nothing changed since; one leaf's input changed since."""
 
-SIZES = {"trivial": 1, "fanout": 1000, "chain": 500, "tree": 10, "values": 200, "files": 200}
+SIZES = {"trivial": 1, "fanout": 1000, "chain": 500, "descent": 500, "tree": 10, "values": 200, "files": 200}
 """Each workflow and its usual size: calls, values or files; a tree's is its depth."""
 
-DEFAULT_CASES = ("fanout-1000", "fanout-5000", "chain-500", "tree-10", "values-200", "files-200")
+DEFAULT_CASES = ("fanout-1000", "fanout-5000", "chain-500", "descent-500", "tree-10", "values-200", "files-200")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Case:
             "trivial": 1,
             "fanout": self.size + 2,
             "chain": self.size + 1,
+            "descent": self.size + 1,
             "tree": 2 ** (self.size + 1) - 1 + 2**self.size - 1 + 1,
             "values": 2 * self.size + 2,
             "files": self.size + 2,

@@ -1,0 +1,9 @@
+#include <stdio.h>
+
+const char *greeting(void);
+
+int main(void)
+{
+    printf("%s from prog\n", greeting());
+    return 0;
+}
