@@ -1,0 +1,233 @@
+"""File: a file as a value, identified by its path as written and by its content.
+
+The hash is taken at its first use and then stands, until ``update_hash`` or a write through this object.  A write only
+drops it, and the next use takes the new one: were it taken when the stream closes, a program that appends to the file
+afterwards would leave a hash of a content that is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from typing import IO, Any
+
+from redun.file.errors import RedunOSError
+from redun.file.filesystems import FileSystem, copy_file, get_filesystem
+from redun.file.identity import identify
+from redun.file.produced import note_write
+from redun.file.shell import render_copy
+from redun.file.state import FileState, check_file
+from redun.hashing import Oid
+from redun.objects.codec import decode_node
+from redun.objects.kinds import FileRecord, Kind
+from redun.objects.oid import short
+from redun.value.value import Value
+
+_WRITE_LETTERS = frozenset("wax+")
+
+
+class File(Value):
+    """A file by path or URL.
+
+    Args:
+        path: kept as it is written, so a relative path means the same in another checkout.
+    """
+
+    type_name = "redun.file.File"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: str = os.fspath(path)
+        self._record: FileRecord | None = None
+        self._node: tuple[Oid, bytes] | None = None
+
+    @classmethod
+    def from_record(cls, record: FileRecord) -> File:
+        """Return a file with the identity that was recorded, whatever is at its path now."""
+        file = cls(record.path)
+        file.set_record(record)
+        return file
+
+    # What identifies it
+
+    @property
+    def record(self) -> FileRecord:
+        """Its identity, taken at first use.  Raises RedunOSError when it is a folder or cannot be read."""
+        if self._record is None:
+            self._record = identify(self.path)
+        return self._record
+
+    def set_record(self, record: FileRecord) -> None:
+        """Take over an identity that somebody else found out."""
+        self._record = record
+        self._node = None
+
+    @property
+    def scheme(self) -> str:
+        """How its content is identified: "blake3", "absent", "etag"..."""
+        return self.record.scheme
+
+    @property
+    def hash(self) -> str:
+        """Its value hash in hex: of path and content."""
+        return self._encoded()[0].hex()
+
+    def update_hash(self) -> None:
+        """Take the hash anew from what is at the path now."""
+        self.set_record(identify(self.path))
+
+    def is_valid(self) -> bool:
+        """Tell whether what is at the path is still what the hash says."""
+        return self._record is None or check_file(self._record).state is FileState.SAME
+
+    def encode_node(self) -> tuple[int, Oid, bytes]:
+        """Return its file node: kind, oid and canonical bytes."""
+        return (int(Kind.FILE), *self._encoded())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, File):
+            return NotImplemented
+        return self is other or (self.path == other.path and self.hash == other.hash)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.hash))
+
+    def __repr__(self) -> str:
+        try:
+            shown = short(self._encoded()[0])
+        except RedunOSError:
+            shown = "unreadable"
+        return f"{type(self).__name__}(path={self.path}, hash={shown})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "record": tuple(self.record)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path = state["path"]
+        self.set_record(FileRecord(*state["record"]))
+
+    # What is at the path
+
+    @property
+    def filesystem(self) -> FileSystem:
+        """The file system of its protocol."""
+        return get_filesystem(url=self.path)
+
+    def exists(self) -> bool:
+        """Tell whether there is a file or a folder."""
+        return self.filesystem.exists(self.path)
+
+    def isfile(self) -> bool:
+        """Tell whether there is a file."""
+        return self.filesystem.isfile(self.path)
+
+    def isdir(self) -> bool:
+        """Tell whether there is a folder."""
+        return self.filesystem.isdir(self.path)
+
+    def size(self) -> int:
+        """Return its size in bytes.  Raises RedunFileNotFoundError."""
+        return self.filesystem.size(self.path)
+
+    def basename(self) -> str:
+        """Return the last part of its path."""
+        return os.path.basename(self.path)
+
+    def dirname(self) -> str:
+        """Return its path without the last part."""
+        return os.path.dirname(self.path)
+
+    # Reading and writing
+
+    def open(self, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO[Any]:
+        """Open it as the builtin does, as UTF-8 unless told otherwise; a write makes parent folders.
+
+        Raises:
+            RedunOSError: it cannot be opened; RedunFileNotFoundError and RedunPermissionError say why.
+        """
+        stream = self.filesystem.open(self.path, mode, encoding, **kwargs)
+        if not _WRITE_LETTERS.isdisjoint(mode):
+            self._note_write()
+            _call_after_close(stream, self._note_write)
+        return stream
+
+    def read(self, encoding: str | None = None) -> str:
+        """Return its text."""
+        with self.open("r", encoding) as stream:
+            return str(stream.read())
+
+    def readlines(self, encoding: str | None = None) -> list[str]:
+        """Return its lines, line ends included."""
+        with self.open("r", encoding) as stream:
+            return list(stream)
+
+    def write(self, data: str | bytes, encoding: str | None = None) -> None:
+        """Replace its content by a text or by bytes."""
+        if isinstance(data, str):
+            with self.open("w", encoding) as stream:
+                stream.write(data)
+        else:
+            with self.open("wb") as stream:
+                stream.write(data)
+
+    def touch(self, time: float | None = None) -> None:
+        """Make it when it is not there; set its times to ``time`` (seconds since 1970 UTC, now when None)."""
+        self.filesystem.touch(self.path, time)
+        self._note_write()
+
+    def remove(self) -> None:
+        """Remove it; nothing happens when it is not there."""
+        self.filesystem.remove(self.path)
+        self._forget()
+
+    def copy_to(self, dest_file: File, skip_if_exists: bool = False) -> File:
+        """Copy it to another file, of any protocol, and return that; leave that alone if it may and does exist."""
+        if not (skip_if_exists and dest_file.exists()):
+            copy_file(self.path, dest_file.path)
+            dest_file._note_write()
+        return dest_file
+
+    def shell_copy_to(self, dest_path: str | None, as_mount: bool = False) -> str:
+        """Return a shell command that copies it to a path or URL, or to standard output when that is None.
+
+        Args:
+            dest_path: where to.
+            as_mount: reach buckets through the folders they are mounted at: see ``redun.file.shell``.
+        """
+        return render_copy(self.path, dest_path, as_mount=as_mount)
+
+    def _encoded(self) -> tuple[Oid, bytes]:
+        if self._node is None:
+            self._node = self.record.encode()
+        return self._node
+
+    def _forget(self) -> None:
+        self._record = self._node = None
+
+    def _note_write(self) -> None:
+        note_write(self.path)
+        self._forget()
+
+
+def decode_file(data: bytes) -> File:
+    """Make a File of a file node's canonical bytes."""
+    return File.from_record(FileRecord.decode(decode_node(data)))
+
+
+def _call_after_close(stream: IO[Any], call: Callable[[], None]) -> None:
+    """Call back once the stream is closed.
+
+    The instance's ``close`` is shadowed, which ``with`` and the destructor respect, so that the stream stays the very
+    object that libraries expect and no look-alike.  The stream is held weakly: a cycle would put off its closing.
+    """
+    held = weakref.ref(stream)
+
+    def close() -> None:
+        target = held()
+        if target is not None and not target.closed:
+            try:
+                type(target).close(target)
+            finally:
+                call()
+
+    stream.close = close  # type: ignore[method-assign]
