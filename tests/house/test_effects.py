@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 WRITERS_TO_THE_TERMINAL = ("redun/cli/ui.py", "redun/console/")
-DELETERS = ("redun/store/maintain/",)
+DELETERS = ("redun/store/maintain/", "redun/testing/")
 DELETING_METHODS = {"delete", "unlink", "rmdir", "rmtree", "rm", "rm_file", "rm_tree"}
 READERS_OF_THE_ENVIRONMENT = ("redun/config.py", "redun/session.py", "redun/cli/", "redun/console/")
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv"}

@@ -13,16 +13,16 @@ CHECKERS = re.compile(r"^_?(assert|check|expect|judge|run_state_machine)")
 RAISING = {"raises", "warns", "fail"}
 
 
-def test_each_test_states_its_fact(modules):
+def test_each_test_states_its_fact(modules, judge):
     """Each test function has a docstring; the suites that users subclass are tests too."""
     bare = [name for name, function in _iter_tests(modules) if not ast.get_docstring(function)]
-    assert not bare, "\n".join(bare)
+    judge("test docstring", dict.fromkeys(bare, "has no docstring"))
 
 
-def test_each_test_checks_something(modules):
+def test_each_test_checks_something(modules, judge):
     """Each test function has an assertion, expects an error, or calls a function named as a check."""
     idle = [name for name, function in _iter_tests(modules) if not any(map(_checks, ast.walk(function)))]
-    assert not idle, "\n".join(idle)
+    judge("test assertion", dict.fromkeys(idle, "has no assertion"))
 
 
 def test_tests_lie_where_their_subject_lies(modules, judge):
