@@ -1,0 +1,43 @@
+"""What can go wrong between a Python value and its node."""
+
+from __future__ import annotations
+
+from redun.errors import ObjectError
+from redun.hashing import Oid
+from redun.objects.oid import short
+
+
+class InvalidValueError(ObjectError):
+    """A value cannot be used: it cannot be stored, cannot be read back, or no longer means what it did."""
+
+
+class ValueNotEncodable(InvalidValueError):
+    """A value, or something in it, has no form in which it could be stored."""
+
+    hint = "return plain data, or give its class a Value or ProxyValue that says how to serialize it"
+
+    def __init__(self, path: str, type_name: str, why: str) -> None:
+        super().__init__(f"value{path}: cannot serialize a {type_name}: {why}")
+        self.path = path
+        """Where the offender stands, as Python would reach it from the value: ``[1].conn``; empty for the value itself."""
+        self.type_name = type_name
+        self.why = why
+
+    def describe(self, root: str) -> str:
+        """Return the message with the caller's own name of the value: an argument's, or ``result``."""
+        return f"{root}{self.path}: cannot serialize a {self.type_name}: {self.why}"
+
+    def __reduce__(self) -> tuple[type[ValueNotEncodable], tuple[str, str, str]]:
+        return type(self), (self.path, self.type_name, self.why)
+
+
+class ValueUndecodable(InvalidValueError):
+    """A stored value cannot be made into a Python object here and now.  For the engine this is a cache miss."""
+
+    def __init__(self, oid: Oid, reason: str) -> None:
+        super().__init__(f"value {short(oid)} cannot be read back: {reason}")
+        self.oid = oid
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ValueUndecodable], tuple[Oid, str]]:
+        return type(self), (self.oid, self.reason)

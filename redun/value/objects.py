@@ -1,0 +1,164 @@
+"""Values of users' own classes, foreign types spoken for by a ProxyValue, and foreign types with a registered codec.
+
+Normative page: docs/format/value.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.value.encoder import EXTERNAL_KINDS, Encoded
+from redun.value.names import find_class, load_module, name_of
+from redun.value.tags import FOREIGN, LINK, OBJECT, PROXY, SERIALIZED, Payload
+from redun.value.value import ProxyValue, Value, overrides, proxies, value_classes
+
+if TYPE_CHECKING:
+    from redun.value.decoder import Decoder
+    from redun.value.encoder import Encode, Encoder
+
+
+class Codec(NamedTuple):
+    """How instances of a foreign type become plain data and come back.
+
+    What ``encode`` returns is encoded in turn: give a tuple of numbers, texts and bytes.  Large bytes become blobs.
+    """
+
+    name: str  # part of the format: never reuse one for another meaning
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]  # raises whatever it likes on data that does not fit
+
+
+_codecs: dict[str, Codec] = {}
+_codecs_by_type: dict[str, Codec] = {}
+
+
+def add_codec(cls: type | str, codec: Codec) -> None:
+    """Register a codec for exactly one type, given as such or as ``module:qualname`` if it may not be imported yet."""
+    _codecs[codec.name] = codec
+    _codecs_by_type[cls if isinstance(cls, str) else f"{cls.__module__}:{cls.__qualname__}"] = codec
+
+
+def find_codec(cls: type) -> Codec | None:
+    """Return the registered codec of a type."""
+    return _codecs_by_type.get(f"{cls.__module__}:{cls.__qualname__}")
+
+
+def encode_value_link(encoder: Encoder, value: Value, depth: int) -> Payload:
+    """Return the payload of a Value within another value: a link."""
+    return [LINK, encoder.add_node(encode_object(encoder, value, depth + 1))]
+
+
+def encode_object(parent: Encoder, value: Value, depth: int) -> Encoded:
+    """Return the node of a Value: of its own kind if it says so, else made of its bytes or of its state."""
+    made = value.encode_node()
+    if made is not None:
+        kind, oid, data = made
+        externals = (oid,) if kind in EXTERNAL_KINDS else ()
+        return Encoded(oid, int(kind), data, tuple(value.iter_node_parts()), externals)
+    cls = type(value)
+    encoder = parent.child()
+    own_hash = value.get_hash() if overrides(cls, "get_hash") else None
+    if overrides(cls, "serialize"):
+        payload = [SERIALIZED, cls.type_name, encoder.bytes_payload(value.serialize()), own_hash]
+    else:
+        payload = [OBJECT, cls.type_name, encoder.payload(value.__getstate__(), depth), own_hash]
+    return encoder.finish(cls.type_name, payload)
+
+
+def decode_object(decoder: Decoder, payload: list[Payload]) -> Any:
+    _, type_name, state, _own_hash = payload
+    cls = find_value_class(type_name)
+    made = object.__new__(cls)
+    made.__setstate__(decoder.value(state))
+    return made
+
+
+def decode_serialized(decoder: Decoder, payload: list[Payload]) -> Any:
+    _, type_name, content, _own_hash = payload
+    cls = find_value_class(type_name)
+    return cls.deserialize(cls, decoder.bytes_in(content))
+
+
+def find_value_class(type_name: str) -> type[Value]:
+    """Return the Value class of a type name, importing the module that the name begins with when needed.
+
+    Raises:
+        LookupError: there is no such class.
+    """
+    module = type_name
+    while type_name not in value_classes and "." in module:
+        module = module.rpartition(".")[0]
+        if module not in sys.modules and _is_importable(module):
+            load_module(module)
+    if type_name not in value_classes:
+        raise LookupError(f"no class of Value is registered as {type_name}")
+    return value_classes[type_name]
+
+
+def _is_importable(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError, AttributeError):
+        return False
+
+
+def plan_proxy(proxy: type[ProxyValue], cls: type, plain: Encode) -> Encode:
+    """Return the function that encodes instances of a foreign class with a proxy.
+
+    Raises:
+        LookupError: the class could not be found again.
+    """
+    has_bytes, has_hash = overrides(proxy, "serialize"), overrides(proxy, "get_hash")
+    if not has_bytes and not has_hash:
+        return plain
+    head = [PROXY, proxy.type_name, name_of(cls)]
+
+    def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
+        wrapped = proxy(value)
+        own_hash = wrapped.get_hash() if has_hash else None
+        if has_bytes:
+            return [*head, encoder.bytes_payload(wrapped.serialize()), own_hash, None]
+        return [*head, None, own_hash, plain(encoder, value, depth + 1)]
+
+    return encode
+
+
+def decode_proxied(decoder: Decoder, payload: list[Payload]) -> Any:
+    _, proxy_name, name, content, _own_hash, plain = payload
+    cls = find_class(name)
+    proxy = next((proxy for proxy in proxies.values() if proxy.type_name == proxy_name), None)
+    if proxy is None:
+        raise LookupError(f"no ProxyValue is registered as {proxy_name}")
+    if content is None:
+        return decoder.value(plain)
+    made = proxy.deserialize(cls, decoder.bytes_in(content))
+    return made.instance if isinstance(made, ProxyValue) else made
+
+
+def plan_codec(codec: Codec) -> Encode:
+    """Return the function that encodes instances of a foreign class with a codec."""
+
+    def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
+        return [FOREIGN, codec.name, encoder.payload(codec.encode(value), depth + 1)]
+
+    return encode
+
+
+def decode_foreign(decoder: Decoder, payload: list[Payload]) -> Any:
+    _, name, state = payload
+    if name not in _codecs:
+        raise LookupError(f"no codec is registered as {name}")
+    return _codecs[name].decode(decoder.value(state))
+
+
+DECODERS: dict[int, Callable[[Decoder, list[Payload]], Any]] = {
+    OBJECT: decode_object,
+    SERIALIZED: decode_serialized,
+    PROXY: decode_proxied,
+    FOREIGN: decode_foreign,
+}
+
