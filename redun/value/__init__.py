@@ -56,7 +56,7 @@ _HOMES = {
     "register_kind": "encoding",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0605  (the names are strings, from one table)
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from redun.value.encoder import Refused
-from redun.value.names import find_class, find_named, name_of
+from redun.value.names import NotFound, find_class, find_named, name_of
 from redun.value.pickling import encode_pickle
 from redun.value.tags import ABSENT, CLASS, DATACLASS, ENUM, FUNCTION, NAMEDTUPLE, TUPLE, Payload
 
@@ -45,18 +45,12 @@ def plan_dataclass(cls: type) -> Encode:
     """Return the function that encodes instances of a dataclass.
 
     Raises:
-        LookupError: the class could not be found again.
+        NotFound: the class could not be found again.
     """
     head = [DATACLASS, name_of(cls)]
     names = field_names(cls)
     names_payload = [TUPLE, *names]
-    if not names:
-        read_fields: Callable[[Any], tuple[Any, ...]] = lambda _value: ()  # noqa: E731  (one of three readers)
-    elif len(names) == 1:
-        read_one = attrgetter(names[0])
-        read_fields = lambda value: (read_one(value),)  # noqa: E731
-    else:
-        read_fields = attrgetter(*names)
+    read_fields = _field_reader(names)
     known = frozenset(names)
     slots = [name for name in _slots(cls) if name not in known]
 
@@ -81,6 +75,16 @@ def plan_dataclass(cls: type) -> Encode:
         return list(encoder.payloads(flat, depth))
 
     return encode
+
+
+def _field_reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+
+    def read(value: Any) -> tuple[Any, ...]:
+        return tuple(getattr(value, name) for name in names)
+
+    return read
 
 
 def field_names(cls: type) -> tuple[str, ...]:
@@ -109,18 +113,18 @@ def _with_gaps(encoder: Encoder, value: Any, names: tuple[str, ...], depth: int)
     return [[ABSENT] if member is _MISSING else next(made) for member in members]
 
 
-def decode_dataclass(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_dataclass(decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, names_payload, *rest = payload
     cls = find_class(name)
     names = decoder.value(names_payload)
     if not hasattr(cls, "__dataclass_fields__"):
-        raise LookupError(f"{name} is not a dataclass any more")
+        raise NotFound(f"{name} is not a dataclass any more")
     if names != field_names(cls):
-        raise LookupError(f"{name} had the fields {names} and now has {field_names(cls)}")
+        raise NotFound(f"{name} had the fields {names} and now has {field_names(cls)}")
     further = rest[len(names) :]
     if len(rest) < len(names) or len(further) % 2:
         raise ValueError("fields and their values do not match")
-    made = object.__new__(cls)
+    made: Any = object.__new__(cls)
     for attribute, member in zip((*names, *further[::2]), (*rest[: len(names)], *further[1::2])):
         if member != [ABSENT]:
             object.__setattr__(made, attribute, decoder.value(member))
@@ -128,7 +132,7 @@ def decode_dataclass(decoder: Decoder, payload: list[Payload]) -> Any:
 
 
 def plan_namedtuple(cls: Any) -> Encode:
-    """Return the function that encodes instances of a named tuple.  Raises LookupError as ``plan_dataclass``."""
+    """Return the function that encodes instances of a named tuple.  Raises NotFound as ``plan_dataclass``."""
     head = [NAMEDTUPLE, name_of(cls), [TUPLE, *cls._fields]]
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
@@ -139,14 +143,14 @@ def plan_namedtuple(cls: Any) -> Encode:
     return encode
 
 
-def decode_namedtuple(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_namedtuple(decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, names_payload, *members = payload
     cls: Any = find_class(name)
     names = decoder.value(names_payload)
     if not is_namedtuple(cls):
-        raise LookupError(f"{name} is not a named tuple any more")
+        raise NotFound(f"{name} is not a named tuple any more")
     if names != cls._fields:
-        raise LookupError(f"{name} had the fields {names} and now has {cls._fields}")
+        raise NotFound(f"{name} had the fields {names} and now has {cls._fields}")
     if len(members) != len(names):
         raise ValueError("fields and their values do not match")
     return tuple.__new__(cls, [decoder.value(member) for member in members])
@@ -159,7 +163,7 @@ def is_namedtuple(cls: type) -> bool:
 
 
 def plan_enum(cls: Any) -> Encode:
-    """Return the function that encodes members of an enum.  Raises LookupError as ``plan_dataclass``."""
+    """Return the function that encodes members of an enum.  Raises NotFound as ``plan_dataclass``."""
     head = [ENUM, name_of(cls)]
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
@@ -183,15 +187,15 @@ def _split_flag(cls: Any, bits: int) -> tuple[list[str], int]:
     return names, bits
 
 
-def decode_enum(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_enum(decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, *names = payload
     cls: Any = find_class(name)
     if not issubclass(cls, Enum):
-        raise LookupError(f"{name} is not an enum any more")
+        raise NotFound(f"{name} is not an enum any more")
     if len(names) == 1 and type(names[0]) is str:
         return _member(cls, name, names[0])
     if not issubclass(cls, Flag):
-        raise ValueError(f"{name} is not a flag, and has {len(names)} members here")
+        raise NotFound(f"{name} is not a flag any more")
     bits = 0
     for part in names:
         bits |= _member(cls, name, part)._value_ if type(part) is str else decoder.value(part)
@@ -202,61 +206,62 @@ def _member(cls: Any, name: str, member: str) -> Any:
     try:
         return cls.__members__[member]
     except KeyError:
-        raise LookupError(f"{name} has no member {member} any more") from None
+        raise NotFound(f"{name} has no member {member} any more") from None
 
 
 def encode_class(encoder: Encoder, value: type, depth: int) -> Payload:
+    """Encode a class itself, by name."""
     try:
         return [CLASS, name_of(value), _CodeDigests.digest_of(value)]
-    except LookupError as error:
+    except NotFound as error:
         # The classes of None and Ellipsis have no names of their own, but pickle knows them.
         if value.__module__ == "builtins":
             return encode_pickle(encoder, value, depth)
         raise Refused(value, str(error)) from None
 
 
-def encode_function(_encoder: Encoder, value: Any, _depth: int) -> Payload:
+def _encode_function(_encoder: Encoder, value: Any, _depth: int) -> Payload:
     try:
         return [FUNCTION, name_of(value), _CodeDigests.digest_of(value)]
-    except LookupError as error:
+    except NotFound as error:
         raise Refused(value, str(error)) from None
 
 
-def encode_builtin(encoder: Encoder, value: Any, depth: int) -> Payload:
+def _encode_builtin(encoder: Encoder, value: Any, depth: int) -> Payload:
     """Encode a function written in C; one bound to an object is left to pickle."""
     if isinstance(value.__self__, ModuleType):
-        return encode_function(encoder, value, depth)
+        return _encode_function(encoder, value, depth)
     return encode_pickle(encoder, value, depth)
 
 
-def decode_class(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_class(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, digest = payload
     return _checked(find_class(name), name, digest)
 
 
-def decode_function(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_function(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, digest = payload
     found = find_named(name)
     if not isinstance(found, (FunctionType, BuiltinFunctionType)):
-        raise LookupError(f"{name} is not a function any more")
+        raise NotFound(f"{name} is not a function any more")
     return _checked(found, name, digest)
 
 
 def _checked(found: Any, name: str, digest: bytes | None) -> Any:
     if _CodeDigests.digest_of(found) != digest:
-        raise LookupError(f"the code of {name} has changed")
+        raise NotFound(f"the code of {name} has changed")
     return found
 
 
 ENCODERS: dict[type, tuple[str, Encode]] = {
-    FunctionType: ("function", encode_function),
-    BuiltinFunctionType: ("function", encode_builtin),
+    FunctionType: ("function", _encode_function),
+    BuiltinFunctionType: ("function", _encode_builtin),
 }
 
 DECODERS: dict[int, Callable[[Decoder, list[Payload]], Any]] = {
-    DATACLASS: decode_dataclass,
-    NAMEDTUPLE: decode_namedtuple,
-    ENUM: decode_enum,
-    CLASS: decode_class,
-    FUNCTION: decode_function,
+    DATACLASS: _decode_dataclass,
+    NAMEDTUPLE: _decode_namedtuple,
+    ENUM: _decode_enum,
+    CLASS: _decode_class,
+    FUNCTION: _decode_function,
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from redun.value import classes, containers, objects, pickling, scalars
 from redun.value.encoder import Plans
-from redun.value.names import dotted_name
+from redun.value.names import NotFound, dotted_name
 from redun.value.value import Value, find_proxy, on_register
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _plan(cls: type) -> Encode:
     proxy = find_proxy(cls)
     try:
         return plain if proxy is None else objects.plan_proxy(proxy, cls, plain)
-    except LookupError:
+    except NotFound:
         return plain
 
 
@@ -63,7 +63,7 @@ def _plain_plan(cls: type) -> Encode:
             return classes.plan_dataclass(cls)
         if classes.is_namedtuple(cls):
             return classes.plan_namedtuple(cls)
-    except LookupError:
+    except NotFound:
         # The class cannot be found again by name.  Pickle would not find it either, and says so with the instance.
         pass
     return pickling.encode_pickle

@@ -47,15 +47,15 @@ _CONSTANTS = {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented}
 _NATIVE_MIN, _NATIVE_LIMIT = -(1 << 63), 1 << 64
 
 
-def encode_list(encoder: Encoder, value: Collection[Any], depth: int) -> Payload:
+def _encode_list(encoder: Encoder, value: Collection[Any], depth: int) -> Payload:
     return [LIST, *encoder.payloads(value, depth)]
 
 
-def encode_tuple(encoder: Encoder, value: Collection[Any], depth: int) -> Payload:
+def _encode_tuple(encoder: Encoder, value: Collection[Any], depth: int) -> Payload:
     return [TUPLE, *encoder.payloads(value, depth)]
 
 
-def encode_dict(encoder: Encoder, value: dict[Any, Any], depth: int) -> Payload:
+def _encode_dict(encoder: Encoder, value: dict[Any, Any], depth: int) -> Payload:
     return [DICT, *_pairs(encoder, value, depth)]
 
 
@@ -63,11 +63,11 @@ def _pairs(encoder: Encoder, value: dict[Any, Any], depth: int) -> Iterable[Payl
     return encoder.payloads(tuple(chain.from_iterable(value.items())), depth)
 
 
-def encode_set(encoder: Encoder, value: set[Any], depth: int) -> Payload:
+def _encode_set(encoder: Encoder, value: set[Any], depth: int) -> Payload:
     return [SET, *_members(encoder, value, depth)]
 
 
-def encode_frozenset(encoder: Encoder, value: frozenset[Any], depth: int) -> Payload:
+def _encode_frozenset(encoder: Encoder, value: frozenset[Any], depth: int) -> Payload:
     return [FROZENSET, *_members(encoder, value, depth)]
 
 
@@ -107,14 +107,14 @@ def _stand_alone(encoder: Encoder, alone: Encoder, value: Any, payload: Payload)
     return alone.links[0]
 
 
-def encode_int(_encoder: Encoder, value: int, _depth: int) -> Payload:
+def _encode_int(_encoder: Encoder, value: int, _depth: int) -> Payload:
     if _NATIVE_MIN <= value < _NATIVE_LIMIT:
         return value
     size = ((value if value >= 0 else ~value).bit_length() + 8) // 8
     return [BIG_INT, value.to_bytes(size, "big", signed=True)]
 
 
-def encode_str(encoder: Encoder, value: str, _depth: int) -> Payload:
+def _encode_str(encoder: Encoder, value: str, _depth: int) -> Payload:
     try:
         content = value.encode()
     except UnicodeEncodeError:
@@ -122,31 +122,31 @@ def encode_str(encoder: Encoder, value: str, _depth: int) -> Payload:
     return value if len(value) < LARGE_SIZE else encoder.text_payload(content)
 
 
-def encode_bytes(encoder: Encoder, value: bytes, _depth: int) -> Payload:
+def _encode_bytes(encoder: Encoder, value: bytes, _depth: int) -> Payload:
     return encoder.bytes_payload(value)
 
 
-def encode_bytearray(encoder: Encoder, value: bytearray, _depth: int) -> Payload:
+def _encode_bytearray(encoder: Encoder, value: bytearray, _depth: int) -> Payload:
     return [BYTEARRAY, encoder.bytes_payload(bytes(value))]
 
 
-def encode_native(_encoder: Encoder, value: float | None, _depth: int) -> Payload:
+def _encode_native(_encoder: Encoder, value: float | None, _depth: int) -> Payload:
     return value
 
 
-def encode_complex(_encoder: Encoder, value: complex, _depth: int) -> Payload:
+def _encode_complex(_encoder: Encoder, value: complex, _depth: int) -> Payload:
     return [COMPLEX, value.real, value.imag]
 
 
-def encode_constant(_encoder: Encoder, value: object, _depth: int) -> Payload:
+def _encode_constant(_encoder: Encoder, value: object, _depth: int) -> Payload:
     return [CONSTANT, repr(value)]
 
 
-def encode_range(encoder: Encoder, value: range, depth: int) -> Payload:
+def _encode_range(encoder: Encoder, value: range, depth: int) -> Payload:
     return [RANGE, *encoder.payloads((value.start, value.stop, value.step), depth)]
 
 
-def encode_slice(encoder: Encoder, value: slice, depth: int) -> Payload:
+def _encode_slice(encoder: Encoder, value: slice, depth: int) -> Payload:
     return [SLICE, *encoder.payloads((value.start, value.stop, value.step), depth)]
 
 
@@ -160,66 +160,66 @@ def _unless_annotated(encode: Encode) -> Encode:
 
 
 @_unless_annotated
-def encode_ordered_dict(encoder: Encoder, value: dict[Any, Any], depth: int) -> Payload:
+def _encode_ordered_dict(encoder: Encoder, value: dict[Any, Any], depth: int) -> Payload:
     return [ORDERED_DICT, *_pairs(encoder, value, depth)]
 
 
 @_unless_annotated
-def encode_counter(encoder: Encoder, value: dict[Any, Any], depth: int) -> Payload:
+def _encode_counter(encoder: Encoder, value: dict[Any, Any], depth: int) -> Payload:
     return [COUNTER, *_pairs(encoder, value, depth)]
 
 
-def encode_defaultdict(encoder: Encoder, value: defaultdict[Any, Any], depth: int) -> Payload:
+def _encode_defaultdict(encoder: Encoder, value: defaultdict[Any, Any], depth: int) -> Payload:
     flat = (value.default_factory, *chain.from_iterable(value.items()))
     return [DEFAULT_DICT, *encoder.payloads(flat, depth)]
 
 
-def encode_deque(encoder: Encoder, value: deque[Any], depth: int) -> Payload:
+def _encode_deque(encoder: Encoder, value: deque[Any], depth: int) -> Payload:
     return [DEQUE, value.maxlen, *encoder.payloads(value, depth)]
 
 
 ENCODERS: dict[type, tuple[str, Encode]] = {
-    type(None): ("NoneType", encode_native),
-    bool: ("bool", encode_native),
-    float: ("float", encode_native),
-    int: ("int", encode_int),
-    str: ("str", encode_str),
-    bytes: ("bytes", encode_bytes),
-    bytearray: ("bytearray", encode_bytearray),
-    complex: ("complex", encode_complex),
-    list: ("list", encode_list),
-    tuple: ("tuple", encode_tuple),
-    dict: ("dict", encode_dict),
-    set: ("set", encode_set),
-    frozenset: ("frozenset", encode_frozenset),
-    range: ("range", encode_range),
-    slice: ("slice", encode_slice),
-    type(Ellipsis): ("ellipsis", encode_constant),
-    type(NotImplemented): ("NotImplementedType", encode_constant),
-    OrderedDict: ("collections.OrderedDict", encode_ordered_dict),
-    Counter: ("collections.Counter", encode_counter),
-    defaultdict: ("collections.defaultdict", encode_defaultdict),
-    deque: ("collections.deque", encode_deque),
+    type(None): ("NoneType", _encode_native),
+    bool: ("bool", _encode_native),
+    float: ("float", _encode_native),
+    int: ("int", _encode_int),
+    str: ("str", _encode_str),
+    bytes: ("bytes", _encode_bytes),
+    bytearray: ("bytearray", _encode_bytearray),
+    complex: ("complex", _encode_complex),
+    list: ("list", _encode_list),
+    tuple: ("tuple", _encode_tuple),
+    dict: ("dict", _encode_dict),
+    set: ("set", _encode_set),
+    frozenset: ("frozenset", _encode_frozenset),
+    range: ("range", _encode_range),
+    slice: ("slice", _encode_slice),
+    type(Ellipsis): ("ellipsis", _encode_constant),
+    type(NotImplemented): ("NotImplementedType", _encode_constant),
+    OrderedDict: ("collections.OrderedDict", _encode_ordered_dict),
+    Counter: ("collections.Counter", _encode_counter),
+    defaultdict: ("collections.defaultdict", _encode_defaultdict),
+    deque: ("collections.deque", _encode_deque),
 }
 
 
-def decode_list(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_list(decoder: Decoder, payload: list[Payload]) -> Any:
     return decoder.members(payload, 1)
 
 
-def decode_tuple(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_tuple(decoder: Decoder, payload: list[Payload]) -> Any:
     return tuple(decoder.members(payload, 1))
 
 
-def decode_set(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_set(decoder: Decoder, payload: list[Payload]) -> Any:
     return set(decoder.members(payload, 1))
 
 
-def decode_frozenset(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_frozenset(decoder: Decoder, payload: list[Payload]) -> Any:
     return frozenset(decoder.members(payload, 1))
 
 
-def decode_dict(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_dict(decoder: Decoder, payload: list[Payload]) -> Any:
     return dict(_read_pairs(decoder, payload, 1))
 
 
@@ -230,12 +230,12 @@ def _read_pairs(decoder: Decoder, payload: list[Payload], start: int) -> Iterabl
     return zip(flat[::2], flat[1::2])
 
 
-def decode_bytearray(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_bytearray(decoder: Decoder, payload: list[Payload]) -> Any:
     _, content = payload
     return bytearray(decoder.bytes_in(content))
 
 
-def decode_big_int(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_big_int(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, content = payload
     value = int.from_bytes(content, "big", signed=True)
     if _NATIVE_MIN <= value < _NATIVE_LIMIT:
@@ -243,19 +243,19 @@ def decode_big_int(_decoder: Decoder, payload: list[Payload]) -> Any:
     return value
 
 
-def decode_complex(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_complex(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, real, imaginary = payload
     if type(real) is not float or type(imaginary) is not float:
         raise TypeError("expected two floats")
     return complex(real, imaginary)
 
 
-def decode_surrogates(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_surrogates(decoder: Decoder, payload: list[Payload]) -> Any:
     _, content = payload
     return decoder.bytes_in(content).decode("utf-8", "surrogatepass")
 
 
-def decode_blob_bytes(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_blob_bytes(decoder: Decoder, payload: list[Payload]) -> Any:
     _, link, size = payload
     content = decoder.read_link(link)
     if len(content) != size:
@@ -263,64 +263,64 @@ def decode_blob_bytes(decoder: Decoder, payload: list[Payload]) -> Any:
     return content
 
 
-def decode_blob_str(decoder: Decoder, payload: list[Payload]) -> Any:
-    return decode_blob_bytes(decoder, payload).decode()
+def _decode_blob_str(decoder: Decoder, payload: list[Payload]) -> Any:
+    return _decode_blob_bytes(decoder, payload).decode()
 
 
-def decode_link(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_link(decoder: Decoder, payload: list[Payload]) -> Any:
     _, link = payload
     return decoder.nested(link)
 
 
-def decode_constant(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_constant(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, name = payload
     return _CONSTANTS[name]
 
 
-def decode_range(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_range(decoder: Decoder, payload: list[Payload]) -> Any:
     start, stop, step = decoder.members(payload, 1)
     return range(start, stop, step)
 
 
-def decode_slice(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_slice(decoder: Decoder, payload: list[Payload]) -> Any:
     start, stop, step = decoder.members(payload, 1)
     return slice(start, stop, step)
 
 
-def decode_ordered_dict(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_ordered_dict(decoder: Decoder, payload: list[Payload]) -> Any:
     return OrderedDict(_read_pairs(decoder, payload, 1))
 
 
-def decode_counter(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_counter(decoder: Decoder, payload: list[Payload]) -> Any:
     return Counter(dict(_read_pairs(decoder, payload, 1)))
 
 
-def decode_defaultdict(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_defaultdict(decoder: Decoder, payload: list[Payload]) -> Any:
     return defaultdict(decoder.value(payload[1]), _read_pairs(decoder, payload, 2))
 
 
-def decode_deque(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_deque(decoder: Decoder, payload: list[Payload]) -> Any:
     return deque(decoder.members(payload, 2), payload[1])
 
 
 DECODERS: dict[int, Callable[[Decoder, list[Payload]], Any]] = {
-    LIST: decode_list,
-    TUPLE: decode_tuple,
-    DICT: decode_dict,
-    SET: decode_set,
-    FROZENSET: decode_frozenset,
-    BYTEARRAY: decode_bytearray,
-    BIG_INT: decode_big_int,
-    COMPLEX: decode_complex,
-    SURROGATES: decode_surrogates,
-    BLOB_BYTES: decode_blob_bytes,
-    BLOB_STR: decode_blob_str,
-    LINK: decode_link,
-    CONSTANT: decode_constant,
-    RANGE: decode_range,
-    SLICE: decode_slice,
-    ORDERED_DICT: decode_ordered_dict,
-    COUNTER: decode_counter,
-    DEFAULT_DICT: decode_defaultdict,
-    DEQUE: decode_deque,
+    LIST: _decode_list,
+    TUPLE: _decode_tuple,
+    DICT: _decode_dict,
+    SET: _decode_set,
+    FROZENSET: _decode_frozenset,
+    BYTEARRAY: _decode_bytearray,
+    BIG_INT: _decode_big_int,
+    COMPLEX: _decode_complex,
+    SURROGATES: _decode_surrogates,
+    BLOB_BYTES: _decode_blob_bytes,
+    BLOB_STR: _decode_blob_str,
+    LINK: _decode_link,
+    CONSTANT: _decode_constant,
+    RANGE: _decode_range,
+    SLICE: _decode_slice,
+    ORDERED_DICT: _decode_ordered_dict,
+    COUNTER: _decode_counter,
+    DEFAULT_DICT: _decode_defaultdict,
+    DEQUE: _decode_deque,
 }

@@ -1,8 +1,8 @@
 """Reading a payload back.  Normative page: docs/format/value.md.
 
 The invariant: whatever a payload holds, decoding it gives the value or raises an ``Exception``, which
-``decode_value`` turns into ``ValueUndecodable``.  What the caller's ``read`` raises is none of ours, and is carried past
-that net in ``ReadFailed``.
+``decode_value`` turns into ``ValueUndecodable``.  What the caller's ``read`` raises is none of ours, and is carried
+past that net in ``ReadFailed``.
 """
 
 from __future__ import annotations

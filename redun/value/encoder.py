@@ -39,10 +39,10 @@ EXTERNAL_KINDS = frozenset({int(Kind.FILE), int(Kind.HANDLE)})
 BLOB_KIND = int(Kind.BLOB)
 VALUE_KIND = int(Kind.VALUE)
 
-NUMBERS = frozenset({type(None), bool, int, float})
-TEXTS = frozenset({str, bytes})
-_CAREFUL_NUMBERS = frozenset({type(None), bool, float})
-_CAREFUL_TEXTS = frozenset({bytes})
+NUMBERS: frozenset[type] = frozenset({type(None), bool, int, float})
+TEXTS: frozenset[type] = frozenset({str, bytes})
+_CAREFUL_NUMBERS: frozenset[type] = frozenset({type(None), bool, float})
+_CAREFUL_TEXTS: frozenset[type] = frozenset({bytes})
 
 _pack = msgpack.Packer(use_bin_type=True, strict_types=True).pack
 
@@ -106,9 +106,13 @@ class Plans(dict[type, Encode]):
         """Return what a value of this type says as its type name."""
         name = self._type_names.get(cls)
         if name is None:
-            self[cls]  # noqa: B018  (asks for the plan, which brings the name)
+            self.__missing__(cls)
             name = self._type_names[cls]
         return name
+
+    def find_type(self, type_name: str) -> type | None:
+        """Return a type met so far, by its name in the store."""
+        return next((cls for cls, known in self._type_names.items() if known == type_name), None)
 
     def forget(self) -> None:
         """Classify anew: a codec or a proxy has been registered."""
@@ -119,7 +123,18 @@ class Plans(dict[type, Encode]):
 class Encoder:
     """Encodes one value; used once."""
 
-    __slots__ = ("_index", "_numbers", "_stored", "_texts", "externals", "has_pickle", "is_careful", "links", "parts", "plans")
+    __slots__ = (
+        "_index",
+        "_numbers",
+        "_stored",
+        "_texts",
+        "externals",
+        "has_pickle",
+        "is_careful",
+        "links",
+        "parts",
+        "plans",
+    )
 
     def __init__(self, plans: Plans, *, is_careful: bool = False) -> None:
         self.plans = plans
@@ -130,8 +145,8 @@ class Encoder:
         self.has_pickle = False
         self._index: dict[Oid, int] = {}
         self._stored: set[Oid] = set()
-        self._numbers: Collection[type] = _CAREFUL_NUMBERS if is_careful else NUMBERS
-        self._texts: Collection[type] = _CAREFUL_TEXTS if is_careful else TEXTS
+        self._numbers: frozenset[type] = _CAREFUL_NUMBERS if is_careful else NUMBERS
+        self._texts: frozenset[type] = _CAREFUL_TEXTS if is_careful else TEXTS
 
     def child(self) -> Encoder:
         """Return a new encoder for something that becomes a node of its own."""

@@ -17,9 +17,9 @@ from redun.value import classes, containers, objects, pickling, scalars
 from redun.value.classes import set_code_digest
 from redun.value.classify import plans
 from redun.value.decoder import Decoder, Read, ReadFailed, guard_read
-from redun.value.encoder import BLOB_KIND, NUMBERS, TEXTS, VALUE_KIND, Encoded, Encoder, Part, Refused, TooDeep
+from redun.value.encoder import NUMBERS, TEXTS, VALUE_KIND, Encoded, Encoder, Part, Refused, TooDeep
 from redun.value.errors import InvalidValueError, ValueNotEncodable, ValueUndecodable
-from redun.value.names import dotted, dotted_name
+from redun.value.names import NotFound, dotted, dotted_name
 from redun.value.objects import Codec
 from redun.value.preview import Preview, PreviewNode, preview_value, previews
 from redun.value.tags import CODECS, DATA_CODEC, LARGE_SIZE, MAX_NESTING, PICKLE, PICKLE_CODEC, Payload
@@ -152,7 +152,13 @@ DecodeNode = Callable[[Node, Oid, Read], Any]
 """Makes the Python object of a node of one kind other than value."""
 
 _decode_kind: dict[int, DecodeNode] = {}
-_TAGS = {**containers.DECODERS, **scalars.DECODERS, **classes.DECODERS, **objects.DECODERS, PICKLE: pickling.decode_pickle}
+_TAGS = {
+    **containers.DECODERS,
+    **scalars.DECODERS,
+    **classes.DECODERS,
+    **objects.DECODERS,
+    PICKLE: pickling.decode_pickle,
+}
 
 
 def register_kind(kind: int, decode: DecodeNode, preview: PreviewNode | None = None) -> None:
@@ -196,7 +202,7 @@ def _decode_node(oid: Oid, data: bytes, read: Read, allow_pickle: bool) -> Any:
         return _decode_other(node, oid, read)
     record = ValueRecord.decode(node)
     if record.codec not in CODECS:
-        raise LookupError(f"unknown codec {record.codec!r}")
+        raise NotFound(f"unknown codec {record.codec!r}")
     is_data = record.codec == DATA_CODEC
     decoder = Decoder(node, read, _TAGS, _decode_node, allow_pickle=allow_pickle, is_pickle=not is_data)
     value = decoder.value(record.payload)
@@ -207,14 +213,14 @@ def _decode_node(oid: Oid, data: bytes, read: Read, allow_pickle: bool) -> Any:
 
 def _decode_other(node: Node, oid: Oid, read: Read) -> Any:
     if node.kind not in VALUE_KINDS:
-        raise LookupError(f"a node of kind {node.kind} is not a value")
+        raise NotFound(f"a node of kind {node.kind} is not a value")
     if node.kind not in _decode_kind:
-        raise LookupError(f"nothing is registered that reads a {Kind(node.kind).name.lower()}")
+        raise NotFound(f"nothing is registered that reads a {Kind(node.kind).name.lower()}")
     return _decode_kind[node.kind](node, oid, read)
 
 
 def _describe(error: Exception) -> str:
     """Return an error's own words, with its class where the words alone would not do."""
-    if type(error) in {LookupError, ValueError, TypeError} or isinstance(error, ObjectError):
+    if type(error) in {ValueError, TypeError} or isinstance(error, ObjectError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -19,7 +19,7 @@ class ValueNotEncodable(InvalidValueError):
     def __init__(self, path: str, type_name: str, why: str) -> None:
         super().__init__(f"value{path}: cannot serialize a {type_name}: {why}")
         self.path = path
-        """Where the offender stands, as Python would reach it from the value: ``[1].conn``; empty for the value itself."""
+        """Where the offender stands, as Python would reach it from the value: ``[1].conn``; empty when it is that."""
         self.type_name = type_name
         self.why = why
 

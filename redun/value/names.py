@@ -10,24 +10,30 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from redun.value.errors import InvalidValueError
+
+
+class NotFound(InvalidValueError):
+    """A class, function, member or codec that a value names is not here, or not what it was."""
+
 
 def name_of(thing: Any) -> str:
     """Return ``module:qualname`` of a class or function.
 
     Raises:
-        LookupError: importing the module would not find it; the message says why.
+        NotFound: importing the module would not find it; the message says why.
     """
     module, qualname = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(qualname, str):
-        raise LookupError("it has no module and name")
+        raise NotFound("it has no module and name")
     if "<" in qualname:
-        raise LookupError(f"{qualname} is not at the top of a module, so it cannot be found again by name")
+        raise NotFound(f"{qualname} is not at the top of a module, so it cannot be found again by name")
     try:
         found = _reach(sys.modules[module], qualname)
     except (KeyError, AttributeError):
-        raise LookupError(f"module {module} has no {qualname}, so it cannot be found again by name") from None
+        raise NotFound(f"module {module} has no {qualname}, so it cannot be found again by name") from None
     if found is not thing:
-        raise LookupError(f"{module}.{qualname} is now something else, so it cannot be found again by name")
+        raise NotFound(f"{module}.{qualname} is now something else, so it cannot be found again by name")
     return f"{module}:{qualname}"
 
 
@@ -46,28 +52,28 @@ def find_named(name: Any) -> Any:
     """Return what ``module:qualname`` names, importing its module when needed.
 
     Raises:
-        LookupError: the module cannot be imported, or has no such member, or that calls itself something else.
+        NotFound: the module cannot be imported, or has no such member, or that calls itself something else.
     """
     module_name, colon, qualname = name.partition(":")
     if not colon or not module_name or not qualname:
-        raise LookupError(f"expected module:qualname, found {name!r}")
+        raise NotFound(f"expected module:qualname, found {name!r}")
     module = sys.modules.get(module_name)
     if module is None:
         module = load_module(module_name)
     try:
         found = _reach(module, qualname)
     except AttributeError:
-        raise LookupError(f"module {module_name} has no {qualname}") from None
+        raise NotFound(f"module {module_name} has no {qualname}") from None
     if getattr(found, "__module__", None) != module_name or getattr(found, "__qualname__", None) != qualname:
-        raise LookupError(f"{dotted(name)} is now another name of {getattr(found, '__qualname__', found)!r}")
+        raise NotFound(f"{dotted(name)} is now another name of {getattr(found, '__qualname__', found)!r}")
     return found
 
 
 def find_class(name: Any) -> type:
-    """Return the class that ``module:qualname`` names.  Raises LookupError as ``find_named``, or when it is no class."""
+    """Return the class that ``module:qualname`` names.  Raises NotFound as ``find_named`` or when it is no class."""
     found = find_named(name)
     if not isinstance(found, type):
-        raise LookupError(f"{dotted(name)} is not a class any more")
+        raise NotFound(f"{dotted(name)} is not a class any more")
     return found
 
 
@@ -75,12 +81,12 @@ def load_module(name: str) -> Any:
     """Import a module for what is defined in it.
 
     Raises:
-        LookupError: it cannot be imported, for whatever reason: its code is the user's.
+        NotFound: it cannot be imported, for whatever reason: its code is the user's.
     """
     try:
         return import_module(name)
     except (Exception, SystemExit) as error:
-        raise LookupError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from error
+        raise NotFound(f"module {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _reach(module: Any, qualname: str) -> Any:

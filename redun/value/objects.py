@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.value.encoder import EXTERNAL_KINDS, Encoded
-from redun.value.names import find_class, load_module, name_of
+from redun.value.names import NotFound, find_class, load_module, name_of
 from redun.value.tags import FOREIGN, LINK, OBJECT, PROXY, SERIALIZED, Payload
 from redun.value.value import ProxyValue, Value, overrides, proxies, value_classes
 
@@ -67,7 +67,7 @@ def encode_object(parent: Encoder, value: Value, depth: int) -> Encoded:
     return encoder.finish(cls.type_name, payload)
 
 
-def decode_object(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_object(decoder: Decoder, payload: list[Payload]) -> Any:
     _, type_name, state, _own_hash = payload
     cls = find_value_class(type_name)
     made = object.__new__(cls)
@@ -75,7 +75,7 @@ def decode_object(decoder: Decoder, payload: list[Payload]) -> Any:
     return made
 
 
-def decode_serialized(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_serialized(decoder: Decoder, payload: list[Payload]) -> Any:
     _, type_name, content, _own_hash = payload
     cls = find_value_class(type_name)
     return cls.deserialize(cls, decoder.bytes_in(content))
@@ -85,7 +85,7 @@ def find_value_class(type_name: str) -> type[Value]:
     """Return the Value class of a type name, importing the module that the name begins with when needed.
 
     Raises:
-        LookupError: there is no such class.
+        NotFound: there is no such class.
     """
     module = type_name
     while type_name not in value_classes and "." in module:
@@ -93,7 +93,7 @@ def find_value_class(type_name: str) -> type[Value]:
         if module not in sys.modules and _is_importable(module):
             load_module(module)
     if type_name not in value_classes:
-        raise LookupError(f"no class of Value is registered as {type_name}")
+        raise NotFound(f"no class of Value is registered as {type_name}")
     return value_classes[type_name]
 
 
@@ -110,7 +110,7 @@ def plan_proxy(proxy: type[ProxyValue], cls: type, plain: Encode) -> Encode:
     """Return the function that encodes instances of a foreign class with a proxy.
 
     Raises:
-        LookupError: the class could not be found again.
+        NotFound: the class could not be found again.
     """
     has_bytes, has_hash = overrides(proxy, "serialize"), overrides(proxy, "get_hash")
     if not has_bytes and not has_hash:
@@ -127,12 +127,12 @@ def plan_proxy(proxy: type[ProxyValue], cls: type, plain: Encode) -> Encode:
     return encode
 
 
-def decode_proxied(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_proxied(decoder: Decoder, payload: list[Payload]) -> Any:
     _, proxy_name, name, content, _own_hash, plain = payload
     cls = find_class(name)
     proxy = next((proxy for proxy in proxies.values() if proxy.type_name == proxy_name), None)
     if proxy is None:
-        raise LookupError(f"no ProxyValue is registered as {proxy_name}")
+        raise NotFound(f"no ProxyValue is registered as {proxy_name}")
     if content is None:
         return decoder.value(plain)
     made = proxy.deserialize(cls, decoder.bytes_in(content))
@@ -148,17 +148,16 @@ def plan_codec(codec: Codec) -> Encode:
     return encode
 
 
-def decode_foreign(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_foreign(decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, state = payload
     if name not in _codecs:
-        raise LookupError(f"no codec is registered as {name}")
+        raise NotFound(f"no codec is registered as {name}")
     return _codecs[name].decode(decoder.value(state))
 
 
 DECODERS: dict[int, Callable[[Decoder, list[Payload]], Any]] = {
-    OBJECT: decode_object,
-    SERIALIZED: decode_serialized,
-    PROXY: decode_proxied,
-    FOREIGN: decode_foreign,
+    OBJECT: _decode_object,
+    SERIALIZED: _decode_serialized,
+    PROXY: _decode_proxied,
+    FOREIGN: _decode_foreign,
 }
-

@@ -16,9 +16,7 @@ _MAX_STEPS = 100
 _MAX_KEY_CHARS = 40
 
 
-def find_offender(
-    value: Any, refused: Refused, why_refused: Callable[[Any], str | None]
-) -> tuple[str, Any, str]:
+def find_offender(value: Any, refused: Refused, why_refused: Callable[[Any], str | None]) -> tuple[str, Any, str]:
     """Return the path of the innermost member that cannot be encoded, the member, and why.
 
     Args:
@@ -29,17 +27,23 @@ def find_offender(
     path, why = "", refused.why
     seen = {id(value)}
     for _ in range(_MAX_STEPS):
-        for step, member in _iter_members(value):
-            if type(member) in NUMBERS or type(member) in TEXTS or id(member) in seen:
-                continue
-            reason = why_refused(member)
-            if reason is not None:
-                break
-        else:
+        found = _first_refused(value, seen, why_refused)
+        if found is None:
             break
-        seen.add(id(member))
-        path, value, why = path + step, member, reason
+        step, value, why = found
+        seen.add(id(value))
+        path += step
     return path, value, why
+
+
+def _first_refused(value: Any, seen: set[int], why_refused: Callable[[Any], str | None]) -> tuple[str, Any, str] | None:
+    for step, member in _iter_members(value):
+        if type(member) in NUMBERS or type(member) in TEXTS or id(member) in seen:
+            continue
+        why = why_refused(member)
+        if why is not None:
+            return step, member, why
+    return None
 
 
 def _iter_members(value: Any) -> Iterator[tuple[str, Any]]:

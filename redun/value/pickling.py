@@ -94,5 +94,3 @@ def decode_pickle(decoder: Decoder, payload: list[Payload]) -> Any:
         raise ValueError(f"it holds a pickle of {name}, and this reader does not unpickle")
     table = decoder.members(payload, 3)
     return _Unpickler(decoder.bytes_in(content), table).load()
-
-

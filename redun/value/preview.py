@@ -7,13 +7,13 @@ can be shown.  The text looks as Python would write the value, cut at a length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redun.hashing import Oid
 from redun.objects.codec import Node, decode_node
 from redun.objects.kinds import FileRecord, Kind, TaskRecord, ValueRecord
 from redun.objects.oid import short
-from redun.value.decoder import Read, ReadFailed, guard_read
+from redun.value.decoder import Read, guard_read
 from redun.value.errors import ValueUndecodable
 from redun.value.shown import Shower
 from redun.value.tags import BLOB_BYTES, BLOB_STR, Payload

@@ -33,32 +33,32 @@ _MICROSECOND = timedelta(microseconds=1)
 _PATHS = ("PurePosixPath", "PureWindowsPath", "PosixPath", "WindowsPath")
 
 
-def encode_date(_encoder: Encoder, value: date, _depth: int) -> Payload:
+def _encode_date(_encoder: Encoder, value: date, _depth: int) -> Payload:
     return [DATE, value.year, value.month, value.day]
 
 
-def encode_time(encoder: Encoder, value: time, depth: int) -> Payload:
+def _encode_time(encoder: Encoder, value: time, depth: int) -> Payload:
     zone = encoder.payload(value.tzinfo, depth + 1)
     return [TIME, value.hour, value.minute, value.second, value.microsecond, value.fold, zone]
 
 
-def encode_datetime(encoder: Encoder, value: datetime, depth: int) -> Payload:
+def _encode_datetime(encoder: Encoder, value: datetime, depth: int) -> Payload:
     day = [DATETIME, value.year, value.month, value.day]
     zone = encoder.payload(value.tzinfo, depth + 1)
     return [*day, value.hour, value.minute, value.second, value.microsecond, value.fold, zone]
 
 
-def encode_timedelta(_encoder: Encoder, value: timedelta, _depth: int) -> Payload:
+def _encode_timedelta(_encoder: Encoder, value: timedelta, _depth: int) -> Payload:
     return [TIMEDELTA, value.days, value.seconds, value.microseconds]
 
 
-def encode_timezone(_encoder: Encoder, value: timezone, _depth: int) -> Payload:
+def _encode_timezone(_encoder: Encoder, value: timezone, _depth: int) -> Payload:
     # Whether a name was given shows nowhere but in the arguments that pickle would call timezone with.
     arguments = value.__getinitargs__()  # type: ignore[attr-defined]
     return [TIMEZONE, arguments[0] // _MICROSECOND, arguments[1] if len(arguments) > 1 else None]
 
 
-def encode_zone(encoder: Encoder, value: Any, depth: int) -> Payload:
+def _encode_zone(encoder: Encoder, value: Any, depth: int) -> Payload:
     if value.key is None:
         from redun.value.pickling import encode_pickle
 
@@ -66,75 +66,75 @@ def encode_zone(encoder: Encoder, value: Any, depth: int) -> Payload:
     return [ZONE, value.key]
 
 
-def encode_decimal(_encoder: Encoder, value: Any, _depth: int) -> Payload:
+def _encode_decimal(_encoder: Encoder, value: Any, _depth: int) -> Payload:
     # The text is exact, but for the case of its letters, which the thread's decimal context decides.
     return [DECIMAL, str(value).upper()]
 
 
-def encode_fraction(encoder: Encoder, value: Any, depth: int) -> Payload:
+def _encode_fraction(encoder: Encoder, value: Any, depth: int) -> Payload:
     return [FRACTION, *encoder.payloads((value.numerator, value.denominator), depth)]
 
 
-def encode_uuid(_encoder: Encoder, value: Any, _depth: int) -> Payload:
+def _encode_uuid(_encoder: Encoder, value: Any, _depth: int) -> Payload:
     return [UUID, value.bytes]
 
 
-def encode_path(encoder: Encoder, value: pathlib.PurePath, depth: int) -> Payload:
+def _encode_path(encoder: Encoder, value: pathlib.PurePath, depth: int) -> Payload:
     return [PATH, type(value).__name__, encoder.payload(str(value), depth + 1)]
 
 
 ENCODERS: dict[type, tuple[str, Encode]] = {
-    date: ("datetime.date", encode_date),
-    time: ("datetime.time", encode_time),
-    datetime: ("datetime.datetime", encode_datetime),
-    timedelta: ("datetime.timedelta", encode_timedelta),
-    timezone: ("datetime.timezone", encode_timezone),
+    date: ("datetime.date", _encode_date),
+    time: ("datetime.time", _encode_time),
+    datetime: ("datetime.datetime", _encode_datetime),
+    timedelta: ("datetime.timedelta", _encode_timedelta),
+    timezone: ("datetime.timezone", _encode_timezone),
     # Their module is pathlib._local from Python 3.13 on, and a type name must not tell the version.
-    **{getattr(pathlib, name): (f"pathlib.{name}", encode_path) for name in _PATHS},
+    **{getattr(pathlib, name): (f"pathlib.{name}", _encode_path) for name in _PATHS},
 }
 
 ENCODERS_BY_NAME: dict[str, tuple[str, Encode]] = {
-    "decimal:Decimal": ("decimal.Decimal", encode_decimal),
-    "fractions:Fraction": ("fractions.Fraction", encode_fraction),
-    "uuid:UUID": ("uuid.UUID", encode_uuid),
-    "zoneinfo:ZoneInfo": ("zoneinfo.ZoneInfo", encode_zone),
+    "decimal:Decimal": ("decimal.Decimal", _encode_decimal),
+    "fractions:Fraction": ("fractions.Fraction", _encode_fraction),
+    "uuid:UUID": ("uuid.UUID", _encode_uuid),
+    "zoneinfo:ZoneInfo": ("zoneinfo.ZoneInfo", _encode_zone),
 }
 
 
-def decode_date(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_date(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, year, month, day = payload
     return date(year, month, day)
 
 
-def decode_time(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_time(decoder: Decoder, payload: list[Payload]) -> Any:
     _, hour, minute, second, microsecond, fold, zone = payload
     return time(hour, minute, second, microsecond, decoder.value(zone), fold=fold)
 
 
-def decode_datetime(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_datetime(decoder: Decoder, payload: list[Payload]) -> Any:
     _, year, month, day, hour, minute, second, microsecond, fold, zone = payload
     return datetime(year, month, day, hour, minute, second, microsecond, decoder.value(zone), fold=fold)
 
 
-def decode_timedelta(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_timedelta(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, days, seconds, microseconds = payload
     return timedelta(days, seconds, microseconds)
 
 
-def decode_timezone(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_timezone(_decoder: Decoder, payload: list[Payload]) -> Any:
     _, offset, name = payload
     span = timedelta(microseconds=offset)
     return timezone(span) if name is None else timezone(span, name)
 
 
-def decode_zone(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_zone(_decoder: Decoder, payload: list[Payload]) -> Any:
     from zoneinfo import ZoneInfo
 
     _, key = payload
     return ZoneInfo(key)
 
 
-def decode_decimal(_decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_decimal(_decoder: Decoder, payload: list[Payload]) -> Any:
     from decimal import Decimal
 
     _, text = payload
@@ -143,21 +143,21 @@ def decode_decimal(_decoder: Decoder, payload: list[Payload]) -> Any:
     return Decimal(text)
 
 
-def decode_fraction(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_fraction(decoder: Decoder, payload: list[Payload]) -> Any:
     from fractions import Fraction
 
     numerator, denominator = decoder.members(payload, 1)
     return Fraction(numerator, denominator)
 
 
-def decode_uuid(_decoder: Decoder, payload: list[Payload]) -> Any:
-    from uuid import UUID as Uuid
+def _decode_uuid(_decoder: Decoder, payload: list[Payload]) -> Any:
+    import uuid
 
     _, content = payload
-    return Uuid(bytes=content)
+    return uuid.UUID(bytes=content)
 
 
-def decode_path(decoder: Decoder, payload: list[Payload]) -> Any:
+def _decode_path(decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, text = payload
     if name not in _PATHS:
         raise ValueError(f"no class of paths: {name!r}")
@@ -165,14 +165,14 @@ def decode_path(decoder: Decoder, payload: list[Payload]) -> Any:
 
 
 DECODERS: dict[int, Callable[[Decoder, list[Payload]], Any]] = {
-    DATE: decode_date,
-    TIME: decode_time,
-    DATETIME: decode_datetime,
-    TIMEDELTA: decode_timedelta,
-    TIMEZONE: decode_timezone,
-    ZONE: decode_zone,
-    DECIMAL: decode_decimal,
-    FRACTION: decode_fraction,
-    UUID: decode_uuid,
-    PATH: decode_path,
+    DATE: _decode_date,
+    TIME: _decode_time,
+    DATETIME: _decode_datetime,
+    TIMEDELTA: _decode_timedelta,
+    TIMEZONE: _decode_timezone,
+    ZONE: _decode_zone,
+    DECIMAL: _decode_decimal,
+    FRACTION: _decode_fraction,
+    UUID: _decode_uuid,
+    PATH: _decode_path,
 }

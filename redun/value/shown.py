@@ -258,7 +258,8 @@ def _time(shower: Shower, fields: list[Payload], depth: int) -> Iterator[str]:
 
 def _datetime(shower: Shower, fields: list[Payload], depth: int) -> Iterator[str]:
     *numbers, fold, zone = fields
-    yield from _with_zone(repr(datetime(*numbers, fold=fold)), zone, shower, depth)  # noqa: DTZ001  (zone follows)
+    naive = datetime(*numbers, fold=fold)  # noqa: DTZ001  (the zone follows as text)
+    yield from _with_zone(repr(naive), zone, shower, depth)
 
 
 def _with_zone(text: str, zone: Payload, shower: Shower, depth: int) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Hooks:
 
     type_name: ClassVar[str]
 
-    def get_hash(self, data: bytes | None = None) -> str:
+    def get_hash(self, data: bytes | None = None) -> str:  # noqa: ARG002  (a hook's full signature)
         """Return text that differs when the value does; part of its identity when overridden.
 
         It can only tell apart: two values that are stored differently are two values, whatever their hashes say.  To
@@ -48,7 +48,7 @@ class Hooks:
         return dump_value(self._raw())
 
     @classmethod
-    def deserialize(cls, raw_type: Any, data: bytes) -> Any:  # noqa: ARG003  (hooks of proxies need the type)
+    def deserialize(cls, raw_type: Any, data: bytes) -> Any:  # noqa: ARG003  (a hook's full signature)
         """Return the value, given its type and what ``serialize`` returned."""
         from redun.value.portable import load_value
 
