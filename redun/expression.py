@@ -1,6 +1,6 @@
 """The lazy language: what calling a task gives, and what operators on that give.
 
-An expression is immutable but for what the scheduler notes on it (``call_hash``).  Building one runs nothing.  Instances
+An expression is immutable but for what the scheduler notes on it (``call_hash``).  Building one runs nothing.  All
 have slots: a fan-out holds one for each of its jobs at once.
 """
 

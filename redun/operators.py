@@ -1,6 +1,6 @@
 """The operators that work on unevaluated expressions, by name: the name stands in stored expressions.
 
-``lazy_operation`` registers further ones.  Importing this module gives no expression any method; ``expression.py`` does.
+``lazy_operation`` registers further ones.  Importing this gives no expression any method; ``expression.py`` does.
 """
 
 from __future__ import annotations

@@ -1,1 +1,43 @@
 """Reduces expressions to values: plans, runs, caches and records jobs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from redun.scheduler.current import get_current_scheduler as get_current_scheduler
+    from redun.scheduler.current import set_current_scheduler as set_current_scheduler
+    from redun.scheduler.errors import DryRunResult as DryRunResult
+    from redun.scheduler.errors import ErrorValue as ErrorValue
+    from redun.scheduler.errors import Interrupted as Interrupted
+    from redun.scheduler.errors import NoCurrentScheduler as NoCurrentScheduler
+    from redun.scheduler.errors import SchedulerError as SchedulerError
+    from redun.scheduler.errors import Traceback as Traceback
+    from redun.scheduler.scheduler import Scheduler as Scheduler
+
+_HOMES = {
+    "DryRunResult": "redun.scheduler.errors",
+    "ErrorValue": "redun.scheduler.errors",
+    "Interrupted": "redun.scheduler.errors",
+    "NoCurrentScheduler": "redun.scheduler.errors",
+    "Scheduler": "redun.scheduler.scheduler",
+    "SchedulerError": "redun.scheduler.errors",
+    "Traceback": "redun.scheduler.errors",
+    "get_current_scheduler": "redun.scheduler.current",
+    "set_current_scheduler": "redun.scheduler.current",
+}
+
+__all__ = [*_HOMES]  # noqa: PLE0604  (the names are strings, from one table)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'redun.scheduler' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,47 @@
+"""The Executor contract.  An executor never sees the scheduler: it runs pieces of work and reports each one back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Work(Protocol):
+    """One call to be run somewhere.  It carries its own outcome."""
+
+    def run(self) -> None:
+        """Run the call and note its result or its error.  Never raises."""
+
+
+Report = Callable[[Work], None]
+"""Hands finished work back.  May be called from any thread."""
+
+
+class Executor(ABC):
+    """Runs work.
+
+    * ``submit`` returns at once; each piece of work is reported exactly once after it ran.
+    * Work submitted first is started first; no order is promised for the ends.
+    * ``start`` is called before the first ``submit``, ``stop`` at the end of an execution; both are idempotent, and an
+      executor may be started again.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def start(self, report: Report, thread_setup: Callable[[], None]) -> None:
+        """Get ready.  ``thread_setup`` is called once in each thread of this process that will run work."""
+
+    @abstractmethod
+    def submit(self, work: Work) -> None:
+        """Take one piece of work."""
+
+    @abstractmethod
+    def cancel_waiting(self) -> int:
+        """Drop the work that has not started, unreported; return how many pieces that were."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Let go of threads once what runs has ended.  Does not wait for it."""

@@ -1,0 +1,225 @@
+"""Whether a recorded outcome of a call may serve again.
+
+Theory of operation.  The eval hash has candidates on record, newest first; the first that is valid now serves.  A call
+made by a function that returned its result at once is valid when the files it named are as recorded, or can be put
+back.  A call with others below it promises *the same outcome as stepping through every call below*.  Its subtree
+summary allows to reuse it in one step when every task below is current and uncontested and all files below are as
+recorded or can be put back.  Else the reduction is taken, and the scheduler asks each child, which comes here again.
+The table of what happens to which file stands in docs/internals/files.md, with a test for each of its cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.errors import ObjectError, RedunError
+from redun.expression_codec import ExpressionUndecodable, decode_expression
+from redun.file.restore import restore_file
+from redun.file.state import FileState, check_file
+from redun.hashing import Oid, hash_node
+from redun.objects.codec import decode_node
+from redun.objects.kinds import (
+    CONTENT_SCHEME,
+    CallRecord,
+    ExpressionRecord,
+    FileRecord,
+    Kind,
+    ReductionRecord,
+    TaskRecord,
+)
+from redun.objects.oid import short
+from redun.scheduler.summary import produced_files
+from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
+from redun.value.encoding import ValueUndecodable, decode_value
+
+if TYPE_CHECKING:
+    from redun.task.registry import TaskRegistry
+
+
+class Hit(NamedTuple):
+    """A recorded call that serves as it stands."""
+
+    call: Oid
+    record: CallRecord
+    value: Any
+    restored: list[str]  # paths of files that were put back
+
+
+class Step(NamedTuple):
+    """A recorded reduction that serves: the function need not run, its calls must be asked."""
+
+    reduction: Oid
+    expression: Any
+    externals: list[Oid]
+    produced: dict[Oid, bool]
+    restored: list[str]
+
+
+class Refused(RedunError):
+    """A candidate cannot serve; the message says why."""
+
+
+class _Restore(NamedTuple):
+    record: FileRecord
+    is_executable: bool
+
+
+class Cache:
+    """Looks calls up for one execution."""
+
+    def __init__(self, store: ObjectStore, registry: TaskRegistry, warn: Callable[[str], None]) -> None:
+        self._store = store
+        self._registry = registry
+        self._warn = warn
+        self._trusted_tasks: dict[Oid, bool] = {}
+
+    def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
+        """Return what is on record for a call, newest first."""
+        return self._store.find_candidates(eval_oid)
+
+    def find(self, eval_oid: Oid, candidates: Iterable[Candidate]) -> tuple[Hit | Step | None, str]:
+        """Return the first candidate that serves, or None and why the newest one does not."""
+        why = ""
+        for candidate in candidates:
+            try:
+                return self._try(eval_oid, candidate.target), ""
+            except Refused as refusal:
+                why = why or str(refusal)
+            except (ObjectMissing, ObjectCorrupt) as error:
+                self._warn(f"a recorded result cannot be used: {error}")
+                why = why or str(error)
+            except (ValueUndecodable, ExpressionUndecodable, ObjectError) as error:
+                why = why or str(error)
+        return None, why
+
+    def recorded_results(self, candidates: Iterable[Candidate]) -> set[Oid]:
+        """Return the distinct results among the recorded calls; what cannot be read is passed over."""
+        results: set[Oid] = set()
+        for candidate in candidates:
+            try:
+                node = decode_node(self._store.get(candidate.target))
+                if node.kind == Kind.CALL:
+                    results.add(CallRecord.decode(node).result)
+            except ObjectError:
+                continue
+        return results
+
+    def decode(self, value_oid: Oid) -> Any:
+        """Return a recorded value."""
+        return decode_value(value_oid, self._store.get)
+
+    # -- one candidate
+
+    def _try(self, eval_oid: Oid, target: Oid) -> Hit | Step:
+        node = decode_node(self._store.get(target))
+        if node.kind == Kind.REDUCTION:
+            return self._step(eval_oid, target)
+        record = CallRecord.decode(node)
+        if record.eval != eval_oid:
+            raise Refused(f"call {short(target)} was recorded for another eval")
+        if record.reduction is None:
+            return self._serve(target, record)
+        if record.summary.is_reusable and all(map(self._is_trusted, record.summary.tasks)):
+            try:
+                return self._serve(target, record)
+            except Refused:
+                # A file below is not as recorded: only asking each child tells which of them must run again.
+                pass
+        return self._step(eval_oid, record.reduction)
+
+    def _serve(self, target: Oid, record: CallRecord) -> Hit:
+        restores = self._check_files(record.summary.externals, produced_files(record))
+        value = self.decode(record.result)
+        return Hit(target, record, value, self._restore(restores))
+
+    def _step(self, eval_oid: Oid, reduction_oid: Oid) -> Step:
+        reduction = ReductionRecord.decode(decode_node(self._store.get(reduction_oid)))
+        if reduction.eval != eval_oid:
+            raise Refused(f"reduction {short(reduction_oid)} was recorded for another eval")
+        expression = ExpressionRecord.decode(decode_node(self._store.get(reduction.outcome)))
+        read = _NotingReader(self._store)
+        value = decode_expression(expression, lambda oid: decode_value(oid, read))
+        produced = dict(zip(reduction.produced, reduction.executable))
+        restores = self._check_files(read.externals, produced)
+        return Step(reduction_oid, value, list(read.externals), produced, self._restore(restores))
+
+    def _is_trusted(self, task_oid: Oid) -> bool:
+        """Tell whether a task below is the one that is registered now, with one result per eval on record."""
+        known = self._trusted_tasks.get(task_oid)
+        if known is None:
+            record = TaskRecord.decode(decode_node(self._store.get(task_oid)))
+            task = self._registry.get(task_name=record.fullname)
+            is_current = task is not None and task.record().encode()[0] == task_oid
+            known = is_current and not self._store.find_candidates(task_oid)
+            self._trusted_tasks[task_oid] = known
+        return known
+
+    def distrust(self, task_oid: Oid) -> None:
+        """Note that an eval of a task has just got a second result."""
+        self._trusted_tasks[task_oid] = False
+
+    # -- files
+
+    def _check_files(self, externals: Iterable[Oid], produced: dict[Oid, bool]) -> list[_Restore]:
+        """Return what must be put back for all files to be as recorded; refuse when that cannot be done."""
+        restores: list[_Restore] = []
+        paths: set[str] = set()
+        for oid in externals:
+            node = decode_node(self._store.get(oid))
+            if node.kind != Kind.FILE:
+                raise Refused(f"{short(oid)} is of kind {node.kind}, whose validity is not recorded")
+            record = FileRecord.decode(node)
+            if record.path in paths:
+                raise Refused(f"two versions of {record.path} are named below")
+            paths.add(record.path)
+            check = check_file(record)
+            if check.state is FileState.SAME:
+                continue
+            if oid not in produced:
+                raise Refused(f"{record.path} {_says(check.state)}")
+            self._refuse_unknown(record, check.state, check.current)
+            restores.append(_Restore(record, produced[oid]))
+        return restores
+
+    def _refuse_unknown(self, record: FileRecord, state: FileState, current: FileRecord | None) -> None:
+        """Refuse to overwrite content that redun does not have, and to restore what it has not kept."""
+        if current is not None and state is FileState.DIFFERENT:
+            current_oid = current.encode()[0]
+            if not self._store.find_producers(current_oid):
+                raise Refused(f"{record.path} was changed by something else")
+            if current.scheme == CONTENT_SCHEME and not self._store.has(Oid(current.digest)):
+                raise Refused(f"{record.path} holds a content that is not kept")
+        if record.scheme != CONTENT_SCHEME or not self._store.has(Oid(record.digest)):
+            raise Refused(f"{record.path} {_says(state)} and its content is not kept")
+
+    def _restore(self, restores: list[_Restore]) -> list[str]:
+        for record, is_executable in restores:
+            try:
+                with self._store.open(Oid(record.digest)) as content:
+                    restore_file(record, content, is_executable=is_executable)
+            except (RedunError, OSError) as error:
+                raise Refused(f"{record.path} cannot be restored: {error}") from error
+        return [record.path for record, _ in restores]
+
+
+def _says(state: FileState) -> str:
+    return "is missing" if state is FileState.MISSING else "has changed"
+
+
+class _NotingReader:
+    """Reads objects for decoding, and notes the files and handles that were read on the way."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.externals: dict[Oid, None] = {}
+
+    def __call__(self, oid: Oid) -> bytes:
+        data = self._store.get(oid)
+        # The second byte of a node is its kind; a blob may begin alike, but is not named by the keyed hash.
+        if data[:2] in _EXTERNAL_HEADS and hash_node(data) == oid:
+            self.externals[oid] = None
+        return data
+
+
+_EXTERNAL_HEADS = (bytes([0x93, Kind.FILE]), bytes([0x93, Kind.HANDLE]))

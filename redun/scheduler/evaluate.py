@@ -1,0 +1,188 @@
+"""Turning what a task returned, or was given, into values, without recursion.
+
+Theory of operation.  A *waiter* is owed the value of one part, in one *slot*.  ``Evaluator.start`` looks at a part:
+a concrete one is delivered; a call of a task goes to ``on_call`` with its waiter; an operation or a container becomes
+a ``Gather``, which waits for its own parts, builds its value once all are there, and delivers that to its own waiter.
+Deliveries beyond one step go through a queue of deferred steps, so that depth costs memory and no stack.
+Starting the parts of a wide container is deferred in slices too: results of the first jobs are taken while the last
+ones are still being started.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, Protocol
+
+from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
+from redun.expression_codec import is_concrete, make_dataclass
+from redun.operators import get_lazy_operation
+from redun.scheduler.job import ATOMS, Job
+
+SLICE = 64
+"""How many parts of a wide container are started before finished jobs are looked at again."""
+
+OnCall = Callable[[TaskExpression[Any], "Job | None", "Waiter", int], None]
+
+
+class Waiter(Protocol):
+    """Something that is owed values."""
+
+    def deliver(self, slot: int, value: Any) -> None:
+        """Take the value of one part."""
+
+    def fail(self, slot: int, error: BaseException) -> None:
+        """Learn that one part has no value."""
+
+
+class Gather:
+    """Waits for the parts of one thing, then builds it."""
+
+    __slots__ = ("_at", "_build", "_evaluator", "_missing", "_parent", "_pending", "_values", "_waiter", "_waiter_slot")
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        parts: list[Any],
+        build: Callable[[list[Any]], Any],
+        parent: Job | None,
+        waiter: Waiter,
+        slot: int,
+    ) -> None:
+        self._evaluator = evaluator
+        self._values = parts
+        self._build = build
+        self._parent = parent
+        self._waiter = waiter
+        self._waiter_slot = slot
+        self._pending = [index for index, part in enumerate(parts) if not is_concrete(part)]
+        self._missing = len(self._pending)
+        self._at = 0
+        evaluator.defer(self._start_slice if self._missing else self._finish)
+
+    def deliver(self, slot: int, value: Any) -> None:
+        """Take one part; build the whole when it was the last."""
+        self._values[slot] = value
+        self._missing -= 1
+        if not self._missing:
+            self._evaluator.defer(self._finish)
+
+    def fail(self, _slot: int, error: BaseException) -> None:
+        """Pass the first failure on; later parts are still taken, and change nothing."""
+        waiter, self._waiter = self._waiter, _NOBODY
+        self._missing -= 1
+        self._evaluator.defer(lambda: waiter.fail(self._waiter_slot, error))
+
+    def _start_slice(self) -> None:
+        end = min(self._at + SLICE, len(self._pending))
+        start = self._evaluator.start
+        for position in range(self._at, end):
+            index = self._pending[position]
+            start(self._values[index], self._parent, self, index)
+        self._at = end
+        if end < len(self._pending):
+            self._evaluator.defer(self._start_slice)
+
+    def _finish(self) -> None:
+        if self._waiter is _NOBODY:
+            return
+        try:
+            value = self._build(self._values)
+        except Exception as error:
+            self._waiter.fail(self._waiter_slot, error)
+            return
+        # What building gave may be lazy again: an operation on a partial task makes a call.
+        if isinstance(value, Expression) and not is_concrete(value):
+            self._evaluator.start(value, self._parent, self._waiter, self._waiter_slot)
+        else:
+            self._waiter.deliver(self._waiter_slot, value)
+
+
+class _Nobody:
+    """The waiter of a thing that has failed already."""
+
+    def deliver(self, slot: int, value: Any) -> None:
+        pass
+
+    def fail(self, slot: int, error: BaseException) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
+
+
+class Evaluator:
+    """Walks expressions for one execution."""
+
+    def __init__(self, on_call: OnCall) -> None:
+        self._on_call = on_call
+        self._deferred: deque[Callable[[], None]] = deque()
+
+    def defer(self, step: Callable[[], None]) -> None:
+        """Do a step later, in order."""
+        self._deferred.append(step)
+
+    def run_deferred(self, limit: int = SLICE) -> bool:
+        """Do at most ``limit`` deferred steps; tell whether some are left."""
+        steps = self._deferred
+        while steps and limit:
+            limit -= 1
+            steps.popleft()()
+        return bool(steps)
+
+    def start(self, part: Any, parent: Job | None, waiter: Waiter, slot: int) -> None:
+        """See to it that ``waiter`` gets the value of ``part``, now or later."""
+        if isinstance(part, TaskExpression):
+            self._on_call(part, parent, waiter, slot)
+        elif type(part) in ATOMS or is_concrete(part):
+            waiter.deliver(slot, part)
+        else:
+            parts, build = _open(part)
+            Gather(self, parts, build, parent, waiter, slot)
+
+    def gather(
+        self, parts: list[Any], build: Callable[[list[Any]], Any], parent: Job | None, waiter: Waiter, slot: int
+    ) -> None:
+        """Evaluate several parts, and deliver what ``build`` makes of their values."""
+        Gather(self, parts, build, parent, waiter, slot)
+
+
+def _open(part: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """Return the parts of something that is not concrete, and how to build it from their values."""
+    if isinstance(part, SimpleExpression):
+        func = get_lazy_operation(part.func_name).func
+        names, n_args = list(part.kwargs), len(part.args)
+        if not names:
+            return list(part.args), lambda values: func(*values)
+        return [*part.args, *part.kwargs.values()], lambda values: func(
+            *values[:n_args], **dict(zip(names, values[n_args:]))
+        )
+    if isinstance(part, ValueExpression):
+        return [part.value], lambda values: values[0]
+    if isinstance(part, dict):
+        return [item for pair in part.items() for item in pair], _pairs_to_dict
+    if isinstance(part, tuple) and hasattr(part, "_fields"):
+        cls = type(part)
+        return list(part), lambda values: cls(*values)
+    if is_dataclass(part):
+        names = [field.name for field in fields(part)]
+        kind = type(part)
+        return [getattr(part, name) for name in names], lambda values: make_dataclass(kind, dict(zip(names, values)))
+    return list(part), list if isinstance(part, list) else type(part)
+
+
+def _pairs_to_dict(values: list[Any]) -> dict[Any, Any]:
+    items: Iterator[Any] = iter(values)
+    return dict(zip(items, items))
+
+
+def iter_calls(part: Any) -> Iterator[TaskExpression[Any]]:
+    """Yield the calls that the value of a part comes from directly, in order; not those their arguments come from."""
+    stack = [part]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, TaskExpression):
+            yield top
+        elif type(top) not in ATOMS and not is_concrete(top):
+            stack.extend(reversed(_open(top)[0]))

@@ -1,0 +1,113 @@
+"""One execution: its id, the ref that shows it while it runs, and the node that it ends as."""
+
+from __future__ import annotations
+
+import os
+import platform
+import pwd
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from redun.hashing import Oid
+from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind
+from redun.scheduler.record import Recorder
+from redun.store.base import ObjectStore
+from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
+from redun.version import __version__
+
+_REF_STATUS = {
+    ExecutionStatus.DONE: RefStatus.DONE,
+    ExecutionStatus.FAILED: RefStatus.FAILED,
+    ExecutionStatus.INTERRUPTED: RefStatus.INTERRUPTED,
+}
+
+
+class Home(Protocol):
+    """Where executions are kept beyond this process: a repository, or nothing."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """The objects."""
+
+    @property
+    def refs(self) -> Refs | None:
+        """The refs; None where executions leave none, in memory or in a repository that cannot be written."""
+
+    def writer(self) -> str:
+        """Return the name of the journal that is written to."""
+
+    def seal(self) -> list[Oid]:
+        """Seal what was written; return the packs written by this process."""
+
+
+class Execution:
+    """One run from its start to its end."""
+
+    def __init__(self, home: Home, argv: Sequence[str], clock: Callable[[], int], execution_id: str | None) -> None:
+        """``clock`` gives microseconds since 1970 UTC; ``execution_id`` is a UUID, made when not given."""
+        self._home = home
+        self._clock = clock
+        self._uuid = uuid.UUID(execution_id) if execution_id else uuid.uuid4()
+        self.argv = list(argv)
+        self.start_us = clock()
+        self.recorder = Recorder(home.store, self._uuid.bytes, self.start_us, clock)
+
+    @property
+    def id(self) -> str:
+        """The execution's UUID, as text."""
+        return str(self._uuid)
+
+    @property
+    def raw_id(self) -> bytes:
+        """The 16 bytes of the UUID."""
+        return self._uuid.bytes
+
+    def begin(self) -> None:
+        """Show the execution as running."""
+        if self._home.refs is not None:
+            self._home.refs.write(self._ref(RefStatus.RUNNING, None, None, ()))
+
+    def end(self, status: ExecutionStatus, root: Oid | None) -> None:
+        """Record how the execution ended, seal what it wrote, and publish it."""
+        end_us = self._clock()
+        self.recorder.flush()
+        record = ExecutionRecord(
+            execution_id=self._uuid.bytes,
+            argv=self.argv,
+            status=status,
+            start_us=self.start_us,
+            end_us=end_us,
+            user=_user_name(),
+            host=os.uname().nodename,
+            versions=[["redun", __version__], ["python", platform.python_version()]],
+            root=root,
+            jobs=self.recorder.batches,
+            sources=self.recorder.sources,
+            tags=[],
+        )
+        oid, data = record.encode()
+        self._home.store.put(oid, data, Kind.EXECUTION)
+        packs = self._home.seal()
+        if self._home.refs is not None:
+            self._home.refs.write(self._ref(_REF_STATUS[status], end_us, oid, tuple(packs)))
+
+    def _ref(self, status: RefStatus, end_us: int | None, oid: Oid | None, packs: tuple[Oid, ...]) -> ExecutionRef:
+        return ExecutionRef(
+            name=ref_name(self.start_us, self.id),
+            execution_id=self.id,
+            status=status,
+            start_us=self.start_us,
+            end_us=end_us,
+            argv=self.argv,
+            object=oid,
+            writer=None if status.is_ended else self._home.writer(),
+            packs=packs,
+        )
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container that runs under a number
+        return str(os.getuid())

@@ -1,0 +1,54 @@
+"""Where a scheduler keeps executions: in memory, in a repository, or on top of one that cannot be written."""
+
+from __future__ import annotations
+
+from redun.hashing import Oid
+from redun.store.base import ObjectStore
+from redun.store.overlay import OverlayStore
+from redun.store.refs import Refs
+from redun.store.repository import Repository
+
+
+class MemoryHome:
+    """Nothing outlives the process."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.refs: Refs | None = None
+
+    def writer(self) -> str:
+        return ""
+
+    def seal(self) -> list[Oid]:
+        return []
+
+
+class RepositoryHome:
+    """A repository that can be written."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self.store: ObjectStore = repository.store
+        self.refs: Refs | None = repository.refs
+
+    def writer(self) -> str:
+        return self._repository.store.writer
+
+    def seal(self) -> list[Oid]:
+        return self._repository.store.seal()
+
+
+def home_of(backend: Repository | ObjectStore | None) -> MemoryHome | RepositoryHome:
+    """Return where to keep executions.
+
+    A repository that cannot be written is read, and what is new stays in memory.
+    """
+    from redun.store.memory import MemoryStore
+
+    if backend is None:
+        return MemoryHome(MemoryStore())
+    if isinstance(backend, ObjectStore):
+        return MemoryHome(backend)
+    if backend.is_writable:
+        return RepositoryHome(backend)
+    return MemoryHome(OverlayStore(MemoryStore(), backend.store))

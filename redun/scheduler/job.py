@@ -1,0 +1,130 @@
+"""One job: a call on its way through an execution.
+
+A job is small, since a wide fan-out has all its jobs in hand at once: slots, no lists until something goes into them,
+and what only a running job needs is dropped when it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.file.produced import mark_start, track_writes
+from redun.hashing import Oid
+from redun.objects.ids import format_id, job_id
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from redun.expression import TaskExpression
+    from redun.scheduler.evaluate import Waiter
+    from redun.scheduler.produced import ProducedFiles
+    from redun.scheduler.summary import SummaryBuilder
+    from redun.store.base import Candidate
+    from redun.task.task import Task
+
+ATOMS = frozenset({type(None), bool, int, float, str, bytes})
+"""Types whose values hold nothing: no expression, no file, no other value."""
+
+
+class Caller(NamedTuple):
+    """Who asked for a call: where its value goes, and its place among the calls of the job that asked."""
+
+    waiter: Waiter
+    slot: int
+    parent: Job | None
+    child_slot: int
+    expression: TaskExpression[Any] | None
+
+
+class Job:
+    """A call of a task within an execution.  It is its own piece of work for an executor."""
+
+    __slots__ = (
+        "args",
+        "attempt",
+        "caller",
+        "children",
+        "error",
+        "eval",
+        "execution_id",
+        "executor",
+        "key",
+        "kwargs",
+        "line",
+        "needs",
+        "number",
+        "parent",
+        "prior",
+        "produced",
+        "reduction",
+        "settle_files",
+        "start_us",
+        "status",
+        "summary",
+        "task",
+        "traceback",
+        "upstreams",
+        "value",
+    )
+
+    def __init__(self, execution_id: bytes, number: int, task: Task[..., Any], caller: Caller) -> None:
+        self.execution_id = execution_id
+        self.number = number
+        self.task = task
+        self.caller = caller
+        self.parent = caller.parent
+        self.attempt = 1
+        self.executor = "default"
+        self.eval: Oid | None = None
+        self.start_us = 0
+        self.status = 0
+        self.needs: Mapping[str, int] | None = None
+        self.key: Any = None
+        self.args: tuple[Any, ...] = ()
+        self.kwargs: Mapping[str, Any] | None = None
+        self.children: list[Oid | None] | None = None
+        self.upstreams: list[tuple[int, list[Oid]]] | None = None
+        self.summary: SummaryBuilder | None = None
+        self.reduction: Oid | None = None
+        self.prior: list[Candidate] | None = None
+        self.value: Any = None
+        self.line: str | None = None
+        self.error: BaseException | None = None
+        self.traceback: TracebackType | None = None
+        self.produced: ProducedFiles | None = None
+        self.settle_files: Callable[[Any, int], ProducedFiles | None] | None = None
+
+    @property
+    def id(self) -> str:
+        """The job's id, written as a UUID is."""
+        return format_id(job_id(self.execution_id, self.number))
+
+    @property
+    def short_id(self) -> str:
+        """The first eight digits of the id."""
+        return job_id(self.execution_id, self.number)[:4].hex()
+
+    def add_child(self) -> int:
+        """Keep a place among the calls below this job, in the order they were asked for; return it."""
+        if self.children is None:
+            self.children = []
+        self.children.append(None)
+        return len(self.children) - 1
+
+    def run(self) -> None:
+        """Run the task's function in this thread, and look at the files that its value names."""
+        start_ns = mark_start()
+        try:
+            with track_writes():
+                value = self.task.func(*self.args, **(self.kwargs or {}))
+                if type(value) not in ATOMS and self.settle_files is not None:
+                    self.produced = self.settle_files(value, start_ns)
+            self.value = value
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt of user code too: a worker thread must report, or the run would hang.
+            self.error = error
+            self.traceback = error.__traceback__
+        finally:
+            self.args = ()
+            self.kwargs = None

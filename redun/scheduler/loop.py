@@ -1,0 +1,139 @@
+"""The loop of one execution: takes finished jobs, lets the reducer work, flushes, and waits.
+
+All state of the execution is changed in the thread that runs this loop.  Others reach it through one queue: executors
+put finished jobs, a signal handler puts None to wake it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
+
+from redun.executors.base import Executor
+from redun.scheduler.job import Job
+from redun.scheduler.plan import Plan
+from redun.scheduler.record import Recorder
+from redun.scheduler.reduce import Reducer
+
+FLUSH_SECONDS = 1.0
+"""While jobs keep coming, what finished is handed to the system this often."""
+IDLE_FLUSH_SECONDS = 0.05
+"""Before a wait it is handed over at once, unless it was this short a time ago: then the wait is cut to the rest of it.
+A chain of short jobs waits after each; flushing at each wait would cost it a batch per job."""
+
+
+class Root:
+    """Waits for the value of the whole run."""
+
+    def __init__(self) -> None:
+        self.is_ended = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def deliver(self, _slot: int, value: Any) -> None:
+        """Take the value."""
+        self.is_ended = True
+        self.value = value
+
+    def fail(self, _slot: int, error: BaseException) -> None:
+        """Take the first error."""
+        self.is_ended = True
+        self.error = self.error or error
+
+
+class Loop:
+    """Drives one execution to its end."""
+
+    def __init__(
+        self,
+        plan: Plan[Job],
+        recorder: Recorder,
+        executors: Iterable[Executor],
+        queue: SimpleQueue[Any],
+        on_interval: Callable[[], None],
+        interval_seconds: float,
+    ) -> None:
+        """``on_interval`` is called every ``interval_seconds`` while the run goes on; 0 or less is never."""
+        self._plan = plan
+        self._recorder = recorder
+        self._executors = list(executors)
+        self._queue = queue
+        self._on_interval = on_interval
+        self._interval_seconds = interval_seconds
+        self._flushed_at = self._interval_at = monotonic()
+        self._is_dirty = False
+        self._has_cancelled = False
+        self.interrupted_by: int | None = None
+
+    def interrupt(self, signal_number: int) -> None:
+        """Ask the loop to end; may be called from a signal handler."""
+        self.interrupted_by = signal_number
+        self._queue.put(None)
+
+    def run(self, reducer: Reducer, root: Root) -> None:
+        """Work until the root has ended and nothing runs any more, or nothing can go on, or an interrupt came."""
+        evaluator = reducer.evaluator
+        while self.interrupted_by is None:
+            has_more = evaluator.run_deferred()
+            n_taken = self._take_finished(reducer)
+            if self._plan.is_stopped:
+                self._cancel_waiting()
+            self._tick()
+            if has_more or n_taken:
+                continue
+            if root.is_ended and self._plan.n_running == 0:
+                return
+            if self._plan.n_running == 0 and self._queue.empty():
+                return  # a dry run, or a stopped one: what is left will not run
+            self._wait(reducer)
+        self._plan.stop()
+        self._cancel_waiting()
+        self._take_finished(reducer)
+        self._recorder.flush()
+
+    def _take_finished(self, reducer: Reducer) -> int:
+        n_taken = self._queue.qsize()
+        for _ in range(n_taken):
+            self._take(reducer, self._queue.get())
+        return n_taken
+
+    def _take(self, reducer: Reducer, job: Job | None) -> None:
+        if job is not None:
+            self._is_dirty = True
+            reducer.returned(job)
+
+    def _cancel_waiting(self) -> None:
+        if not self._has_cancelled:
+            self._has_cancelled = True
+            for executor in self._executors:
+                self._plan.drop(executor.cancel_waiting())
+
+    def _tick(self) -> None:
+        now = monotonic()
+        if self._is_dirty and now - self._flushed_at >= FLUSH_SECONDS:
+            self._flush(now)
+        if 0 < self._interval_seconds <= now - self._interval_at:
+            self._interval_at = now
+            self._on_interval()
+
+    def _wait(self, reducer: Reducer) -> None:
+        now = monotonic()
+        timeout: float | None = None
+        if self._is_dirty:
+            timeout = self._flushed_at + IDLE_FLUSH_SECONDS - now
+            if timeout <= 0:
+                self._flush(now)
+                timeout = None
+        if timeout is None and self._interval_seconds > 0:
+            timeout = max(0.0, self._interval_at + self._interval_seconds - now)
+        try:
+            self._take(reducer, self._queue.get(timeout=timeout))
+        except Empty:
+            return  # the next round flushes, or shows the status
+
+    def _flush(self, now: float) -> None:
+        self._recorder.flush()
+        self._is_dirty = False
+        self._flushed_at = now

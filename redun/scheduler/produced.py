@@ -1,0 +1,70 @@
+"""Which files a job wrote, and keeping their contents.
+
+This runs in the thread of the job, right after its function: what a job wrote is read once, there, while the disk's
+cache still holds it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
+from redun.file import File
+from redun.file.produced import is_executable, mark_end, was_produced
+from redun.hashing import Oid
+from redun.objects.kinds import CONTENT_SCHEME
+from redun.store.base import ObjectStore
+from redun.value.nested import iter_nested_value
+from redun.value.registry import get_type_registry
+
+DEFAULT_KEEP_BYTES = 16 << 20
+
+ProducedFiles = dict[Oid, bool]
+"""The files that a job wrote, each with whether its owner may execute it."""
+
+
+class FileKeeper:
+    """Settles the files in what a function returned."""
+
+    def __init__(self, store: ObjectStore, keep_bytes: int = DEFAULT_KEEP_BYTES) -> None:
+        """Contents of up to ``keep_bytes`` bytes are kept."""
+        self._store = store
+        self._keep_bytes = keep_bytes
+
+    def settle(self, value: Any, start_ns: int) -> ProducedFiles | None:
+        """Return which of the files in a value were written since ``start_ns``, after keeping their contents."""
+        produced: ProducedFiles = {}
+        end_ns = mark_end()
+        for file in _iter_files(value):
+            if was_produced(file, start_ns, end_ns) and file.exists():
+                self._keep(file)
+                produced[file.encode_node()[1]] = is_executable(file.path)
+        return produced or None
+
+    def _keep(self, file: File) -> None:
+        record = file.record
+        if record.scheme != CONTENT_SCHEME or record.size is None or record.size > self._keep_bytes:
+            return
+        oid, _ = self._store.put_file(Path(file.path))
+        if oid != record.digest:
+            # Written again since it was hashed: the value names what is there now.
+            file.update_hash()
+
+
+def _iter_files(value: Any) -> list[File]:
+    """Return the files in a value, in the arguments of its unevaluated calls, and within other values."""
+    files: dict[int, File] = {}
+    stack = [value]
+    subvalues = get_type_registry().iter_subvalues
+    while stack:
+        for part in iter_nested_value(stack.pop()):
+            if isinstance(part, File):
+                files[id(part)] = part
+            elif isinstance(part, (TaskExpression, SimpleExpression)):
+                stack.extend((*part.args, *part.kwargs.values()))
+            elif isinstance(part, ValueExpression):
+                stack.append(part.value)
+            elif not isinstance(part, Expression):
+                stack.extend(subvalues(part))
+    return list(files.values())

@@ -1,0 +1,102 @@
+"""Why a job runs: what differs from the nearest earlier call of its task.
+
+Looking is bounded: the tasks on record are read once per run, and arguments are compared with those of the last batches
+of jobs only, for tasks with few calls in them.  A job of a cold run pays two dictionary look-ups.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from redun.errors import RedunError
+from redun.objects.codec import decode_node
+from redun.objects.kinds import EvalRecord, JobsRecord, Kind, TaskRecord, UnitRecord
+from redun.store.base import ObjectStore
+from redun.task.closure import describe_changes, diff_records
+
+if TYPE_CHECKING:
+    from redun.scheduler.job import Job
+    from redun.scheduler.record import Recorder
+    from redun.task.task import Task
+    from redun.value.encoding import Encoded
+
+MAX_TASKS_READ = 5000
+MAX_BATCHES_READ = 10
+MAX_CALLS_COMPARED = 20
+
+
+class Reasons:
+    """Explains the misses of one execution."""
+
+    def __init__(self, store: ObjectStore, recorder: Recorder) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._code: dict[str, str] = {}
+        self._versions: dict[str, TaskRecord] | None = None
+        self._evals: dict[str, list[EvalRecord]] | None = None
+
+    def explain(self, job: Job, args: list[Encoded]) -> str:
+        """Return what made a job run, or an empty string when nothing earlier is like it.  Never raises."""
+        name = job.task.fullname
+        try:
+            known = self._code.get(name)
+            if known is None:
+                known = self._code[name] = self._explain_code(job.task)
+            return known or self._explain_arguments(name, job, args)
+        except RedunError:
+            # A damaged object must not stop a run that only wanted to tell why.
+            return ""
+
+    def _explain_code(self, task: Task[..., Any]) -> str:
+        if self._recorder.put_task(task) not in self._recorder.new_tasks:
+            return ""
+        newest = self._task_versions().get(task.fullname)
+        if newest is None:
+            return ""
+        units = {}
+        for unit_oid in newest.units:
+            unit = UnitRecord.decode(decode_node(self._store.get(unit_oid)))
+            units[unit.name] = unit
+        return describe_changes(diff_records(newest, units, task))
+
+    def _explain_arguments(self, name: str, job: Job, args: list[Encoded]) -> str:
+        earlier = self._last_evals().get(name)
+        if not earlier or len(earlier) > MAX_CALLS_COMPARED or job.eval is None:
+            return ""
+        oids = [arg.oid for arg in args]
+        nearest = max(earlier, key=lambda record: sum(a == b for a, b in zip(record.args, oids)))
+        if len(nearest.args) != len(oids):
+            return "other number of arguments"
+        changed = [str(n) for n, old, new in zip(nearest.names, nearest.args, oids) if old != new]
+        return f"changed: {', '.join(changed)}" if changed else ""
+
+    def _task_versions(self) -> dict[str, TaskRecord]:
+        """Return the newest version of each task that was on record before this run."""
+        if self._versions is None:
+            self._versions = {}
+            for count, (oid, _) in enumerate(self._store.iter_oids(Kind.TASK)):
+                if count >= MAX_TASKS_READ:
+                    break
+                if oid not in self._recorder.new_tasks:
+                    record = TaskRecord.decode(decode_node(self._store.get(oid)))
+                    self._versions.setdefault(record.fullname, record)
+        return self._versions
+
+    def _last_evals(self) -> dict[str, list[EvalRecord]]:
+        """Return the evals of the last batches of jobs on record, by task."""
+        if self._evals is None:
+            self._evals = {}
+            for count, (oid, _) in enumerate(self._store.iter_oids(Kind.JOBS)):
+                if count >= MAX_BATCHES_READ:
+                    break
+                batch = JobsRecord.decode(decode_node(self._store.get(oid)))
+                if batch.execution_id != self._recorder.execution_id:
+                    self._read_batch(batch, self._evals)
+        return self._evals
+
+    def _read_batch(self, batch: JobsRecord, evals: dict[str, list[EvalRecord]]) -> None:
+        for row in batch.rows:
+            listed = evals.setdefault(row.task, [])
+            # One more than are compared tells that there are too many.
+            if row.number and row.eval is not None and len(listed) <= MAX_CALLS_COMPARED:
+                listed.append(EvalRecord.decode(decode_node(self._store.get(row.eval))))

@@ -1,0 +1,396 @@
+"""Carries calls from being asked for to having a value: bind, claim, look up, run, reduce, record.
+
+Theory of operation.  Everything here happens in the scheduler's thread.  A call of a task arrives in ``call``; once its
+arguments are values it is bound and claimed under its eval hash.  Whoever leads becomes a job.  A job is answered from
+the store (``_take_hit``), or takes a stored reduction and has its calls asked again (``_take_step``), or runs
+(``_run``) and comes back through ``returned``.  What its function returned is its result, or holds calls, which are
+evaluated below the job; ``_JobResult`` brings the result back to ``_finish``.  Both ends, ``_conclude`` and
+``fail``, settle the claim, so that all callers of the same call are answered alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.errors import RedunError
+from redun.expression import TaskExpression
+from redun.expression_codec import is_concrete
+from redun.hashing import Oid
+from redun.objects.kinds import CallRecord, JobStatus, SubtreeSummary, encode_eval
+from redun.scheduler.cache import Cache, Hit, Step
+from redun.scheduler.errors import NotSerializable, SchedulerError, UnknownTask
+from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
+from redun.scheduler.job import ATOMS, Caller, Job
+from redun.scheduler.plan import Claim, Plan
+from redun.scheduler.record import Recorder
+from redun.scheduler.status import Column, StatusCounts
+from redun.scheduler.summary import EMPTY_SUMMARY, SummaryBuilder
+from redun.task.binding import BoundArguments
+from redun.task.options import CacheScope
+from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
+
+if TYPE_CHECKING:
+    from redun.executors.base import Executor
+    from redun.scheduler.failure import Failures
+    from redun.scheduler.produced import FileKeeper
+    from redun.scheduler.reasons import Reasons
+    from redun.scheduler.runlog import RunLog
+    from redun.task.registry import TaskRegistry
+    from redun.task.task import Task
+
+
+class RunOptions(NamedTuple):
+    """What a whole run was asked for."""
+
+    use_cache: bool = True  # False: nothing from earlier executions serves
+    is_dryrun: bool = False  # True: nothing runs
+    keep_going: bool = False  # True: a failure stops only what depends on it
+
+
+class Parts(NamedTuple):
+    """What a reducer works with; made by the scheduler for one execution."""
+
+    execution_id: bytes
+    registry: TaskRegistry
+    executors: Mapping[str, Executor]
+    plan: Plan[Job]
+    recorder: Recorder
+    cache: Cache
+    counts: StatusCounts
+    log: RunLog
+    reasons: Reasons
+    failures: Failures
+    keeper: FileKeeper
+    options: RunOptions
+
+
+class _Ended(NamedTuple):
+    """How a claimed call ended."""
+
+    call: Oid | None
+    result: Oid | None
+    task: Oid
+    summary: SubtreeSummary
+    error: BaseException | None
+
+
+class _Arguments:
+    """Waits for the arguments of one call."""
+
+    __slots__ = ("_caller", "_expression", "_reducer", "_task")
+
+    def __init__(self, reducer: Reducer, task: Task[..., Any], expression: TaskExpression[Any], caller: Caller) -> None:
+        self._reducer = reducer
+        self._task = task
+        self._expression = expression
+        self._caller = caller
+
+    def deliver(self, _slot: int, values: Any) -> None:
+        expression = self._expression
+        n_args = len(expression.args)
+        kwargs = dict(zip(expression.kwargs, values[n_args:]))
+        self._reducer.bind(self._task, tuple(values[:n_args]), kwargs, self._caller)
+
+    def fail(self, _slot: int, error: BaseException) -> None:
+        self._caller.waiter.fail(self._caller.slot, error)
+
+
+class _JobResult:
+    """Waits for the value that a job's reduction comes to."""
+
+    __slots__ = ("_job", "_reducer")
+
+    def __init__(self, reducer: Reducer, job: Job) -> None:
+        self._reducer = reducer
+        self._job = job
+
+    def deliver(self, _slot: int, value: Any) -> None:
+        # Deferred: in a chain of jobs each the last call of the one above, all of them end at once.
+        self._reducer.evaluator.defer(lambda: self._reducer.finish(self._job, value))
+
+    def fail(self, _slot: int, error: BaseException) -> None:
+        self._reducer.evaluator.defer(lambda: self._reducer.fail(self._job, error))
+
+
+class Reducer:
+    """Reduces the calls of one execution."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._plan = parts.plan
+        self._recorder = parts.recorder
+        self._cache = parts.cache
+        self._log = parts.log
+        self._counts = parts.counts
+        self.evaluator = Evaluator(self.call)
+        self._n_jobs = 0
+        self._bare_keys = 0
+        self._settle_files = parts.keeper.settle
+
+    # -- a call is asked for
+
+    def call(self, expression: TaskExpression[Any], parent: Job | None, waiter: Waiter, slot: int) -> None:
+        """Take a call of a task, made below ``parent``."""
+        if self._plan.is_stopped:
+            return  # the run is ending: whoever waits for this call is failing already, or is left to the next run
+        task = self._parts.registry.get(task_name=expression.task_name)
+        if task is None:
+            waiter.fail(slot, UnknownTask(f"task {expression.task_name!r} is not defined", hint=_UNDEFINED_HINT))
+            return
+        child_slot = -1 if parent is None else parent.add_child()
+        caller = Caller(waiter, slot, parent, child_slot, expression)
+        args, kwargs = expression.args, expression.kwargs
+        if all(type(arg) in ATOMS for arg in args) and not kwargs:
+            self.bind(task, args, kwargs, caller)
+            return
+        parts = [*args, *kwargs.values()]
+        if all(map(is_concrete, parts)):
+            self.bind(task, args, kwargs, caller)
+        else:
+            arguments = _Arguments(self, task, expression, caller)
+            self.evaluator.gather(parts, list, parent, arguments, 0)
+
+    def bind(self, task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], caller: Caller) -> None:
+        """Take a call whose arguments are values."""
+        try:
+            bound = task.bind(args, kwargs)
+            task_oid = self._recorder.put_task(task)
+            pairs = bound.hashed()
+            encoded = [_encode_argument(name, value) for name, value in pairs]
+        except Exception as error:
+            self._refuse(task, caller, error)
+            return
+        eval_oid, data = encode_eval(task_oid, [part.oid for part in encoded], [name for name, _ in pairs])
+        key = self._key_of(task, eval_oid)
+        claim, ended = self._plan.claim(key, caller)
+        if claim is Claim.REPLAY:
+            self._replay(ended, caller)
+        elif claim is Claim.LEAD:
+            job = self._new_job(task, caller)
+            job.key, job.eval = key, eval_oid
+            job.upstreams = _upstreams(caller.expression, bound.names, [name for name, _ in pairs])
+            self._look_up(job, bound, encoded, data)
+
+    def start_root(self, task: Task[..., Any], caller: Caller, eval_data: tuple[Oid, bytes], value: Any) -> None:
+        """Take an expression that no task returned, as if the root task had returned it."""
+        job = self._new_job(task, caller)
+        job.eval, data = eval_data
+        job.key = job.eval
+        self._plan.claim(job.key, caller)
+        self._counts.add(task.fullname, Column.RUNNING)
+        self._plan.admit(job)
+        self._recorder.put_eval(job.eval, data, [])
+        job.value = value
+        self.returned(job)
+
+    def _key_of(self, task: Task[..., Any], eval_oid: Oid) -> Any:
+        if task.get_task_option("cache_scope", CacheScope.BACKEND) is CacheScope.NONE:
+            self._bare_keys += 1
+            return eval_oid, self._bare_keys
+        return eval_oid
+
+    def _new_job(self, task: Task[..., Any], caller: Caller) -> Job:
+        self._n_jobs += 1
+        job = Job(self._parts.execution_id, self._n_jobs, task, caller)
+        job.start_us = self._recorder.now_us()
+        options = task.get_task_options()
+        if caller.expression is not None and caller.expression.task_options:
+            options = {**options, **caller.expression.task_options}
+        job.executor = options.get("executor") or "default"
+        job.needs = options.get("limits")
+        return job
+
+    def _refuse(self, task: Task[..., Any], caller: Caller, error: Exception) -> None:
+        """Fail a call whose arguments cannot be used: there is a job to show, but no eval."""
+        job = self._new_job(task, caller)
+        job.key = ("refused", job.number)
+        self._counts.add(task.fullname, Column.RUNNING)
+        self.fail(job, error)
+
+    # -- a job is answered
+
+    def _look_up(self, job: Job, bound: BoundArguments, encoded: list[Encoded], eval_data: bytes) -> None:
+        name = job.task.fullname
+        why = ""
+        scope = job.task.get_task_option("cache_scope", CacheScope.BACKEND)
+        assert job.eval is not None
+        candidates = self._cache.find_candidates(job.eval)
+        if candidates:
+            job.prior = candidates
+            if scope is not CacheScope.BACKEND or not self._parts.options.use_cache:
+                why = "caching is off"
+            else:
+                found, why = self._cache.find(job.eval, candidates)
+                if found is not None:
+                    self._counts.add(name, Column.RUNNING)
+                    self._log.restored(job, found.restored)
+                    self._log.cached(job, bound)
+                    self._take(job, found)
+                    return
+        self._counts.add(name, Column.PENDING)
+        if self._parts.options.is_dryrun:
+            self._log.dryrun(job, bound, why or self._parts.reasons.explain(job, encoded))
+            return
+        self._recorder.put_eval(job.eval, eval_data, encoded)
+        job.args, job.kwargs = bound.call_args()
+        job.settle_files = self._settle_files
+        reason = why or self._parts.reasons.explain(job, encoded)
+        job.line = self._log.run_line(job, bound, reason)
+        self._run(job)
+
+    def _take(self, job: Job, found: Hit | Step) -> None:
+        if isinstance(found, Hit):
+            self._recorder.add_row(job, JobStatus.CACHED, found.call)
+            self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED)
+            self._conclude(job, found.call, found.record, found.value)
+            return
+        job.reduction = found.reduction
+        job.status = JobStatus.STEPPED
+        self._summary_of(job).add_externals(found.externals, found.produced)
+        # Deferred: in a chain of calls each step leads to the next.
+        self.evaluator.defer(lambda: self.evaluator.start(found.expression, job, _JobResult(self, job), 0))
+
+    # -- a job runs
+
+    def _run(self, job: Job) -> None:
+        try:
+            if job.executor not in self._parts.executors:
+                raise SchedulerError(f'Unknown executor "{job.executor}"')
+            if self._plan.admit(job, job.needs):
+                self._submit(job)
+        except RedunError as error:
+            self._counts.move(job.task.fullname, Column.PENDING, Column.RUNNING)
+            self.fail(job, error)
+
+    def _submit(self, job: Job) -> None:
+        self._counts.move(job.task.fullname, Column.PENDING, Column.RUNNING)
+        self._log.say(job.line)
+        job.line = None
+        job.start_us = self._recorder.now_us()
+        self._parts.executors[job.executor].submit(job)
+
+    def returned(self, job: Job) -> None:
+        """Take back a job whose function has run."""
+        for admitted in self._plan.release(job.needs):
+            self._submit(admitted)
+        if job.error is not None:
+            self.fail(job, job.error)
+            return
+        value, job.value = job.value, None
+        if type(value) in ATOMS or is_concrete(value):
+            self.finish(job, value)
+            return
+        try:
+            expression = self._recorder.record_reduction(job, value)
+        except Exception as error:
+            self.fail(job, _at_result(error))
+            return
+        self._summary_of(job).add_externals(expression.externals, job.produced)
+        self.evaluator.start(value, job, _JobResult(self, job), 0)
+
+    # -- a job ends
+
+    def finish(self, job: Job, value: Any) -> None:
+        """Record a job's result, and answer everyone who asked for it."""
+        try:
+            result = encode_value(value)
+        except Exception as error:
+            self.fail(job, _at_result(error))
+            return
+        if result.externals:
+            self._summary_of(job).add_externals(result.externals, None if job.reduction else job.produced)
+        call_oid, record = self._recorder.record_call(job, result)
+        self._note_contest(job, call_oid, record)
+        is_stepped = job.status == JobStatus.STEPPED
+        if not is_stepped:
+            status = JobStatus.DONE
+        elif any(candidate.target == call_oid for candidate in job.prior or ()):
+            status = JobStatus.CACHED
+        else:
+            status = JobStatus.STEPPED
+        self._recorder.add_row(job, status, call_oid)
+        self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED if is_stepped else Column.DONE)
+        self._conclude(job, call_oid, record, value)
+
+    def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
+        if job.prior and self._cache.recorded_results(job.prior) - {record.result}:
+            task_oid = self._recorder.put_task(job.task)
+            self._recorder.note_contested(task_oid, call_oid, job)
+            self._cache.distrust(task_oid)
+
+    def _conclude(self, job: Job, call_oid: Oid, record: CallRecord, value: Any) -> None:
+        summary = record.summary
+        if not (summary.tasks or summary.externals) and summary.is_reusable:
+            summary = EMPTY_SUMMARY
+        if job.task.get_task_option("cache_scope", CacheScope.BACKEND) is not CacheScope.BACKEND:
+            # Its result may not serve later, so nothing that holds it may be reused in one step.
+            summary = summary._replace(is_reusable=False)
+        task_oid = self._recorder.put_task(job.task)
+        ended = _Ended(call_oid, record.result, task_oid, summary, None)
+        followers = self._plan.settle(job.key, ended)
+        self._answer(ended, job.caller, value)
+        for caller in followers:
+            self._answer(ended, caller, value)
+
+    def fail(self, job: Job, error: BaseException) -> None:
+        """Record a job's failure, and tell everyone who asked for it."""
+        self._counts.move(job.task.fullname, Column.RUNNING, Column.FAILED)
+        outcome = self._parts.failures.note(job, error)
+        self._recorder.add_row(job, JobStatus.FAILED, self._recorder.put(outcome))
+        if not self._parts.options.keep_going:
+            self._plan.stop()
+        task_oid = self._recorder.put_task(job.task)
+        ended = _Ended(None, None, task_oid, EMPTY_SUMMARY, error)
+        for caller in [job.caller, *self._plan.settle(job.key, ended)]:
+            caller.waiter.fail(caller.slot, error)
+
+    def _replay(self, ended: _Ended, caller: Caller) -> None:
+        if ended.error is not None:
+            caller.waiter.fail(caller.slot, ended.error)
+            return
+        assert ended.result is not None
+        self._answer(ended, caller, self._cache.decode(ended.result))
+
+    def _answer(self, ended: _Ended, caller: Caller, value: Any) -> None:
+        if caller.parent is not None and ended.call is not None:
+            assert caller.parent.children is not None
+            caller.parent.children[caller.child_slot] = ended.call
+            self._summary_of(caller.parent).add_call(ended.task, ended.summary)
+        if caller.expression is not None:
+            caller.expression.call_hash = ended.call
+        caller.waiter.deliver(caller.slot, value)
+
+    def _summary_of(self, job: Job) -> SummaryBuilder:
+        if job.summary is None:
+            job.summary = SummaryBuilder()
+        return job.summary
+
+
+_UNDEFINED_HINT = "import the module that defines it before the run"
+
+
+def _encode_argument(name: str | int, value: Any) -> Encoded:
+    try:
+        return encode_value(value)
+    except ValueNotEncodable as error:
+        raise NotSerializable(f"argument {name}", error) from error
+
+
+def _at_result(error: Exception) -> Exception:
+    return NotSerializable("result", error) if isinstance(error, ValueNotEncodable) else error
+
+
+def _upstreams(
+    expression: TaskExpression[Any] | None, positional: Sequence[str | int], names: list[str | int]
+) -> list[tuple[int, list[Oid]]] | None:
+    """Return, for each argument made from other calls, its index in the eval and those calls."""
+    if expression is None:
+        return None
+    found: list[tuple[int, list[Oid]]] = []
+    for name, arg in (*zip(positional, expression.args), *expression.kwargs.items()):
+        if type(arg) not in ATOMS and name in names:
+            calls = [call.call_hash for call in iter_calls(arg) if call.call_hash is not None]
+            if calls:
+                found.append((names.index(name), calls))
+    return sorted(found) or None

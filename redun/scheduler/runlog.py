@@ -1,0 +1,61 @@
+"""The lines that a run says: what is run, what is cached, what is restored, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from redun.objects.oid import short
+from redun.scheduler.preview import format_arguments, preview
+
+if TYPE_CHECKING:
+    from redun.scheduler.job import Job
+    from redun.task.binding import BoundArguments
+
+
+class RunLog:
+    """Formats what happens to jobs.  Where nobody listens, nothing is formatted."""
+
+    def __init__(self, write: Callable[[str], None] | None) -> None:
+        self._write = write
+
+    def say(self, text: str | None) -> None:
+        """Write a line; None writes nothing."""
+        if self._write is not None and text is not None:
+            self._write(text)
+
+    def run_line(self, job: Job, bound: BoundArguments, reason: str) -> str | None:
+        """Return the line that says that a job runs, and what made it run where that is known."""
+        if self._write is None:
+            return None
+        because = f" ({reason})" if reason else ""
+        return f"Run    Job {job.short_id}:  {_call(job, bound)} on {job.executor}{because}"
+
+    def cached(self, job: Job, bound: BoundArguments) -> None:
+        """Say that a job was answered from the store."""
+        if self._write is not None and job.eval is not None:
+            self._write(f"Cached Job {job.short_id}:  {_call(job, bound)} (eval_hash={short(job.eval)})")
+
+    def dryrun(self, job: Job, bound: BoundArguments, reason: str) -> None:
+        """Say that a job would run."""
+        because = f" ({reason})" if reason else ""
+        self.say(f"Dryrun Job {job.short_id}:  {_call(job, bound)} on {job.executor}{because}")
+
+    def restored(self, job: Job, paths: list[str]) -> None:
+        """Say which files were put back from the store."""
+        for path in paths:
+            self.say(f"Restored File {path} for Job {job.short_id}:  {job.task.fullname}")
+
+    def rejected(self, job: Job, error: BaseException) -> None:
+        """Say that a job failed."""
+        self.say(f"*** Reject Job {job.short_id}:  {job.task.fullname}: {type(error).__name__}: {preview(str(error))}")
+
+    def job_place(self, job: Job) -> str:
+        """Return a job's line in a traceback: its id, where its function stands, and its name."""
+        code = getattr(job.task.func, "__code__", None)
+        where = f'File "{code.co_filename}", line {code.co_firstlineno}, ' if code is not None else ""
+        return f"Job {job.short_id}: {where}in {job.task.fullname}"
+
+
+def _call(job: Job, bound: BoundArguments) -> str:
+    return f"{job.task.fullname}({format_arguments(bound.names, bound.values)})"

@@ -1,0 +1,291 @@
+"""The scheduler: turns an expression into its value, once per ``run``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from redun.config import Config
+from redun.executors.base import Executor
+from redun.executors.registry import make_executor
+from redun.expression import TaskExpression
+from redun.expression_codec import encode_expression, is_concrete
+from redun.hashing import Oid
+from redun.objects.kinds import ExecutionStatus, Kind, encode_eval
+from redun.scheduler.cache import Cache
+from redun.scheduler.current import set_current_scheduler
+from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError
+from redun.scheduler.execution import Execution
+from redun.scheduler.failure import Failures
+from redun.scheduler.homes import home_of
+from redun.scheduler.interrupts import on_interrupt
+from redun.scheduler.job import Caller, Job
+from redun.scheduler.loop import Loop, Root
+from redun.scheduler.plan import Plan
+from redun.scheduler.produced import FileKeeper
+from redun.scheduler.reasons import Reasons
+from redun.scheduler.reduce import Parts, Reducer, RunOptions
+from redun.scheduler.root import root_task
+from redun.scheduler.runlog import RunLog
+from redun.scheduler.status import StatusCounts
+from redun.store.base import ObjectStore
+from redun.store.repository import Repository
+from redun.task.registry import get_task_registry
+from redun.value.encoding import encode_value
+
+
+class Logger(Protocol):
+    """Where a run's lines go: a ``logging.Logger`` will do."""
+
+    def info(self, msg: str) -> None:
+        """Take one line."""
+
+    def warning(self, msg: str) -> None:
+        """Take one line that says what may be wrong."""
+
+
+def now_us() -> int:
+    """Return microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+class Scheduler:
+    """Evaluates expressions; runs jobs on executors; records what it does in a store."""
+
+    def __init__(
+        self,
+        config: Config | Mapping[str, Any] | None = None,
+        backend: Repository | ObjectStore | None = None,
+        executor: Executor | None = None,
+        *,
+        logger: Logger | None = None,
+        job_status_interval: float | None = None,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
+        """Make a scheduler; without ``backend`` everything stays in memory.
+
+        Args:
+            config: settings; sections ``scheduler``, ``files``, ``limits`` and ``executors`` are read.
+            backend: where to look calls up and to record: a repository, or any store.
+            executor: the ``default`` executor, in place of the configured one.
+            logger: where lines about jobs go; None: the logger ``redun`` of the ``logging`` module.
+            job_status_interval: seconds between status tables; 0 or less for none.
+            clock: microseconds since 1970 UTC.
+        """
+        self.config = config if isinstance(config, Config) else Config(dict(config or {}))
+        self.logger: Logger = logger or _default_logger()
+        self._home = home_of(backend)
+        self._clock = clock
+        self._settings = self.config.scheduler
+        interval = self._settings.job_status_interval_seconds if job_status_interval is None else job_status_interval
+        self._interval_seconds = float(interval)
+        self.limits = self.config.limits
+        self.executors: dict[str, Executor] = {"default": executor or make_executor("default", {})}
+        for name, section in self.config.executors.items():
+            if name != "default" or executor is None:
+                self.executors[name] = make_executor(name, section)
+        self._loop: Loop | None = None
+        self._counts = StatusCounts()
+
+    @property
+    def backend(self) -> ObjectStore:
+        """The store that calls are looked up in and recorded to."""
+        return self._home.store
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is going on."""
+        return self._loop is not None
+
+    def add_executor(self, executor: Executor) -> None:
+        """Add an executor under its name."""
+        self.executors[executor.name] = executor
+
+    def log(self, *messages: object) -> None:
+        """Write one line about the run."""
+        self.logger.info(" ".join(map(str, messages)))
+
+    def get_job_status_report(self) -> list[str]:
+        """Return the lines of the status table of the current run, or of the last one."""
+        return self._counts.lines(self._clock())
+
+    def run(
+        self,
+        expr: Any,
+        exec_argv: Sequence[str] | None = None,
+        *,
+        dryrun: bool = False,
+        cache: bool = True,
+        keep_going: bool = False,
+        execution_id: str | None = None,
+    ) -> Any:
+        """Evaluate an expression and return its value; plain values come back as they are.
+
+        Args:
+            expr: the expression.
+            exec_argv: what to show as the command line of this execution.
+            dryrun: look up, and run nothing.
+            cache: whether results of earlier executions may serve.
+            keep_going: after a failure, go on with whatever does not depend on it.
+            execution_id: the UUID to run under; a new one when not given.
+
+        Raises:
+            SchedulerError: a run is going on already.
+            Interrupted: Ctrl-C or SIGTERM; what had finished is recorded.
+            DryRunResult: a dry run came to a job that would have to run.
+            Exception: whatever the first failing task raised, with ``redun_traceback`` set.
+        """
+        if self.is_running:
+            raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
+        execution = Execution(self._home, exec_argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
+        options = RunOptions(cache, dryrun, keep_going)
+        return _Run(self, execution, options).evaluate(expr)
+
+
+class _Run:
+    """One call of ``Scheduler.run``."""
+
+    def __init__(self, scheduler: Scheduler, execution: Execution, options: RunOptions) -> None:
+        self._scheduler = scheduler
+        self._execution = execution
+        self._options = options
+        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._root_call: TaskExpression[Any] = root_task(None)
+        self._log = RunLog(scheduler.logger.info if _is_heard(scheduler.logger) else None)
+        self._plan: Plan[Job] = Plan(scheduler.limits)
+        self._counts = scheduler._counts = StatusCounts()
+        self._failures = Failures(self._log)
+        store = scheduler.backend
+        cache = Cache(store, get_task_registry(), scheduler.logger.warning)
+        self._reducer = Reducer(
+            Parts(
+                execution_id=execution.raw_id,
+                registry=get_task_registry(),
+                executors=scheduler.executors,
+                plan=self._plan,
+                recorder=execution.recorder,
+                cache=cache,
+                counts=self._counts,
+                log=self._log,
+                reasons=Reasons(store, execution.recorder),
+                failures=self._failures,
+                keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
+                options=options,
+            )
+        )
+        self._loop = Loop(
+            self._plan,
+            execution.recorder,
+            scheduler.executors.values(),
+            self._queue,
+            self._show_status,
+            scheduler._interval_seconds,
+        )
+
+    def evaluate(self, expr: Any) -> Any:
+        scheduler, root = self._scheduler, Root()
+        self._execution.begin()
+        self._log.say(f"Start Execution {self._execution.id}:  {_command(self._execution.argv)}")
+        scheduler._loop = self._loop
+        for executor in scheduler.executors.values():
+            executor.start(self._queue.put, self._set_up_thread)
+        status = ExecutionStatus.FAILED
+        try:
+            with on_interrupt(self._loop.interrupt):
+                self._start(expr, root)
+                self._loop.run(self._reducer, root)
+                status = self._status(root)
+                self._end(status)
+        finally:
+            scheduler._loop = None
+            for executor in scheduler.executors.values():
+                executor.stop()
+        return self._outcome(root)
+
+    def _start(self, expr: Any, root: Root) -> None:
+        if isinstance(expr, TaskExpression):
+            self._root_call = expr
+            self._reducer.call(expr, None, root, 0)
+            return
+        task_oid = self._execution.recorder.put_task(root_task)
+        eval_data = encode_eval(task_oid, [self._put_root(expr)], ["expr"])
+        caller = Caller(root, 0, None, -1, self._root_call)
+        self._reducer.start_root(root_task, caller, eval_data, expr)
+
+    def _put_root(self, expr: Any) -> Oid:
+        """Store what was to be evaluated, as the argument of the root task."""
+        recorder, store = self._execution.recorder, self._scheduler.backend
+        if is_concrete(expr):
+            return recorder.put(encode_value(expr))
+        encoded = encode_expression(expr)
+        for value in encoded.values:
+            recorder.put(value)
+        store.put(encoded.oid, encoded.data, Kind.EXPRESSION)
+        return encoded.oid
+
+    def _status(self, root: Root) -> ExecutionStatus:
+        if self._loop.interrupted_by is not None and not root.is_ended:
+            return ExecutionStatus.INTERRUPTED
+        return ExecutionStatus.FAILED if root.error is not None or not root.is_ended else ExecutionStatus.DONE
+
+    def _end(self, status: ExecutionStatus) -> None:
+        self._execution.end(status, self._root_call.call_hash)
+        self._show_status()
+        if self._failures.tracebacks:
+            self._log.say("*** Execution failed. Traceback (most recent task last):")
+            for line in self._failures.tracebacks[0].lines():
+                self._log.say(line)
+        seconds = (self._scheduler._clock() - self._execution.start_us) / 1e6
+        self._log.say(f"Execution duration: {seconds:.2f} seconds")
+
+    def _outcome(self, root: Root) -> Any:
+        if root.error is not None:
+            raise root.error
+        if root.is_ended:
+            return root.value
+        if self._loop.interrupted_by is not None:
+            raise Interrupted(self._loop.interrupted_by)
+        if self._options.is_dryrun:
+            raise DryRunResult("the dry run came to jobs that would have to run")
+        raise SchedulerError("the run came to a halt with jobs that nothing can start")
+
+    def _show_status(self) -> None:
+        for line in self._scheduler.get_job_status_report():
+            self._log.say(line)
+
+    def _set_up_thread(self) -> None:
+        set_current_scheduler(self._scheduler)
+
+
+class _StandardLogger:
+    """The logger ``redun`` of the ``logging`` module."""
+
+    def __init__(self) -> None:
+        import logging
+
+        self._logger = logging.getLogger("redun")
+        self.is_heard = self._logger.isEnabledFor(logging.INFO)
+
+    def info(self, msg: str) -> None:
+        self._logger.info("%s", msg)
+
+    def warning(self, msg: str) -> None:
+        self._logger.warning("%s", msg)
+
+
+def _default_logger() -> Logger:
+    return _StandardLogger()
+
+
+def _is_heard(logger: Logger) -> bool:
+    return bool(getattr(logger, "is_heard", True))
+
+
+def _command(argv: Sequence[str]) -> str:
+    return " ".join(argv)
+
+
+def _title(expr: Any) -> str:
+    return repr(expr)[:200] if isinstance(expr, TaskExpression) else type(expr).__name__

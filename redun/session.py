@@ -1,0 +1,138 @@
+"""The composition root: from a ``.redun`` folder to a repository, its settings, and a scheduler over them.
+
+With config.py the only part of the library that looks at the process's surroundings: the working directory and
+``$REDUN_CONFIG``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from redun.config import Config
+from redun.file.local_filesystem import set_hash_mode
+from redun.file.statcache import StatCache, use_stat_cache
+from redun.scheduler.scheduler import Logger, Scheduler
+from redun.store.base import ReadOnlyStore
+from redun.store.repository import Repository
+from redun.task.closure import set_code_hash_mode
+
+if TYPE_CHECKING:
+    from redun.expression import Expression
+
+CONFIG_FOLDER = ".redun"
+CONFIG_FILE = "redun.ini"
+CONFIG_VARIABLE = "REDUN_CONFIG"
+STAT_CACHE_NAME = "stat"
+
+
+def find_config_dir(cwd: Path, environ: Mapping[str, str]) -> Path:
+    """Return the ``.redun`` folder to use; it need not exist.
+
+    ``$REDUN_CONFIG`` comes first, then the nearest ``.redun`` in ``cwd`` or a folder above it, then ``cwd/.redun``.
+    """
+    if from_environment := environ.get(CONFIG_VARIABLE):
+        return cwd / Path(from_environment).expanduser()
+    for folder in (cwd, *cwd.parents):
+        if (folder / CONFIG_FOLDER).is_dir():
+            return folder / CONFIG_FOLDER
+    return cwd / CONFIG_FOLDER
+
+
+@dataclass(slots=True)
+class Session:
+    """A scheduler with what it stands on."""
+
+    config_dir: Path
+    config: Config
+    repository: Repository | None  # None where none could be made
+    scheduler: Scheduler
+    stat_cache: StatCache
+
+    def close(self) -> None:
+        """Save what is worth saving, and release the repository."""
+        self.stat_cache.save()
+        if self.repository is not None:
+            self.repository.close()
+
+
+def open_session(config_dir: Path, logger: Logger | None, on_warning: Callable[[str], None]) -> Session:
+    """Open the repository of a folder, making it when there is none, and a scheduler over it.
+
+    Where nothing can be written, runs still work: what is on record is used, and what is new is kept in memory.
+
+    Raises:
+        ConfigError: the settings are malformed.
+        UnknownFormat: the repository was written by another version.
+    """
+    repository = _open_repository(config_dir, on_warning)
+    config = Config()
+    if (config_dir / CONFIG_FILE).is_file():
+        config.read_path(config_dir / CONFIG_FILE)
+    set_hash_mode(config.files.hash)
+    set_code_hash_mode(config.scheduler.code_hash)
+    cache_path = None if repository is None else repository.cache_path
+    stat_cache = StatCache(None if cache_path is None else cache_path / STAT_CACHE_NAME)
+    use_stat_cache(stat_cache)
+    scheduler = Scheduler(config, backend=repository, logger=logger)
+    return Session(config_dir, config, repository, scheduler, stat_cache)
+
+
+def _open_repository(config_dir: Path, on_warning: Callable[[str], None]) -> Repository | None:
+    try:
+        if not (config_dir / "objects").is_dir():
+            Repository.init(config_dir)
+        repository = Repository.open(config_dir, on_warning=on_warning)
+    except (ReadOnlyStore, PermissionError) as error:
+        on_warning(f"{config_dir} cannot be made, so nothing of this run is recorded: {error}")
+        return None
+    if not repository.is_writable:
+        on_warning(f"{config_dir} cannot be written, so nothing of this run is recorded")
+    return repository
+
+
+_sessions: dict[Path, Session] = {}
+
+
+def run(
+    expr: Expression[Any] | Any,
+    config_dir: str | None = None,
+    exec_argv: Sequence[str] | None = None,
+    *,
+    dryrun: bool = False,
+    cache: bool = True,
+    execution_id: str | None = None,
+) -> Any:
+    """Evaluate an expression with the project's repository and settings, and return its value.
+
+    Args:
+        expr: the expression.
+        config_dir: the ``.redun`` folder; the one that a command line in this directory would use when not given.
+        exec_argv: what to show as the command line of this execution.
+        dryrun: look up, and run nothing.
+        cache: whether results of earlier executions may serve.
+        execution_id: the UUID to run under; a new one when not given.
+
+    Raises:
+        StoreError: the repository cannot be opened.
+        Exception: as ``Scheduler.run`` does.
+    """
+    path = Path(config_dir) if config_dir is not None else find_config_dir(Path.cwd(), os.environ)
+    path = path.resolve()
+    session = _sessions.get(path)
+    if session is None:
+        session = _sessions[path] = open_session(path, None, _raise_warning)
+    use_stat_cache(session.stat_cache)
+    try:
+        return session.scheduler.run(expr, exec_argv, dryrun=dryrun, cache=cache, execution_id=execution_id)
+    finally:
+        session.stat_cache.save()
+
+
+def _raise_warning(text: str) -> None:
+    import warnings
+
+    warnings.warn(text, RuntimeWarning, stacklevel=4)

@@ -1,0 +1,74 @@
+"""The pool of threads."""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+
+import pytest
+
+from redun.errors import ExecutorError
+from redun.executors.thread import ThreadExecutor
+from redun.testing.executor import WAIT_SECONDS, ExecutorSuite, RecordingWork
+
+
+class TestThreadExecutor(ExecutorSuite):
+    """It keeps the contract of executors."""
+
+    @pytest.fixture
+    def executor(self):
+        """A pool of the default size."""
+        return ThreadExecutor("default")
+
+
+def test_a_blocked_thread_does_not_hold_up_the_rest():
+    """Work that waits for other work gets it done: idle threads are found, and made where there are none."""
+    executor = ThreadExecutor("default", max_workers=4)
+    reports = SimpleQueue()
+    executor.start(reports.put, lambda: None)
+    for _ in range(50):
+        gate = threading.Event()
+        blocked = RecordingWork(gate)
+        executor.submit(blocked)
+        quick = RecordingWork()
+        executor.submit(quick)
+        assert reports.get(timeout=WAIT_SECONDS) is quick
+        gate.set()
+        assert reports.get(timeout=WAIT_SECONDS) is blocked
+    executor.stop()
+
+
+def test_threads_are_made_up_to_max_workers_only():
+    """The pool is bounded, however much is submitted."""
+    executor = ThreadExecutor("small", max_workers=3)
+    reports = SimpleQueue()
+    executor.start(reports.put, lambda: None)
+    gate = threading.Event()
+    works = [RecordingWork(gate) for _ in range(50)]
+    for work in works:
+        executor.submit(work)
+    gate.set()
+    for _ in works:
+        reports.get(timeout=WAIT_SECONDS)
+    assert {work.thread_name for work in works} <= {"redun-small-1", "redun-small-2", "redun-small-3"}
+    executor.stop()
+
+
+def test_each_thread_is_set_up_once():
+    """The set-up given to start runs once in every thread that works."""
+    executor = ThreadExecutor("default", max_workers=2)
+    reports, names = SimpleQueue(), []
+    executor.start(reports.put, lambda: names.append(threading.current_thread().name))
+    works = [RecordingWork() for _ in range(20)]
+    for work in works:
+        executor.submit(work)
+        reports.get(timeout=WAIT_SECONDS)
+    assert len(names) == len(set(names))
+    assert {work.thread_name for work in works} <= set(names)
+    executor.stop()
+
+
+def test_max_workers_below_one_is_refused():
+    """A pool that could run nothing is a mistake."""
+    with pytest.raises(ExecutorError, match="at least 1, found 0"):
+        ThreadExecutor("default", max_workers=0)
