@@ -100,5 +100,11 @@ def _re_exports(node):
     if isinstance(node, ast.FunctionDef):
         return node.name in {"__getattr__", "__dir__"}
     if isinstance(node, ast.Assign | ast.AnnAssign):  # a table of names, or a name given to a name
-        return not any(isinstance(part, ast.Call | ast.Lambda) for part in ast.walk(node))
+        return not any(_computes(part) for part in ast.walk(node))
     return False
+
+
+def _computes(node):
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) not in {"list", "sorted"}
+    return isinstance(node, ast.Lambda)

@@ -77,5 +77,6 @@ def _checks(node):
         return True
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        return name in RAISING or bool(CHECKERS.match(name))
+        raises = any(word.arg == "check" and ast.unparse(word.value) == "True" for word in node.keywords)
+        return raises or name in RAISING or bool(CHECKERS.match(name))
     return False
