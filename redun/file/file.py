@@ -19,9 +19,10 @@ from redun.file.produced import note_write
 from redun.file.shell import render_copy
 from redun.file.state import FileState, check_file
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
+from redun.objects.codec import Node
 from redun.objects.kinds import FileRecord, Kind
 from redun.objects.oid import short
+from redun.value.encoding import Read, register_kind
 from redun.value.value import Value
 
 _WRITE_LETTERS = frozenset("wax+")
@@ -209,11 +210,6 @@ class File(Value):
         self._forget()
 
 
-def decode_file(data: bytes) -> File:
-    """Make a File of a file node's canonical bytes."""
-    return File.from_record(FileRecord.decode(decode_node(data)))
-
-
 def _call_after_close(stream: IO[Any], call: Callable[[], None]) -> None:
     """Call back once the stream is closed.
 
@@ -231,3 +227,10 @@ def _call_after_close(stream: IO[Any], call: Callable[[], None]) -> None:
                 call()
 
     stream.close = close  # type: ignore[method-assign]
+
+
+def _decode(node: Node, _oid: Oid, _read: Read) -> File:
+    return File.from_record(FileRecord.decode(node))
+
+
+register_kind(Kind.FILE, _decode)

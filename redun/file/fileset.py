@@ -18,6 +18,7 @@ from redun.file.shell import render_copy_folder
 from redun.file.state import FileState, check_file
 from redun.objects.kinds import FileRecord
 from redun.objects.oid import SHORT_DIGITS
+from redun.value.encoding import encode_value
 from redun.value.value import Value
 
 
@@ -50,8 +51,6 @@ class FileSet(Value):
     def hash(self) -> str:
         """Its value hash in hex: of the pattern and of the members' paths and contents."""
         if self._hash is None:
-            from redun.value.encoding import encode_value
-
             self._hash = encode_value(self).oid.hex()
         return self._hash
 

@@ -14,7 +14,7 @@ from typing import IO, Any, ClassVar, cast
 
 from redun.errors import ConfigError
 from redun.file.errors import RedunFileNotFoundError, RedunOSError, typed_errors
-from redun.file.filesystems import Checksum, FileSystem, Found, has_hidden_part
+from redun.file.filesystems import READ_ONLY_PROTOCOLS, Checksum, FileSystem, Found, has_hidden_part
 from redun.hashing import hash_stream
 from redun.objects.kinds import CONTENT_SCHEME
 
@@ -33,6 +33,8 @@ _CHECKSUM_FIELDS = (
 )
 _MTIME_FIELDS = ("LastModified", "last_modified", "mtime", "modify", "updated", "modified")
 _EXTRAS = {"s3": "redun[s3]", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+
+_GONE_STATUSES = (404, 410)
 
 Info = Mapping[str, Any]
 
@@ -175,7 +177,9 @@ class FsspecFileSystem(FileSystem):
             fs.invalidate_cache(inner)
             try:
                 return cast("Info", fs.info(inner))
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if self._protocol in READ_ONLY_PROTOCOLS:
+                    _refuse_unreachable(error)
                 return None
 
     def _ask_mtime(self, path: str, info: Info) -> Checksum | None:
@@ -185,6 +189,16 @@ class FsspecFileSystem(FileSystem):
         except (NotImplementedError, KeyError, AttributeError, OSError):
             return None
         return Checksum(MTIME_SCHEME, str(modified).encode(), info.get("size"))
+
+
+def _refuse_unreachable(error: FileNotFoundError) -> None:
+    """Raise what made fsspec say over HTTP that there is no file, unless a server said so.
+
+    A server that is down must not look like one whose file is gone.
+    """
+    cause = error.__cause__
+    if isinstance(cause, Exception) and getattr(cause, "status", None) not in _GONE_STATUSES:
+        raise cause
 
 
 def _pick_checksum(info: Info, scheme: str | None) -> Checksum | None:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from redun.file.file import File
 from redun.file.filesystems import get_filesystem
 from redun.file.local_filesystem import local_path
 from redun.hashing import Oid
@@ -38,3 +39,16 @@ def keep_content(record: FileRecord, put_file: PutFile, *, limit_bytes: int = KE
     except OSError:
         return None
     return FileRecord(record.path, CONTENT_SCHEME, digest, size)
+
+
+def keep_file(file: File, put_file: PutFile, *, limit_bytes: int = KEEP_BYTES) -> bool:
+    """Store a File's content, and bring its hash up to date with what was stored.  Tell whether it was stored.
+
+    To be called before the result that names the file is encoded.
+    """
+    stored = keep_content(file.record, put_file, limit_bytes=limit_bytes)
+    if stored is None:
+        return False
+    if stored != file.record:
+        file.set_record(stored)
+    return True

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from redun.file.clock import TICK_NS, stamp_now_ns
+from redun.file.clock import stamp_ceiling_ns, stamp_floor_ns
 from redun.file.filesystems import get_filesystem
 from redun.file.identity import LISTING_SCHEMES
 from redun.file.local_filesystem import local_path
@@ -41,13 +41,13 @@ class Named(Protocol):
 
 
 def mark_start() -> int:
-    """Return the moment before which nothing that runs from now on can stamp a file; ns since 1970 UTC."""
-    return stamp_now_ns()
+    """Return the moment before which nothing that runs from now on stamps a file; ns since 1970 UTC."""
+    return stamp_floor_ns()
 
 
 def mark_end() -> int:
-    """Return the moment after which nothing that ran until now can have stamped a file; ns since 1970 UTC."""
-    return stamp_now_ns() + TICK_NS
+    """Return the moment after which nothing that ran until now has stamped a file; ns since 1970 UTC."""
+    return stamp_ceiling_ns()
 
 
 @contextmanager

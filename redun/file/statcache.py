@@ -26,7 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from redun.file.clock import Clock, stamp_now_ns
+from redun.file.clock import Clock, stamp_floor_ns
 from redun.hashing import OID_SIZE, Oid, hash_stream
 
 MAX_ENTRIES = 200_000
@@ -74,7 +74,7 @@ class StatCache:
         self,
         path: Path | None = None,
         *,
-        clock: Clock = stamp_now_ns,
+        clock: Clock = stamp_floor_ns,
         opener: Opener | None = None,
         max_entries: int = MAX_ENTRIES,
     ) -> None:
