@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from redun.hashing import OID_SIZE, Buffer, Oid, hash_blob
+from redun.objects.kinds import Kind
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.canonical import KIND_COUNT
 from redun.store.lookups import LOOKUP_KINDS, find_outcomes, find_produced
@@ -24,8 +25,7 @@ MAGIC = b"RDNI"
 VERSION = 1
 HEADER = struct.Struct(f"<4sI4I32s{KIND_COUNT}IQI")
 CHECKSUM_SIZE = 32
-_OUTCOME_SIZE = 16
-_PRODUCED_SIZE = 8
+_JOBS = int(Kind.JOBS)
 _IS_BIG_ENDIAN = sys.byteorder == "big"
 
 Numbers = Sequence[int]
@@ -196,9 +196,9 @@ class IdxBuilder:
         ordinal = len(self.ordinals)
         self.ordinals[oid] = ordinal
         self.counts[kind] += 1
-        if kind in LOOKUP_KINDS:
-            outcomes = find_outcomes(data)
-            self._outcomes += outcomes
+        if kind == _JOBS:
+            self._outcomes += find_outcomes(data)
+        elif kind in LOOKUP_KINDS:
             self._produced += [(file, oid) for file in find_produced(kind, data)]
         return ordinal
 

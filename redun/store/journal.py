@@ -99,6 +99,10 @@ class RecordIndex(dict[Oid, int]):
         """Return where an object's record begins."""
         return self[oid] >> _KIND_BITS
 
+    def kinds(self) -> dict[Oid, int]:
+        """Return the kind of each object, in the order of putting: a copy, since other threads may put meanwhile."""
+        return {oid: place & _KIND_MASK for oid, place in self.copy().items()}
+
     def iter_by_kind(self) -> Iterator[tuple[int, list[tuple[Oid, int]]]]:
         """Yield each kind that is there, ascending, with its (oid, offset) in the order of putting."""
         groups: list[list[tuple[Oid, int]]] = [[] for _ in range(KIND_COUNT)]
@@ -125,8 +129,7 @@ def read_payload(descriptor: int, offset: int, oid: Oid, where: str) -> bytes:
 def iter_payloads(descriptor: int, group: Iterable[tuple[Oid, int]], where: str) -> Iterator[tuple[Oid, bytes]]:
     """Yield (oid, payload) of records in ascending order of offset, reading the file in windows of 1 MiB.
 
-    Raises:
-        ObjectCorrupt: a record is damaged.
+    Damaged ones are passed over: one bad record must not keep all others from being sealed.
     """
     window, base = b"", 0
     for oid, offset in group:
@@ -135,7 +138,11 @@ def iter_payloads(descriptor: int, group: Iterable[tuple[Oid, int]], where: str)
         if record is None:  # most often: it reaches beyond the window
             window, base = os.pread(descriptor, _WINDOW_BYTES, offset), offset
             record = decode_record(window, 0)
-        yield oid, read_payload(descriptor, offset, oid, where) if record is None else record[1]
+        if record is not None:
+            yield oid, record[1]
+            continue
+        with suppress(ObjectCorrupt):  # or it is longer than a window
+            yield oid, read_payload(descriptor, offset, oid, where)
 
 
 class Journal:
@@ -266,6 +273,12 @@ class Journal:
     def remove(self) -> None:
         """Delete the file: everything in it is sealed, or there is nothing in it."""
         self.path.unlink(missing_ok=True)
+
+    def __del__(self) -> None:
+        # Other threads may still read from a journal that was sealed; the last one to let go closes it.  It does not
+        # flush: whoever means to keep what was put has called flush or close.
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 _write = os.pwrite

@@ -47,7 +47,7 @@ class JournalReader:
         self.packs: list[Oid] = []  # what its writer sealed earlier in the same execution
         self.index = RecordIndex()
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._end = 0  # of the last whole record
+        self.end = 0  # of the last whole record; what follows is a torn tail
 
     @property
     def modified_us(self) -> int:
@@ -65,10 +65,10 @@ class JournalReader:
 
     def refresh(self) -> list[tuple[Oid, int]]:
         """Take the records written since the last call; return (oid, kind) of the new objects in order."""
-        if not self._end:
+        if not self.end:
             if os.pread(self._descriptor, len(MAGIC), 0) != MAGIC:
                 return []
-            self._end = len(MAGIC)
+            self.end = len(MAGIC)
         fresh: list[tuple[Oid, int]] = []
         for offset, type_, payload in self._iter_records():
             if self.header is None:
@@ -79,7 +79,7 @@ class JournalReader:
                 self._take_object(offset, type_, payload, fresh)
             elif type_ != HEADER and len(payload) == OID_SIZE:
                 self.packs.append(Oid(payload))
-            self._end = offset + RECORD_HEAD_SIZE + len(payload)
+            self.end = offset + RECORD_HEAD_SIZE + len(payload)
         return fresh
 
     def get(self, oid: Oid) -> bytes | None:
@@ -93,11 +93,7 @@ class JournalReader:
         return read_payload(self._descriptor, self.index.offset_of(oid), oid, str(self.path))
 
     def iter_objects(self) -> Iterator[tuple[Oid, int, bytes]]:
-        """Yield (oid, kind, bytes) of all that is taken, by kind and then in order of putting.
-
-        Raises:
-            ObjectCorrupt: a record is damaged.
-        """
+        """Yield (oid, kind, bytes) of all that is taken and still whole, by kind and then in order of putting."""
         for kind, group in self.index.iter_by_kind():
             for oid, data in iter_payloads(self._descriptor, group, str(self.path)):
                 yield oid, kind, data
@@ -114,7 +110,7 @@ class JournalReader:
 
     def _iter_records(self) -> Iterator[tuple[int, int, bytes]]:
         """Yield (offset, type, payload) from where the last call ended to the first record that is not whole."""
-        base = self._end
+        base = self.end
         window = os.pread(self._descriptor, _WINDOW_BYTES, base)
         at = 0
         while True:

@@ -216,8 +216,8 @@ class PackReader:
 
         Raises:
             ObjectMissing: it is not in this pack.
-            ObjectCorrupt: it is damaged.
-            NameMissing: the pack was removed since it was opened.
+            ObjectCorrupt: it is damaged; without an oid, the pack or its idx is damaged as a whole.
+            NameMissing: the pack was removed before anything was read from it.
         """
         ordinal = self.idx.find(oid)
         if ordinal is None:
@@ -229,10 +229,11 @@ class PackReader:
         idx = self.idx
         oid = idx.oid_at(ordinal)
         kind = idx.kind_at(ordinal)
+        directory = self._directory or self._open_content()
         try:
-            data = restore_object(kind, self._record_at(ordinal), ordinal, idx.oid_at)
-        except (ValueError, TypeError, IndexError) as error:
-            raise ObjectCorrupt(oid, self.where, str(error)) from None
+            data = restore_object(kind, self._record_at(ordinal, directory), ordinal, idx.oid_at)
+        except (ValueError, TypeError, IndexError, ObjectCorrupt) as error:
+            raise ObjectCorrupt(oid, self.where, str(error)) from error
         if _hash(kind, data) != oid:
             raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
         return data
@@ -259,8 +260,7 @@ class PackReader:
         """Return the calls and reductions in this pack that produced a file, in no order."""
         return self.idx.find_producers(file_oid)
 
-    def _record_at(self, ordinal: int) -> Record:
-        directory = self._directory or self._open_content()
+    def _record_at(self, ordinal: int, directory: Directory) -> Record:
         index = bisect_right(self._firsts, ordinal) - 1
         records = self._cache.get(self.name, index)
         if records is None:

@@ -1,0 +1,110 @@
+"""Large contents: one file each.  Normative page: docs/format/pack.md, section *Large contents*.
+
+The invariant: a file under a blob's name holds just the content of that name.  A content is hashed before it is copied,
+since the name must be known, and hashed again while it is copied, since the file may change in between.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_stream
+from redun.objects.oid import HEX_DIGITS
+from redun.store.base import ObjectCorrupt
+from redun.store.storage import Storage
+
+FOLDER = "objects/blob"
+LARGE_SIZE_BYTES = 1 << 20
+_ATTEMPTS = 3
+
+
+def blob_name(oid: Oid) -> str:
+    """Return where a large content lies in its storage."""
+    digits = oid.hex()
+    return f"{FOLDER}/{digits[:2]}/{digits}"
+
+
+class Blobs:
+    """The large contents of a storage.  All of it may be used from any thread."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.unsynced: list[str] = []  # names written since somebody last forced them to the disk and emptied this
+
+    def has(self, oid: Oid) -> bool:
+        """Tell whether a content is here."""
+        return self._storage.size(blob_name(oid)) is not None
+
+    def put(self, oid: Oid, content: Buffer) -> None:
+        """Store a content under the name its caller computed."""
+        name = blob_name(oid)
+        if self._storage.size(name) != len(content):
+            self._storage.write(name, content)
+            self.unsynced.append(name)
+
+    def put_stream(self, stream: BinaryIO, path: Path) -> tuple[Oid, int]:
+        """Store what a file holds, from its start, in pieces of 1 MiB; return its oid and its size in bytes.
+
+        Args:
+            stream: the file, open for reading; it is read twice.
+            path: what to call it in messages.
+
+        Raises:
+            OSError: it cannot be read, or changes whenever it is read.
+        """
+        for _ in range(_ATTEMPTS):
+            stream.seek(0)
+            oid, size = hash_stream(stream)
+            name = blob_name(oid)
+            if self._storage.size(name) == size:
+                return oid, size
+            stream.seek(0)
+            try:
+                self._storage.write(name, _iter_checked(stream, oid))
+            except _Changed:
+                continue
+            self.unsynced.append(name)
+            return oid, size
+        raise OSError(errno.EBUSY, "the file changes while it is read", str(path))
+
+    def get(self, oid: Oid) -> bytes:
+        """Return a content, checked against its name.
+
+        Raises:
+            NameMissing: it is not here.
+            ObjectCorrupt: it is damaged.
+        """
+        name = blob_name(oid)
+        content = self._storage.read(name)
+        if hash_blob(content) != oid:
+            raise ObjectCorrupt(oid, name, "the bytes do not hash to the name")
+        return content
+
+    def open(self, oid: Oid) -> BinaryIO:
+        """Open a content for reading.  Raises NameMissing."""
+        return self._storage.open(blob_name(oid))
+
+    def iter_oids(self, digits: str = "") -> Iterator[Oid]:
+        """Yield the names of all contents, or of those in the folder of the first two hex digits, in order."""
+        for entry in self._storage.iter_entries(f"{FOLDER}/{digits}" if digits else FOLDER):
+            stem = entry.name.rpartition("/")[2]
+            if len(stem) == HEX_DIGITS and not stem.strip("0123456789abcdef"):
+                yield Oid(bytes.fromhex(stem))
+
+
+class _Changed(Exception):
+    """The bytes copied are not those that were hashed; the storage drops what it was writing."""
+
+
+def _iter_checked(stream: BinaryIO, oid: Oid) -> Iterator[bytes]:
+    hasher = blake3()
+    while piece := stream.read(READ_SIZE_BYTES):
+        hasher.update(piece)
+        yield piece
+    if hasher.digest() != oid:
+        raise _Changed

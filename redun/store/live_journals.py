@@ -1,0 +1,112 @@
+"""The journals of other writers, live and orphaned, as one.
+
+The invariant: an object that was found once stays found.  A journal that went away was sealed, so it is let go only
+after the packs were listed anew (``drop_gone``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from redun.hashing import Oid
+from redun.store.base import Candidate, ObjectCorrupt
+from redun.store.journal import SUFFIX
+from redun.store.journal_reader import JournalReader
+from redun.store.lookups import LOOKUP_KINDS, RecentLookups
+
+
+class LiveJournal:
+    """One journal and the answers in it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a journal.  Raises OSError."""
+        self.reader = JournalReader(path)
+        self.lookups = RecentLookups(self._read)
+
+    def refresh(self) -> None:
+        """Take what was written since."""
+        for oid, kind in self.reader.refresh():
+            if kind in LOOKUP_KINDS:
+                self.lookups.note(oid, kind)
+
+    def _read(self, oid: Oid) -> bytes:
+        """Give lookups the bytes of a node; a damaged one answers nothing."""
+        try:
+            return self.reader.get(oid) or b""
+        except (ObjectCorrupt, OSError):
+            return b""
+
+
+class LiveJournals:
+    """The journals in a folder but for the own one.  Read from any thread; refreshed by one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._journals: tuple[LiveJournal, ...] = ()
+        self._gone: list[LiveJournal] = []
+
+    def __iter__(self) -> Iterator[LiveJournal]:
+        return iter(self._journals)
+
+    def refresh(self, own_writer: str | None) -> None:
+        """List the folder anew and read each journal's new records; those that went away stay until ``drop_gone``."""
+        known = {journal.reader.path: journal for journal in self._journals if journal not in self._gone}
+        listed: list[LiveJournal] = []
+        for path in self._list(own_writer):
+            journal = known.pop(path, None)
+            if journal is not None and journal.reader.is_replaced:
+                self._gone.append(journal)
+                journal = None
+            try:
+                journal = journal or LiveJournal(path)
+                journal.refresh()
+            except OSError:  # sealed since the listing, or not ours to read
+                continue
+            listed.append(journal)
+        self._gone += known.values()
+        self._journals = (*listed, *self._gone)
+
+    def drop_gone(self) -> None:
+        """Let go of journals that went away before the last ``refresh``: their packs have been listed since."""
+        self._journals = tuple(journal for journal in self._journals if journal not in self._gone)
+        self._gone = []
+
+    def get(self, oid: Oid) -> bytes | None:
+        """Return an object's bytes, None when no journal has it whole."""
+        for journal in self._journals:
+            try:
+                data = journal.reader.get(oid)
+            except (ObjectCorrupt, OSError):
+                continue
+            if data is not None:
+                return data
+        return None
+
+    def kind_of(self, oid: Oid) -> int | None:
+        """Return an object's kind, None when no journal has it."""
+        for journal in self._journals:
+            kind = journal.reader.index.kind_of(oid)
+            if kind is not None:
+                return kind
+        return None
+
+    def find_candidates(self, eval_oid: Oid) -> set[Candidate]:
+        """Return the outcomes of an eval that any journal records."""
+        return {candidate for journal in self._journals for candidate in journal.lookups.find_candidates(eval_oid)}
+
+    def find_producers(self, file_oid: Oid) -> set[Oid]:
+        """Return the calls and reductions in any journal that produced a file."""
+        return {maker for journal in self._journals for maker in journal.lookups.find_producers(file_oid)}
+
+    def _list(self, own_writer: str | None) -> list[Path]:
+        """Return the paths of other writers' journals, the newest first: names begin with the time of creation."""
+        try:
+            names = sorted((path.name for path in self._folder.iterdir()), reverse=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [
+            self._folder / name
+            for name in names
+            if name.endswith(SUFFIX) and not name.startswith(".") and name != f"{own_writer}{SUFFIX}"
+        ]

@@ -1,0 +1,341 @@
+"""The object store of a repository: own journal, other writers' journals, packs and large contents as one.
+
+The invariant: what was put is found at every moment until ``store/maintain`` deletes it, while this and other processes
+put, seal and merge.  Journals are therefore listed before packs (an object moves from the first to the second), and a
+pack that is gone when it is read for the first time makes the store list packs anew.
+
+Sources are asked in the order of what they cost and how likely they are: own journal, packs, other journals, blobs.  A
+damaged copy is passed over as long as another source has the object, and does not keep it from being put again: so a
+run heals what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from threading import RLock
+from typing import BinaryIO
+
+from redun.errors import StoreError
+from redun.hashing import Oid, hash_blob
+from redun.objects.kinds import Kind
+from redun.objects.oid import prefix_range
+from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore, ReadOnlyStore
+from redun.store.blobs import LARGE_SIZE_BYTES, Blobs
+from redun.store.journal import DURABILITIES
+from redun.store.live_journals import LiveJournals
+from redun.store.liveness import Clock, is_writer_alive, now_us
+from redun.store.lookups import newest_first
+from redun.store.own_journal import OwnJournal
+from redun.store.packset import PackSet
+from redun.store.seal import LivenessCheck, OrphanSealed, Sealer, is_orphan, remove_journal
+from redun.store.storage import NameMissing, Storage
+
+REFRESH_SECONDS = 0.5
+MAX_NODE_SIZE_BYTES = 512 << 20  # half of what a pack's reader agrees to decompress at once
+_BLOB = int(Kind.BLOB)
+
+
+class NodeTooLarge(StoreError):
+    """A node is larger than any pack may hold."""
+
+
+class ObjectDb(ObjectStore):
+    """Objects under a storage.  One thread puts; ``put_file``, ``get``, ``has`` and ``open`` may come from any."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        journals: Path | None,
+        durability: str = "commit",
+        clock: Clock = now_us,
+        is_writable: bool = True,
+        is_alive: LivenessCheck = is_writer_alive,
+        on_warning: Callable[[str], None] | None = None,
+    ) -> None:
+        """Open a store, and list what is there.
+
+        Args:
+            storage: holds ``objects/pack`` and ``objects/blob``.
+            journals: the local folder of journals; None where there is none, as under a URL: then nothing can be put.
+            durability: one of DURABILITIES, see docs/format/journal.md.
+            clock: gives microseconds since 1970 UTC.
+            is_writable: False to read journals but put nothing.
+            is_alive: tells whether a journal's writer lives.
+            on_warning: told of each damaged pack as it is found; ``warnings`` keeps them as well.
+        """
+        if durability not in DURABILITIES:
+            raise ValueError(f"expected a durability of {', '.join(DURABILITIES)}, found {durability!r}")
+        self.storage = storage
+        self.warnings: list[str] = []
+        self.packs = PackSet(storage, self._warn)
+        self.live = None if journals is None else LiveJournals(journals)
+        self._own: OwnJournal | None = None
+        if journals is not None and is_writable:
+            self._own = OwnJournal(journals, clock=clock, durability=durability)
+        self._blobs = Blobs(storage)
+        self._sealer = Sealer(storage, self.packs, durability != "off", self._warn)
+        self._clock = clock
+        self._is_alive = is_alive
+        self._on_warning = on_warning
+        self._damaged: set[Oid] = set()
+        self._refresh_lock = RLock()
+        self._refreshed_us: int | None = None
+        self.refresh()
+
+    @property
+    def writer(self) -> str:
+        """The name of this writer's journal, for the ref of a running execution; asking begins the journal.
+
+        Raises:
+            ReadOnlyStore: nothing can be put here.
+        """
+        return self._get_own().writer
+
+    def put(self, oid: Oid, data: bytes, kind: int) -> None:
+        own = self._own or self._get_own()
+        if own.has(oid):
+            return
+        if len(data) >= LARGE_SIZE_BYTES:
+            if kind == _BLOB:
+                self._blobs.put(oid, data)
+                return
+            if len(data) > MAX_NODE_SIZE_BYTES:
+                raise NodeTooLarge(f"expected a node of at most {MAX_NODE_SIZE_BYTES} bytes, found {len(data)}")
+        if self.packs.has(oid) and oid not in self._damaged:
+            return
+        with own.lock:
+            own.put(oid, data, kind)
+        if own.is_full:
+            self._roll_over(own)
+
+    def put_file(self, path: Path) -> tuple[Oid, int]:
+        own = self._get_own()
+        with path.open("rb") as stream:
+            content = stream.read(LARGE_SIZE_BYTES)
+            if len(content) == LARGE_SIZE_BYTES:
+                return self._blobs.put_stream(stream, path)
+        oid = hash_blob(content)
+        if oid in self._damaged or not (own.has(oid) or self.packs.has(oid)):
+            # It never seals, as ``put`` does: that is for the thread that puts.
+            with own.lock:
+                own.put(oid, content, _BLOB)
+        return oid, len(content)
+
+    def get(self, oid: Oid) -> bytes:
+        errors: list[ObjectCorrupt] = []
+        data = self._find_data(oid, errors)
+        if data is None and not errors:
+            self.refresh()
+            data = self._find_data(oid, errors)
+        if data is not None:
+            return data
+        raise errors[0] if errors else ObjectMissing(oid)
+
+    def open(self, oid: Oid) -> BinaryIO:
+        try:
+            return self._blobs.open(oid)
+        except NameMissing:
+            return BytesIO(self.get(oid))
+
+    def has(self, oid: Oid) -> bool:
+        return (self._own is not None and self._own.has(oid)) or self.packs.has(oid) or self.kind_of(oid) is not None
+
+    def kind_of(self, oid: Oid) -> int | None:
+        kind = None if self._own is None else self._own.kind_of(oid)
+        if kind is None:
+            kind = next((reader.idx.kind_at(ordinal) for reader, ordinal in self.packs.iter_holding(oid)), None)
+        if kind is None and self.live is not None:
+            kind = self.live.kind_of(oid)
+        if kind is None and self._blobs.has(oid):
+            kind = _BLOB
+        return kind
+
+    def iter_oids(self, kind: int | None = None) -> Iterator[tuple[Oid, int]]:
+        seen: set[Oid] = set()
+        for oid, own_kind in chain(self._iter_journals(), self.packs.iter_oids(kind), self._iter_blobs(kind)):
+            if (kind is None or own_kind == kind) and oid not in seen:
+                seen.add(oid)
+                yield oid, own_kind
+
+    def find_prefix(self, prefix: str, limit: int = 20) -> list[tuple[Oid, int]]:
+        low, high = prefix_range(prefix)
+        rows = self.packs.find_prefix(low, high, limit)
+        loose = chain(self._iter_journals(), ((oid, _BLOB) for oid in self._blobs.iter_oids(prefix[:2].lower())))
+        rows.update(row for row in loose if low <= row[0] <= high)
+        return sorted(rows)[:limit]
+
+    def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
+        found = self.packs.find_candidates(eval_oid)
+        if self._own is not None:
+            found.update(self._own.lookups.find_candidates(eval_oid))
+        if self.live is not None:
+            found |= self.live.find_candidates(eval_oid)
+        return newest_first(found)
+
+    def find_producers(self, file_oid: Oid) -> list[Oid]:
+        found = self.packs.find_producers(file_oid)
+        if self._own is not None:
+            found.update(self._own.lookups.find_producers(file_oid))
+        if self.live is not None:
+            found |= self.live.find_producers(file_oid)
+        return sorted(found)
+
+    def flush(self) -> None:
+        if self._own is not None:
+            with self._own.lock:
+                self._own.flush()
+
+    def touch(self) -> None:
+        """Tell processes on other hosts that this writer lives: at least once in an hour, better each minute."""
+        if self._own is not None:
+            with self._own.lock:
+                self._own.touch()
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Notice what other processes have written, at most twice a second unless forced.
+
+        It costs a listing of the packs (100 us for twenty) and the hashing of what is new in journals (2 us a record).
+        """
+        now = self._clock()
+        last = self._refreshed_us
+        if not force and last is not None and 0 <= now - last < REFRESH_SECONDS * 1_000_000:
+            return
+        with self._refresh_lock:
+            self._refreshed_us = now
+            if self.live is None:
+                self.packs.refresh()
+            else:
+                self.live.refresh(None if self._own is None else self._own.begun_writer)
+                self.packs.refresh()
+                self.live.drop_gone()
+
+    def seal(self) -> list[Oid]:
+        """Write what was put as a pack; its journal stays until ``finish``, so that a crash in between loses nothing.
+
+        Returns:
+            The names of all packs written since the last ``finish``: several when journals grew full meanwhile.
+
+        Raises:
+            ReadOnlyStore: nothing can be put here.
+            OSError, StoreError: the storage cannot be written; everything is in the journal still.
+        """
+        own = self._get_own()
+        with own.lock:
+            self._sealer.seal_own(own, self._blobs)
+            return list(own.packs)
+
+    def finish(self) -> None:
+        """Remove the sealed journal: the ref that names its packs is written.  The next put and ``close`` do so too."""
+        own = self._get_own()
+        with own.lock:
+            own.finish()
+
+    def seal_orphans(self) -> list[OrphanSealed]:
+        """Seal the journals of dead writers and remove them; report those that held anything.
+
+        A journal that cannot be sealed, for want of space say, is left with a warning.  It is read all the same.
+
+        Raises:
+            ReadOnlyStore: nothing can be put here.
+        """
+        self._get_own()
+        self.refresh(force=True)
+        sealed = []
+        for journal in self.live or ():
+            if not is_orphan(journal.reader, self._clock(), self._is_alive):
+                continue
+            try:
+                orphan = self._sealer.seal_orphan(journal.reader)
+                remove_journal(journal.reader)
+            except (OSError, StoreError) as error:
+                self._warn(f"the journal {journal.reader.path.name} cannot be sealed: {error}")
+                continue
+            if orphan is not None:
+                sealed.append(orphan)
+        self.refresh(force=True)
+        return sealed
+
+    def close(self) -> None:
+        if self._own is not None:
+            with self._own.lock:
+                self._own.close()
+
+    def _find_data(self, oid: Oid, errors: list[ObjectCorrupt]) -> bytes | None:
+        """Ask each source; remember what is wrong with damaged copies."""
+        for find in (self._find_in_journals, self._find_in_packs, self._find_in_blobs):
+            try:
+                data = find(oid)
+            except ObjectCorrupt as error:
+                self._damaged.add(oid)
+                errors.append(error)
+                continue
+            if data is not None:
+                return data
+        return None
+
+    def _find_in_journals(self, oid: Oid) -> bytes | None:
+        data = None if self._own is None else self._own.get(oid)
+        return self.live.get(oid) if data is None and self.live is not None else data
+
+    def _find_in_packs(self, oid: Oid) -> bytes | None:
+        failure: ObjectCorrupt | None = None
+        for _ in range(2):
+            lost = False
+            for reader, ordinal in self.packs.iter_holding(oid):
+                try:
+                    return reader.read(ordinal)
+                except NameMissing:
+                    lost = True
+                    self.refresh(force=True)  # merged into another pack since it was listed
+                except ObjectCorrupt as error:
+                    failure = ObjectCorrupt(oid, error.where, str(error)) if error.oid is None else error
+                    if error.oid is None:
+                        lost = self.packs.replace(reader, error) is not None
+            if not lost:
+                break
+        if failure is not None:
+            raise failure
+        return None
+
+    def _find_in_blobs(self, oid: Oid) -> bytes | None:
+        try:
+            return self._blobs.get(oid)
+        except NameMissing:
+            return None
+
+    def _iter_journals(self) -> Iterator[tuple[Oid, int]]:
+        if self._own is not None:
+            yield from _newest_first(self._own.kinds())
+        for journal in self.live or ():
+            yield from _newest_first(journal.reader.index.kinds())
+
+    def _iter_blobs(self, kind: int | None) -> Iterable[tuple[Oid, int]]:
+        return ((oid, _BLOB) for oid in self._blobs.iter_oids()) if kind in (None, _BLOB) else ()
+
+    def _roll_over(self, own: OwnJournal) -> None:
+        """Seal a full journal in the middle of a run.  That it cannot be sealed now is no reason to stop the run."""
+        with own.lock:
+            try:
+                self._sealer.seal_own(own, self._blobs)
+                own.roll_over()
+            except (OSError, StoreError) as error:
+                own.postpone()
+                self._warn(f"the journal is full and cannot be sealed now: {error}")
+
+    def _get_own(self) -> OwnJournal:
+        if self._own is None:
+            raise ReadOnlyStore(f"{self.storage.location} is open for reading only")
+        return self._own
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        if self._on_warning is not None:
+            self._on_warning(message)
+
+
+def _newest_first(kinds: dict[Oid, int]) -> Iterator[tuple[Oid, int]]:
+    return reversed(kinds.items())
