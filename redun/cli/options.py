@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redun.errors import ConfigError, StoreError
+from redun.cli import ui
+from redun.errors import ConfigError
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
@@ -40,14 +41,6 @@ class NoConfig(ConfigError):
             f"expected {CONFIG_FILE} in the folder given with -c, found none: {path}",
             hint=f"`redun init` makes {CONFIG_FOLDER}/{CONFIG_FILE}; -c takes the {CONFIG_FOLDER} folder itself",
         )
-        self.path = path
-
-
-class NoRepository(StoreError):
-    """There is no repository where a command that only reads one looked for it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"no redun repository at {path}", hint="`redun init` or a first `redun run` makes one")
         self.path = path
 
 
@@ -84,11 +77,9 @@ def open_repository(options: Globals, *, writable: bool = False) -> Repository:
 
     Raises:
         NoConfig: as ``find_config_dir`` does.
-        NoRepository: there is none.
+        StoreError: there is none, or it is of another format.
     """
-    path = find_config_dir(options.config_dir, Path.cwd(), os.environ)
-    if not (path / "objects").is_dir():
-        raise NoRepository(path)
     from redun.store.repository import Repository
 
-    return Repository.open(path, writable=writable)
+    path = find_config_dir(options.config_dir, Path.cwd(), os.environ)
+    return Repository.open(path, writable=writable, on_warning=ui.warn)

@@ -68,6 +68,11 @@ def hint(text: str) -> None:
     _say("ERROR", "redun: hint: ", text)
 
 
+def is_heard(level: str) -> bool:
+    """Tell whether lines of a level are let through: what is not need not be made."""
+    return LEVELS[level] >= _threshold
+
+
 def is_terminal() -> bool:
     """Tell whether standard output is a terminal."""
     return sys.stdout.isatty()

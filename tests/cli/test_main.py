@@ -14,8 +14,8 @@ import pytest
 from redun.cli import RedunClient, ui
 from redun.cli.errors import ExitCode, describe, exit_code_of, report
 from redun.cli.main import COMMANDS, LazyGroup, cli, main
-from redun.cli.options import Globals, NoConfig, NoRepository, find_config_dir, open_repository
-from redun.errors import ConfigError, ObjectError, RedunError
+from redun.cli.options import Globals, NoConfig, find_config_dir, open_repository
+from redun.errors import ConfigError, ObjectError, RedunError, StoreError
 from redun.version import __version__
 
 HEAVY = ("rich", "fsspec", "asyncio", "yaml", "redun.store.repository", "redun.cli.commands.log")
@@ -273,7 +273,7 @@ class TestConfigDir:
         """Nothing is made by looking."""
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("REDUN_CONFIG", raising=False)
-        with pytest.raises(NoRepository, match="no redun repository at"):
+        with pytest.raises(StoreError, match="is not a redun repository"):
             open_repository(Globals())
         assert os.listdir(tmp_path) == []
 
