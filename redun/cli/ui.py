@@ -43,6 +43,11 @@ def echo_bytes(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def flush() -> None:
+    """Hand what was echoed to whoever reads it; raises BrokenPipeError when nobody does."""
+    sys.stdout.flush()
+
+
 def debug(text: str) -> None:
     """Say something that only ``--log-level DEBUG`` shows."""
     _say("DEBUG", PREFIX, text)

@@ -38,7 +38,13 @@ class Home(Protocol):
         """Return the name of the journal that is written to."""
 
     def seal(self) -> list[Oid]:
-        """Seal what was written; return the packs written by this process."""
+        """Seal what was written; return the packs that were written for this execution."""
+
+    def finish(self) -> None:
+        """Let go of what sealing kept back until the ref was written."""
+
+    def touch(self) -> None:
+        """Show that this process is alive."""
 
 
 class Execution:
@@ -91,6 +97,11 @@ class Execution:
         packs = self._home.seal()
         if self._home.refs is not None:
             self._home.refs.write(self._ref(_REF_STATUS[status], end_us, oid, tuple(packs)))
+        self._home.finish()
+
+    def touch(self) -> None:
+        """Show that the execution is still going on."""
+        self._home.touch()
 
     def _ref(self, status: RefStatus, end_us: int | None, oid: Oid | None, packs: tuple[Oid, ...]) -> ExecutionRef:
         return ExecutionRef(

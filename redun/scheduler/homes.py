@@ -22,6 +22,12 @@ class MemoryHome:
     def seal(self) -> list[Oid]:
         return []
 
+    def finish(self) -> None:
+        pass
+
+    def touch(self) -> None:
+        pass
+
 
 class RepositoryHome:
     """A repository that can be written."""
@@ -36,6 +42,12 @@ class RepositoryHome:
 
     def seal(self) -> list[Oid]:
         return self._repository.store.seal()
+
+    def finish(self) -> None:
+        self._repository.store.finish()
+
+    def touch(self) -> None:
+        self._repository.store.touch()
 
 
 def home_of(backend: Repository | ObjectStore | None) -> MemoryHome | RepositoryHome:

@@ -86,12 +86,11 @@ class Recorder:
         known = self._tasks.get(task.fullname)
         if known is not None:
             return known
-        record = task.record()
         sources = task.sources()
         for part, _, _, _ in sources:
             if isinstance(part, UnitRecord):
                 self._store.put(*part.encode(), Kind.UNIT)
-        oid, data = record.encode()
+        oid, data = task.record().encode()
         if not self._store.has(oid):
             self.new_tasks.add(oid)
         self._store.put(oid, data, Kind.TASK)

@@ -180,7 +180,7 @@ class _Run:
             execution.recorder,
             scheduler.executors.values(),
             self._queue,
-            self._show_status,
+            self._on_interval,
             scheduler._interval_seconds,
         )
 
@@ -250,6 +250,10 @@ class _Run:
         if self._options.is_dryrun:
             raise DryRunResult("the dry run came to jobs that would have to run")
         raise SchedulerError("the run came to a halt with jobs that nothing can start")
+
+    def _on_interval(self) -> None:
+        self._execution.touch()
+        self._show_status()
 
     def _show_status(self) -> None:
         for line in self._scheduler.get_job_status_report():
