@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ui.configure()
     try:
         code = _invoke(arguments)
-        sys.stdout.flush()
+        ui.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         ui.mute_broken_pipe()
