@@ -49,8 +49,9 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'redun' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    # `redun.task` is both a package and a function: whoever imports the package last must not hide the function.
+    module = import_module(home)
+    # `redun.task` is both a package and the decorator: the package can be called, and is the same in any import order.
+    value = module if name == "task" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -1,0 +1,104 @@
+"""The tasks that this process knows, by full name.
+
+One registry serves the process: decorators add to it as modules are imported.  Hashes are computed when somebody asks
+for them, and `forget_hashes` makes the next question look at the code again: globals may have been bound anew since,
+as in a notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from redun.hashing import Oid
+from redun.task.closure import forget_units
+
+if TYPE_CHECKING:
+    from redun.task.task import Task
+
+ReplaceHook = Callable[["Task[Any, Any]", "Task[Any, Any]"], None]
+
+
+class TaskRegistry:
+    """Tasks by full name."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task[Any, Any]] = {}
+        self._by_oid: dict[Oid, Task[Any, Any]] | None = None
+        self.on_replace: ReplaceHook | None = None
+        """Called with the old and the new task when a definition takes another's full name."""
+
+    def add(self, task: Task[Any, Any]) -> None:
+        """Register a task; one of the same full name is replaced."""
+        old = self._tasks.get(task.fullname)
+        self._tasks[task.fullname] = task
+        self._by_oid = None
+        if old is not None and old is not task and self.on_replace is not None:
+            self.on_replace(old, task)
+
+    def get(self, task_name: str | None = None, hash: str | Oid | None = None) -> Task[Any, Any] | None:
+        """Return the task of a full name, or of a hash (hex digits or raw bytes); None when there is none."""
+        if task_name is not None:
+            return self._tasks.get(task_name)
+        if hash is None:
+            raise ValueError("expected a task_name or a hash, found neither")
+        oid = Oid(bytes.fromhex(hash)) if isinstance(hash, str) else hash
+        return self._oids().get(oid)
+
+    def rename(self, old_name: str, new_name: str) -> Task[Any, Any]:
+        """Give a registered task another full name and return it; KeyError when ``old_name`` is unknown."""
+        task = self._tasks.pop(old_name)
+        task.set_fullname(new_name)
+        self.add(task)
+        return task
+
+    @property
+    def task_hashes(self) -> frozenset[str]:
+        """The hash of every registered task, as hex digits."""
+        return frozenset(oid.hex() for oid in self._oids())
+
+    def is_current(self, oid: Oid) -> bool:
+        """Tell whether some registered task has this hash."""
+        return oid in self._oids()
+
+    def forget_hashes(self) -> None:
+        """Compute every hash anew when next asked for.  Whoever starts a run calls this once, before the first job."""
+        forget_units()
+        self._by_oid = None
+        for task in self._tasks.values():
+            task.forget_hash()
+
+    def clear(self) -> None:
+        """Forget every task."""
+        self._tasks.clear()
+        self._by_oid = None
+
+    @contextmanager
+    def isolated(self) -> Iterator[TaskRegistry]:
+        """Undo, at the end, whatever is registered meanwhile: what a test that defines tasks runs in."""
+        saved = dict(self._tasks)
+        try:
+            yield self
+        finally:
+            self._tasks = saved
+            self._by_oid = None
+
+    def __iter__(self) -> Iterator[Task[Any, Any]]:
+        return iter(list(self._tasks.values()))
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def _oids(self) -> dict[Oid, Task[Any, Any]]:
+        if self._by_oid is None:
+            self._by_oid = {task.oid: task for task in self}
+        return self._by_oid
+
+
+_registry = TaskRegistry()
+
+
+def get_task_registry() -> TaskRegistry:
+    """Return the registry of this process."""
+    return _registry
