@@ -71,13 +71,13 @@ class ObjectDb(ObjectStore):
             raise ValueError(f"expected a durability of {', '.join(DURABILITIES)}, found {durability!r}")
         self.storage = storage
         self.warnings: list[str] = []
-        self.packs = PackSet(storage, self._warn)
+        self.packs = PackSet(storage, self._warn, clock)
         self.live = None if journals is None else LiveJournals(journals)
         self._own: OwnJournal | None = None
         if journals is not None and is_writable:
             self._own = OwnJournal(journals, clock=clock, durability=durability)
         self._blobs = Blobs(storage)
-        self._sealer = Sealer(storage, self.packs, durability != "off", self._warn)
+        self.sealer = Sealer(storage, self.packs, durability != "off", self._warn)
         self._clock = clock
         self._is_alive = is_alive
         self._on_warning = on_warning
@@ -225,7 +225,7 @@ class ObjectDb(ObjectStore):
         """
         own = self._get_own()
         with own.lock:
-            self._sealer.seal_own(own, self._blobs)
+            self.sealer.seal_own(own, self._blobs)
             return list(own.packs)
 
     def finish(self) -> None:
@@ -249,7 +249,7 @@ class ObjectDb(ObjectStore):
             if not is_orphan(journal.reader, self._clock(), self._is_alive):
                 continue
             try:
-                orphan = self._sealer.seal_orphan(journal.reader)
+                orphan = self.sealer.seal_orphan(journal.reader)
                 remove_journal(journal.reader)
             except (OSError, StoreError) as error:
                 self._warn(f"the journal {journal.reader.path.name} cannot be sealed: {error}")
@@ -258,6 +258,11 @@ class ObjectDb(ObjectStore):
                 sealed.append(orphan)
         self.refresh(force=True)
         return sealed
+
+    def pinned_packs(self) -> set[Oid]:
+        """Return the packs that some journal names: whoever seals it looks into them, so they must stay."""
+        pinned = {name for journal in self.live or () for name in journal.reader.packs}
+        return pinned if self._own is None else pinned.union(self._own.packs)
 
     def close(self) -> None:
         if self._own is not None:
@@ -320,7 +325,7 @@ class ObjectDb(ObjectStore):
         """Seal a full journal in the middle of a run.  That it cannot be sealed now is no reason to stop the run."""
         with own.lock:
             try:
-                self._sealer.seal_own(own, self._blobs)
+                self.sealer.seal_own(own, self._blobs)
                 own.roll_over()
             except (OSError, StoreError) as error:
                 own.postpone()

@@ -193,11 +193,12 @@ class PackReader:
         self._directory: Directory | None = None
         self._firsts: list[int] = []
         expected = self.idx.directory_offset + self.idx.directory_size + TRAILER.size
-        self.size = storage.size(self.where)  # bytes
-        if self.size is None:
+        size = storage.size(self.where)
+        if size is None:
             raise NameMissing(self.where, storage.location)
-        if self.size != expected:
-            raise ObjectCorrupt(None, self.where, f"expected {expected} bytes, found {self.size}")
+        if size != expected:
+            raise ObjectCorrupt(None, self.where, f"expected {expected} bytes, found {size}")
+        self.size = size  # bytes
 
     def __len__(self) -> int:
         return self.idx.count

@@ -18,10 +18,12 @@ from redun.hashing import Oid, hash_blob
 from redun.objects.oid import HEX_DIGITS
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.block_cache import BlockCache
+from redun.store.liveness import Clock
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER, PACK_SUFFIX, idx_name, pack_name
 from redun.store.storage import NameMissing, Storage
 
+IDX_DELAY_SECONDS = 10
 SMALL_PACK_OBJECTS = 1 << 14
 SMALL_PACKS_TOTAL_OBJECTS = 1 << 17
 
@@ -68,10 +70,11 @@ class _View:
 class PackSet:
     """The packs of a storage.  All of it may be used from any thread."""
 
-    def __init__(self, storage: Storage, warn: Callable[[str], None]) -> None:
+    def __init__(self, storage: Storage, warn: Callable[[str], None], clock: Clock) -> None:
         """Make an empty set; ``refresh`` fills it.  ``warn`` is told of each damaged pack once."""
         self._storage = storage
         self._warn = warn
+        self._clock = clock
         self._cache = BlockCache()
         self._lock = RLock()
         self._absent: set[Oid] = set()  # damaged ones; a pack never changes, so they are not tried again
@@ -87,8 +90,8 @@ class PackSet:
         with self._lock:
             open_already = {reader.name: reader for reader in self.readers}
             readers = []
-            for name in self._list():
-                reader = open_already.get(name) or self._open(name)
+            for name, modified_us in self._list():
+                reader = open_already.get(name) or self._open(name, modified_us)
                 if reader is not None:
                     readers.append(reader)
             if tuple(readers) != self.readers:
@@ -98,7 +101,7 @@ class PackSet:
         """Take in a pack that this process has just written, as the newest."""
         with self._lock:
             self._absent.discard(name)  # written over a damaged one
-            reader = self._open(name)
+            reader = self._open(name, 0)
             others = tuple(reader for reader in self.readers if reader.name != name)
             if reader is not None:
                 self._view = _View((reader, *others))
@@ -171,16 +174,16 @@ class PackSet:
                 if other is not None:
                     yield other, question(other)
 
-    def _list(self) -> list[Oid]:
-        """Return the names of all packs, newest first: by time of writing, then by name."""
+    def _list(self) -> list[tuple[Oid, int]]:
+        """Return name and time of writing of all packs, newest first: by time, then by name."""
         found = []
         for entry in self._storage.iter_entries(FOLDER):
             stem = entry.name[len(FOLDER) + 1 :].removesuffix(PACK_SUFFIX)
             if len(stem) == HEX_DIGITS and entry.name.endswith(PACK_SUFFIX) and not stem.strip("0123456789abcdef"):
                 found.append((entry.modified_us, Oid(bytes.fromhex(stem))))
-        return [name for _, name in sorted(found, reverse=True)]
+        return [(name, modified_us) for modified_us, name in sorted(found, reverse=True)]
 
-    def _open(self, name: Oid) -> PackReader | None:
+    def _open(self, name: Oid, modified_us: int) -> PackReader | None:
         if name in self._absent:
             return None
         try:
@@ -188,6 +191,8 @@ class PackSet:
         except NameMissing as error:
             if error.name == pack_name(name):
                 return None  # merged into another since the listing
+            if abs(self._clock() - modified_us) < IDX_DELAY_SECONDS * 1_000_000:
+                return None  # its writer is about to write the idx; its journal is there until then
             return self._open_rebuilt(name, ObjectCorrupt(None, idx_name(name), "it is missing"))
         except ObjectCorrupt as error:
             return self._open_rebuilt(name, error)

@@ -6,7 +6,7 @@ again is harmless: the pack is named by its content, so a second sealer of the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from redun.hashing import Oid
@@ -45,19 +45,35 @@ class Sealer:
     syncs: bool  # force each step to the disk before the next
     warn: Callable[[str], None]
 
+    def write(self, objects: Iterable[tuple[Oid, int, bytes]], also: Iterable[str] = ()) -> SealedPack | None:
+        """Write a pack and take it in; None when there are no objects.
+
+        Args:
+            objects: as ``write_pack`` takes them.
+            also: names that must be on the disk together with it.
+
+        Raises:
+            OSError, StoreError: the storage cannot be written.
+        """
+        sealed = write_pack(objects, self.storage)
+        if self.syncs:
+            names = [] if sealed is None else [pack_name(sealed.name), idx_name(sealed.name)]
+            self.storage.sync([*also, *names])
+        if sealed is not None:
+            self.packs.add(sealed.name)
+        return sealed
+
     def seal_own(self, own: OwnJournal, blobs: Blobs) -> None:
         """Seal the own journal and take in the pack; the journal's file stays.  The caller holds its lock.
 
         Raises:
             OSError, StoreError: the storage cannot be written.
         """
-        count = own.count
-        sealed = write_pack(own.iter_objects(), self.storage)
-        names = self._take(sealed, count, own.begun_writer or "nobody")
-        if self.syncs:
-            # Large contents lie in files of their own since they were put: they too must be there before the ref.
-            unsynced, blobs.unsynced = blobs.unsynced, []
-            self.storage.sync([*unsynced, *names])
+        # Large contents lie in files of their own since they were put: they too must be there before the ref.
+        unsynced = list(blobs.unsynced)
+        sealed = self.write(own.iter_objects(), unsynced)
+        del blobs.unsynced[: len(unsynced)]
+        self._compare(sealed, own.count, own.begun_writer)
         if sealed is not None:
             own.packs.append(sealed.name)
         own.mark_sealed()
@@ -71,10 +87,8 @@ class Sealer:
         header = journal.header
         if header is None or not (journal.index or journal.packs):
             return None
-        sealed = write_pack(journal.iter_objects(), self.storage)
-        names = self._take(sealed, len(journal.index), header.writer)
-        if self.syncs:
-            self.storage.sync(names)
+        sealed = self.write(journal.iter_objects())
+        self._compare(sealed, len(journal.index), header.writer)
         jobs: list[Oid] = []
         for name in journal.packs:
             reader = self.packs.find_reader(name)
@@ -86,14 +100,10 @@ class Sealer:
         packs = [*journal.packs, *([] if sealed is None else [sealed.name])]
         return OrphanSealed(header.writer, header, packs, jobs)
 
-    def _take(self, sealed: SealedPack | None, count: int, writer: str) -> list[str]:
+    def _compare(self, sealed: SealedPack | None, count: int, writer: str | None) -> None:
         found = 0 if sealed is None else sealed.count
         if found != count:
             self.warn(f"{count - found} of {count} records in the journal of {writer} are damaged and were left out")
-        if sealed is None:
-            return []
-        self.packs.add(sealed.name)
-        return [pack_name(sealed.name), idx_name(sealed.name)]
 
 
 def is_orphan(journal: JournalReader, now_us: int, is_alive: LivenessCheck) -> bool:

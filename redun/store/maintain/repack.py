@@ -1,0 +1,94 @@
+"""Merging packs, so that a lookup costs the same after ten thousand runs.
+
+The invariant: an object is in a whole pack at every moment.  The merged pack is written, read back and taken in before
+one of its parts is removed; a reader that loses a part lists the packs anew and finds the object in the merged one.
+
+Rule: each pack is at least twice as large as the next newer one.  Then n runs leave about log2(n) packs, and an object
+is written about log2(n) times in all its life.  What would hold more than two million objects is not merged: merging
+takes 150 bytes of memory an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from redun.hashing import Oid, hash_blob
+from redun.store.base import ObjectCorrupt
+from redun.store.canonical import KIND_COUNT
+from redun.store.objectdb import ObjectDb
+from redun.store.pack import PackReader
+from redun.store.pack_format import idx_name, pack_name
+from redun.store.storage import NameMissing
+
+MAX_MERGED_OBJECTS = 2_000_000
+GROWTH = 2
+
+
+def plan_merge(sizes: Sequence[int]) -> int:
+    """Return how many of the newest packs to merge into one, 0 when the rule holds among them.
+
+    Args:
+        sizes: of each pack, newest first, in any unit.
+    """
+    total, count = 0, 0
+    for size in sizes:
+        if count and size >= GROWTH * total:
+            break
+        total += size
+        count += 1
+    return count if count > 1 else 0
+
+
+def consolidate(store: ObjectDb) -> Oid | None:
+    """Merge the newest packs where they break the rule; return the merged pack's name, None when nothing was merged.
+
+    When anything is in doubt (a part is damaged, or another process merges too) nothing is removed.
+
+    Raises:
+        ReadOnlyStore: the storage cannot be written.
+        OSError: it is full, or fails; nothing was removed.
+    """
+    store.refresh(force=True)
+    parts = _choose(store)
+    if not parts:
+        return None
+    try:
+        merged = store.sealer.write(_iter_merged(parts))
+    except (ObjectCorrupt, NameMissing):
+        return None
+    if merged is None or hash_blob(store.storage.view(pack_name(merged.name))) != merged.name:
+        return None
+    whole = store.packs.find_reader(merged.name)
+    if whole is None or not all(whole.has(oid) for part in parts for oid in _iter_oids(part)):
+        return None
+    for part in parts:
+        if part.name != merged.name:
+            # The pack first: a reader takes one without an idx for damaged, one that is gone for merged.
+            store.storage.delete(pack_name(part.name))
+            store.storage.delete(idx_name(part.name))
+    store.refresh(force=True)
+    return merged.name
+
+
+def _choose(store: ObjectDb) -> tuple[PackReader, ...]:
+    """Return the packs to merge, newest first."""
+    readers = store.packs.readers
+    pinned = store.pinned_packs()
+    total = 0
+    for allowed, reader in enumerate(readers):
+        total += len(reader)
+        if reader.name in pinned or total > MAX_MERGED_OBJECTS:
+            readers = readers[:allowed]
+            break
+    return readers[: plan_merge([reader.size for reader in readers])]
+
+
+def _iter_merged(parts: Sequence[PackReader]) -> Iterator[tuple[Oid, int, bytes]]:
+    """Yield all objects by kind and, within a kind, from the oldest pack to the newest, each checked on the way."""
+    for kind in range(KIND_COUNT):
+        for part in reversed(parts):
+            yield from part.iter_objects(kind)
+
+
+def _iter_oids(part: PackReader) -> Iterator[Oid]:
+    return (part.idx.oid_at(ordinal) for ordinal in range(len(part)))
