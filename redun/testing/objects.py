@@ -31,6 +31,7 @@ from redun.objects.kinds import (
     ValueRecord,
 )
 from redun.store.base import ObjectStore
+from redun.store.objectdb import ObjectDb
 from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
 
 EPOCH_US = 1_750_000_000_000_000
@@ -121,10 +122,13 @@ def make_execution(
     made = build_execution(n_jobs, seed=seed, status=status, files=files, blobs=blobs)
     for oid, data, kind in made.objects:
         store.put(oid, data, kind)
-    seal = getattr(store, "seal", None)
-    packs = tuple(seal()) if seal is not None else ()
-    made.ref = made_ref(made, packs)
+    if not isinstance(store, ObjectDb):
+        made.ref = made_ref(made)
+        refs.write(made.ref)
+        return made
+    made.ref = made_ref(made, tuple(store.seal()))
     refs.write(made.ref)
+    store.finish()
     return made
 
 

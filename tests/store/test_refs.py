@@ -136,9 +136,10 @@ def test_a_malformed_ref_is_refused_by_name(change, why) -> None:
 def test_any_bytes_are_a_ref_or_refused(content: bytes) -> None:
     """No content makes decode raise anything but BadRef."""
     try:
-        ExecutionRef.decode(ref_name(START, UUID), b"redun-ref 1\n" + content)
+        found = ExecutionRef.decode(ref_name(START, UUID), b"redun-ref 1\n" + content)
     except BadRef:
         return
+    assert found.start_us == START
 
 
 @given(st.integers(0, 400))

@@ -1,0 +1,52 @@
+"""Clone: a new repository with everything that another one has.
+
+The invariant: a place where there is something already is never cloned into, except a clone of the same origin that was
+cut off, which goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from redun.errors import RemoteError
+from redun.remotes.location import REPOSITORY_FOLDER, is_local, locate
+from redun.remotes.pull import pull
+from redun.remotes.remote import open_remote
+from redun.remotes.settings import DEFAULT_REMOTE, add_remote, load_remotes
+from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
+from redun.store.repository import Repository
+
+
+class CloneTargetTaken(RemoteError):
+    """There is something where a clone was to go."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"expected nothing or an empty folder at {path}, found something", hint="name another folder")
+        self.path = path
+
+
+def clone(url: str, path: Path, *, on_progress: OnProgress = ignore_progress) -> TransferReport:
+    """Make ``path/.redun`` with all ended executions of the repository at a URL, which becomes its remote ``origin``.
+
+    Args:
+        url: a path (a relative one starts at the working directory) or a URL.
+        path: the project directory to make.
+        on_progress: told now and then how far it is.
+
+    Raises:
+        CloneTargetTaken: there is something at ``path``.
+        RemoteError: the URL cannot be reached, holds no repository or a damaged one.
+    """
+    origin = locate(url, Path.cwd()) if is_local(url) else url
+    folder = path / REPOSITORY_FOLDER
+    remotes = load_remotes(folder / "redun.ini")
+    is_resumed = DEFAULT_REMOTE in remotes and remotes[DEFAULT_REMOTE].url == origin
+    if not is_resumed and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise CloneTargetTaken(path)
+    # Asked before anything is made: a mistyped URL leaves no folder behind.
+    open_remote(DEFAULT_REMOTE, origin, path, None).check()
+    with Repository.init(folder) as repository:
+        if not is_resumed:
+            add_remote(repository.config_path, DEFAULT_REMOTE, origin)
+        remote = open_remote(DEFAULT_REMOTE, origin, path, repository.cache_path)
+        return pull(repository, remote, on_progress=on_progress)

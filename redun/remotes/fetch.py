@@ -1,0 +1,332 @@
+"""Fetch: get the executions that a remote has and this repository lacks, checked on arrival.
+
+The invariant: whatever is in the store is there together with all that its hard links lead to, after each single
+write.  So large contents come first, then packs in an order in which each one links only into what is there already.
+A pack is taken over byte for byte when all of it is wanted or here; else what is wanted of it goes into a new pack.
+Every pack is re-hashed, and every object in it, before anything of it is written; nothing is ever decoded but nodes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from redun.errors import RefError
+from redun.hashing import Oid
+from redun.objects.codec import NotCanonical, decode_node
+from redun.objects.kinds import BadBody, FileRecord, Kind
+from redun.objects.links import BrokenLink, walk
+from redun.objects.oid import short
+from redun.remotes.negotiate import names_to_read, order_packs, plan_refs
+from redun.remotes.remote import Remote
+from redun.remotes.transfer import (
+    LARGE_CONTENT_BYTES,
+    ContentChanged,
+    OnProgress,
+    TransferReport,
+    checked,
+    ignore_progress,
+)
+from redun.store.base import ObjectCorrupt, ReadOnlyStore
+from redun.store.blobs import blob_name
+from redun.store.block_cache import BlockCache
+from redun.store.canonical import split_node
+from redun.store.idx import Idx
+from redun.store.local_storage import LocalStorage
+from redun.store.pack import PackReader, rebuild_idx, write_pack
+from redun.store.pack_format import idx_name, pack_name
+from redun.store.refs import ExecutionRef, execution_id_of
+from redun.store.storage import Storage
+
+if TYPE_CHECKING:
+    from redun.store.repository import Repository
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What is to be taken from a remote."""
+
+    packs: dict[Oid, set[Oid]] = field(default_factory=dict)  # pack: which of its objects
+    large: dict[Oid, int] = field(default_factory=dict)  # contents that are files of their own, with their sizes
+
+
+def fetch(
+    repository: Repository,
+    remote: Remote,
+    prefixes: Sequence[str] | None = None,
+    *,
+    is_dry_run: bool = False,
+    on_progress: OnProgress = ignore_progress,
+) -> TransferReport:
+    """Get ended executions that were not seen at a remote before, or that it tells otherwise by now.
+
+    Args:
+        repository: where they go; what was seen is written down under ``refs/remotes/<remote>/``.
+        remote: where they are.
+        prefixes: beginnings of the uuids to get; all when None.
+        is_dry_run: only tell which executions would come; objects and bytes are not known before.
+        on_progress: told now and then how far it is.
+
+    Raises:
+        RemoteError: the remote cannot be reached, is no repository, is damaged, or lacks part of an execution.
+        ReadOnlyStore: the repository cannot be written.
+    """
+    remote.check()
+    if not (is_dry_run or repository.is_writable):
+        raise ReadOnlyStore(f"{repository.location} cannot be written")
+    refs = _plan(repository, remote, prefixes)
+    report = TransferReport(remote.name, remote.location, executions=len(refs), is_dry_run=is_dry_run)
+    if is_dry_run or not refs:
+        return report
+    remote.load_packs()
+    with _Staging(repository, remote, on_progress) as staging:
+        wanted = _Finder(repository, staging).find(refs)
+        objects, size = _Installer(repository, remote, staging, on_progress).install(wanted)
+    for ref in refs:
+        repository.refs.write(ref, remote=remote.name)
+    return dataclasses.replace(report, objects=objects, transferred_bytes=size)
+
+
+def read_tracked(repository: Repository, remote: str, names: Iterable[str] | None = None) -> dict[str, ExecutionRef]:
+    """Return what was seen at a remote, by name; a malformed one counts as not seen."""
+    found: dict[str, ExecutionRef] = {}
+    for name in repository.refs.iter_names(remote=remote) if names is None else names:
+        try:
+            found[name] = repository.refs.read(name, remote=remote)
+        except RefError:
+            continue
+    return found
+
+
+def matches(name: str, prefixes: Sequence[str] | None) -> bool:
+    """Tell whether a ref's uuid begins with one of the prefixes; None means all."""
+    return prefixes is None or any(execution_id_of(name).startswith(prefix.lower()) for prefix in prefixes)
+
+
+def _plan(repository: Repository, remote: Remote, prefixes: Sequence[str] | None) -> list[ExecutionRef]:
+    listed = [name for name in remote.list_refs() if matches(name, prefixes)]
+    tracked = read_tracked(repository, remote.name, listed)
+    # What was seen and is not here any more (a damaged pack) is fetched again.
+    seen = {name: ref for name, ref in tracked.items() if ref.object is not None and repository.store.has(ref.object)}
+    return plan_refs(remote.read_refs(names_to_read(listed, seen)).values(), seen)
+
+
+class _Staging:
+    """Packs of a remote, each checked whole before anything is read from it.
+
+    A pack that lies on this machine is read in place; another is first brought into a temporary folder of the cache, so
+    that memory never holds a pack.
+    """
+
+    def __init__(self, repository: Repository, remote: Remote, on_progress: OnProgress) -> None:
+        from tempfile import TemporaryDirectory
+
+        assert repository.cache_path is not None, "a repository that can be written has a cache"
+        repository.cache_path.mkdir(parents=True, exist_ok=True)
+        self.remote = remote
+        self._folder = TemporaryDirectory(prefix="fetch-", dir=repository.cache_path)
+        self._on_progress = on_progress
+        self._blocks = BlockCache(limit=64)
+        self._readers: dict[Oid, PackReader] = {}
+        self.idxs: dict[Oid, bytes] = {}
+        """The idx of each checked pack, made from the pack itself."""
+        self._storage = remote.storage
+        self._is_here = isinstance(remote.storage, LocalStorage)
+        if not self._is_here:
+            from pathlib import Path
+
+            self._storage = LocalStorage(Path(self._folder.name))
+        self.taken_bytes = 0
+
+    def __enter__(self) -> _Staging:  # noqa: PYI034 - typing.Self came with Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._readers.clear()
+        self._folder.cleanup()
+
+    @property
+    def storage(self) -> Storage:
+        """Where the checked packs are."""
+        return self._storage
+
+    def reader(self, pack: Oid) -> PackReader:
+        """Return a pack, checked.
+
+        Raises:
+            RemoteDamaged: it is not what its name or its idx says.
+        """
+        if pack not in self._readers:
+            self._readers[pack] = self._bring(pack)
+        return self._readers[pack]
+
+    def _bring(self, pack: Oid) -> PackReader:
+        name = pack_name(pack)
+        if not self._is_here:
+            pieces = checked(self.remote.iter_pieces(name), pack, name)
+            try:
+                self._storage.write(name, pieces)
+            except ContentChanged as error:
+                raise self.remote.damaged(str(error)) from error
+        content = self.remote.read_file(name) if self._is_here else self._storage.view(name)
+        try:
+            idx = self.idxs[pack] = rebuild_idx(content, name)  # hashes the pack and each object in it
+            reader = PackReader(pack, self._storage, cache=self._blocks, idx=idx)  # compares the pack's hash and name
+        except (ObjectCorrupt, NotCanonical) as error:
+            raise self.remote.damaged(str(error)) from error
+        self.taken_bytes += len(content)
+        self._on_progress(self.taken_bytes, 0, f"checked pack {short(pack)}")
+        return reader
+
+
+class _Finder:
+    """Walks what refs reach and finds out what of it is missing here."""
+
+    def __init__(self, repository: Repository, staging: _Staging) -> None:
+        self._store = repository.store
+        self._staging = staging
+        self._remote = staging.remote
+        self._wanted = _Wanted()
+        self._small: set[Oid] = set()  # contents that files say are too small to be files of their own
+
+    def find(self, refs: Iterable[ExecutionRef]) -> _Wanted:
+        """Return what is missing.
+
+        Raises:
+            RemoteDamaged: the remote lacks something that must be there, or holds what is no object.
+        """
+        roots = [ref.object for ref in refs if ref.object is not None]
+        try:
+            for _ in walk(roots, self._read, skip=self._store.has):
+                pass
+        except BrokenLink as error:
+            of = "" if error.source is None else f" that {short(error.source)} links to"
+            raise self._remote.damaged(f"it lacks object {short(error.oid)}{of}") from error
+        except NotCanonical as error:
+            raise self._remote.damaged(str(error)) from error
+        return self._wanted
+
+    def _read(self, oid: Oid) -> tuple[int, bytes] | None:
+        pack = self._remote.find_pack(oid)
+        if pack is None:
+            # Asking costs a request, so it is asked only about what can be there.
+            size = None if oid in self._small else self._remote.blob_size(oid)
+            if size is None:
+                return None
+            self._wanted.large[oid] = size
+            return int(Kind.BLOB), b""
+        reader = self._staging.reader(pack)
+        ordinal = reader.idx.find(oid)
+        if ordinal is None:
+            raise self._remote.damaged(f"{idx_name(pack)} lists object {short(oid)}, which its pack does not hold")
+        self._wanted.packs.setdefault(pack, set()).add(oid)
+        kind = reader.idx.kind_at(ordinal)
+        if kind == Kind.BLOB:
+            return kind, b""  # it leads nowhere, and was hashed when its pack was checked
+        data = reader.read(ordinal)
+        if kind == Kind.FILE:
+            self._note_content(data)
+        return kind, data
+
+    def _note_content(self, data: bytes) -> None:
+        node = decode_node(data)
+        try:
+            size = FileRecord.decode(node).size
+        except BadBody as error:
+            raise self._remote.damaged(str(error)) from error
+        if size is not None and size < LARGE_CONTENT_BYTES:
+            self._small.update(node.links)
+
+
+class _Installer:
+    """Writes what is wanted into a repository, in an order that never leaves a link dangling."""
+
+    def __init__(self, repository: Repository, remote: Remote, staging: _Staging, on_progress: OnProgress) -> None:
+        self._repository = repository
+        self._remote = remote
+        self._staging = staging
+        self._on_progress = on_progress
+
+    def install(self, wanted: _Wanted) -> tuple[int, int]:
+        """Write everything; return the number of objects and of bytes written."""
+        size = self._install_contents(wanted.large)
+        is_whole = {pack: self._is_whole(pack, oids) for pack, oids in wanted.packs.items()}
+        parts = [pack for pack, whole in is_whole.items() if not whole]
+        names: list[str] = [blob_name(oid) for oid in wanted.large]
+        for step in order_packs(self._find_dependencies(wanted), parts):
+            if len(step) == 1 and is_whole[step[0]]:
+                size += self._install_whole(step[0])
+                names += [pack_name(step[0]), idx_name(step[0])]
+                continue
+            pack = write_pack(self._iter_wanted(step, wanted), self._repository.storage)
+            if pack is not None:
+                size += pack.pack_size + pack.idx_size
+                names += [pack_name(pack.name), idx_name(pack.name)]
+        self._repository.storage.sync(names)
+        self._repository.store.refresh(force=True)
+        return len(wanted.large) + sum(map(len, wanted.packs.values())), size
+
+    def _install_contents(self, large: dict[Oid, int]) -> int:
+        total, done = sum(large.values()), 0
+        for oid, size in large.items():
+            name = blob_name(oid)
+            self._on_progress(done, total, "getting contents")
+            try:
+                self._repository.storage.write(name, checked(self._remote.iter_pieces(name), oid, name))
+            except ContentChanged as error:
+                raise self._remote.damaged(str(error)) from error
+            done += size
+        return done
+
+    def _is_whole(self, pack: Oid, oids: set[Oid]) -> bool:
+        """Tell whether all of a pack is wanted or here."""
+        idx = self._staging.reader(pack).idx
+        if len(oids) == idx.count:
+            return True
+        has = self._repository.store.has
+        return all(oid in oids or has(oid) for oid in map(idx.oid_at, range(idx.count)))
+
+    def _find_dependencies(self, wanted: _Wanted) -> dict[Oid, set[Oid]]:
+        """Return for each pack which others its wanted objects link into."""
+        depends_on: dict[Oid, set[Oid]] = {pack: set() for pack in sorted(wanted.packs)}
+        if len(depends_on) < 2:
+            return depends_on
+        place = {oid: pack for pack, oids in wanted.packs.items() for oid in oids}
+        for pack, oids in wanted.packs.items():
+            reader = self._staging.reader(pack)
+            for ordinal in _iter_ordinals(reader.idx, oids):
+                if reader.idx.kind_at(ordinal) != Kind.BLOB:
+                    links = split_node(reader.read(ordinal))[0]
+                    depends_on[pack].update(place[link] for link in links if link in place)
+        return depends_on
+
+    def _install_whole(self, pack: Oid) -> int:
+        storage, name = self._repository.storage, pack_name(pack)
+        content = memoryview(self._staging.storage.view(name))
+        # Hashed again on its way: a remote on this machine is read in place, and could have changed since.
+        step = 1 << 20
+        pieces = (bytes(content[at : at + step]) for at in range(0, len(content), step))
+        try:
+            storage.write(name, checked(pieces, pack, name))
+        except ContentChanged as error:
+            raise self._remote.damaged(str(error)) from error
+        idx = self._staging.idxs[pack]
+        storage.write(idx_name(pack), idx)
+        return len(content) + len(idx)
+
+    def _iter_wanted(self, packs: list[Oid], wanted: _Wanted) -> Iterator[tuple[Oid, int, bytes]]:
+        """Yield the wanted objects of some packs as a new pack wants them: by kind."""
+        for kind in Kind:
+            for pack in packs:
+                reader, oids = self._staging.reader(pack), wanted.packs[pack]
+                for ordinal in reader.idx.ordinals_of(kind):
+                    oid = reader.idx.oid_at(ordinal)
+                    if oid in oids:
+                        yield oid, int(kind), reader.read(ordinal)
+
+
+def _iter_ordinals(idx: Idx, oids: set[Oid]) -> Iterator[int]:
+    """Yield the ordinals of some objects, ascending, so that each block is decoded once."""
+    return (ordinal for ordinal in range(idx.count) if idx.oid_at(ordinal) in oids)

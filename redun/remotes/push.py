@@ -1,0 +1,285 @@
+"""Push: give a remote the executions that it lacks.
+
+The invariant: whatever the remote's idx files name is there together with all that its hard links lead to, and a ref
+is written only after its closure.  So the order is: large contents, one pack, its idx, refs; a push that is cut off
+anywhere leaves a sound remote, and the next one goes on from there.  Nothing is ever decoded but nodes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redun.hashing import READ_SIZE_BYTES, Oid, hash_blob, hash_stream
+from redun.objects.codec import decode_node
+from redun.objects.kinds import FileRecord, Kind
+from redun.objects.links import BrokenLink, walk
+from redun.objects.oid import short
+from redun.remotes.negotiate import names_to_read, plan_refs
+from redun.remotes.remote import Remote
+from redun.remotes.transfer import (
+    LARGE_CONTENT_BYTES,
+    ContentChanged,
+    OnProgress,
+    Skipped,
+    TransferReport,
+    checked,
+    ignore_progress,
+)
+from redun.store.blobs import blob_name
+from redun.store.pack_format import idx_name, pack_name
+from redun.store.refs import BadRef, ExecutionRef
+
+if TYPE_CHECKING:
+    from redun.store.repository import Repository
+
+
+@dataclass(slots=True)
+class _Cargo:
+    """What is to be sent."""
+
+    refs: list[ExecutionRef] = field(default_factory=list)
+    objects: list[tuple[Oid, int]] = field(default_factory=list)  # parents first, as the walk comes to them
+    files: dict[Oid, Path] = field(default_factory=dict)  # contents that lie in the working tree alone
+    large: dict[Oid, int] = field(default_factory=dict)  # contents that are files of their own, with their sizes
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def push(
+    repository: Repository,
+    remote: Remote,
+    names: Sequence[str] | None = None,
+    *,
+    bases: Sequence[Path] = (),
+    is_dry_run: bool = False,
+    on_progress: OnProgress = ignore_progress,
+) -> TransferReport:
+    """Send ended executions that a remote lacks, or tells worse.
+
+    Args:
+        repository: where they are.
+        remote: where they go; a repository is made when there is nothing there.
+        names: the refs to send; all when None.
+        bases: folders where relative paths of files are looked up whose contents the repository does not keep; the
+            project directory when empty.
+        is_dry_run: only tell what would be sent.
+        on_progress: told now and then how far it is.
+
+    Returns:
+        What was sent.  An execution that is not whole here is not sent, and listed as skipped.
+
+    Raises:
+        RemoteError: the remote cannot be reached or written, is no repository, or is damaged.
+    """
+    if is_dry_run:
+        remote.check()
+    else:
+        remote.create_or_check()
+    skipped: list[Skipped] = []
+    planned = _plan(repository, remote, names, skipped)
+    report = TransferReport(remote.name, remote.location, skipped=tuple(skipped), is_dry_run=is_dry_run)
+    if not planned:
+        return report
+    remote.load_packs()
+    cargo = _Loader(repository, remote, bases or (repository.path.parent,), on_progress).load(planned)
+    report = dataclasses.replace(
+        report,
+        executions=len(cargo.refs),
+        objects=len(cargo.objects) + len(cargo.large),
+        skipped=(*skipped, *cargo.skipped),
+    )
+    return report if is_dry_run else _send(repository, remote, cargo, report, on_progress)
+
+
+def _plan(
+    repository: Repository, remote: Remote, names: Sequence[str] | None, skipped: list[Skipped]
+) -> list[ExecutionRef]:
+    """Return the refs to send, from names alone where that is enough."""
+    listed = set(remote.list_refs())
+    own: list[ExecutionRef] = []
+    seen: dict[str, ExecutionRef] = {}
+    for name in repository.refs.iter_names() if names is None else names:
+        try:
+            own.append(repository.refs.read(name))
+        except BadRef as error:
+            skipped.append(Skipped(name, str(error)))
+        if name in listed and (known := _find_tracked(repository, remote.name, name)) is not None:
+            seen[name] = known
+    unsure = names_to_read([ref.name for ref in own if ref.name in listed], seen)
+    there = seen | remote.read_refs(unsure)
+    return plan_refs(own, there)
+
+
+def _find_tracked(repository: Repository, remote: str, name: str) -> ExecutionRef | None:
+    from redun.errors import RefError
+
+    try:
+        return repository.refs.read(name, remote=remote)
+    except RefError:
+        return None
+
+
+class _Loader:
+    """Walks what refs reach and picks what the remote lacks."""
+
+    def __init__(self, repository: Repository, remote: Remote, bases: Sequence[Path], on_progress: OnProgress) -> None:
+        self._store = repository.store
+        self._storage = repository.storage
+        self._remote = remote
+        self._bases = bases
+        self._on_progress = on_progress
+        self._paths: dict[Oid, list[str]] = {}  # content: the paths of files that were seen to have it
+        self._taken: set[Oid] = set()
+        self._cargo = _Cargo()
+
+    def load(self, refs: Iterable[ExecutionRef]) -> _Cargo:
+        """Return what must be sent so that the remote can have these refs."""
+        for ref in refs:
+            assert ref.object is not None, "only refs that name an object are planned"
+            try:
+                found = self._walk(ref.object)
+            except BrokenLink as error:
+                why = f"object {short(error.oid)} is missing here, so it is not whole"
+                self._cargo.skipped.append(Skipped(ref.name, why))
+                continue
+            self._take(found)
+            self._cargo.refs.append(ref)
+        return self._cargo
+
+    def _walk(self, root: Oid) -> list[tuple[Oid, int, bool]]:
+        """Return (oid, kind, is it here) of all that is reached and that the remote lacks."""
+
+        def skip(oid: Oid) -> bool:
+            return oid in self._taken or self._remote.has(oid)
+
+        return [
+            (reached.oid, reached.kind, reached.data is not None) for reached in walk([root], self._read, skip=skip)
+        ]
+
+    def _read(self, oid: Oid) -> tuple[int, bytes] | None:
+        kind = self._store.kind_of(oid)
+        if kind is None or kind == Kind.BLOB:
+            # A content is not read to be walked: it may be large, and leads nowhere.
+            return None if kind is None else (kind, b"")
+        data = self._store.get(oid)
+        if kind == Kind.FILE:
+            node = decode_node(data)
+            for link in node.links:
+                self._paths.setdefault(link, []).append(FileRecord.decode(node).path)
+        return kind, data
+
+    def _take(self, found: list[tuple[Oid, int, bool]]) -> None:
+        for oid, kind, is_here in found:
+            if oid in self._taken:
+                continue  # a soft link met twice
+            if kind != Kind.BLOB:
+                self._cargo.objects.append((oid, kind))
+            elif not self._take_content(oid, is_here=is_here):
+                continue
+            self._taken.add(oid)
+            if not len(self._taken) % 1024:
+                self._on_progress(0, 0, f"found {len(self._taken)} objects")
+
+    def _take_content(self, oid: Oid, *, is_here: bool) -> bool:
+        if is_here:
+            size = self._storage.size(blob_name(oid)) or 0
+        else:
+            found = self._find_in_working_tree(oid)
+            if found is None:
+                return False
+            self._cargo.files[oid], size = found
+        if size < LARGE_CONTENT_BYTES:
+            self._cargo.objects.append((oid, int(Kind.BLOB)))
+        elif self._remote.blob_size(oid) is None:
+            self._cargo.large[oid] = size
+        return True
+
+    def _find_in_working_tree(self, oid: Oid) -> tuple[Path, int] | None:
+        """Return a file whose content is the one wanted, and its size."""
+        for written in dict.fromkeys(self._paths.get(oid, ())):
+            for base in self._bases:
+                path = base / written
+                try:
+                    with path.open("rb") as stream:
+                        digest, size = hash_stream(stream)
+                except (OSError, ValueError):  # ValueError: a path that no file can have
+                    continue
+                if digest == oid:
+                    return path, size
+        return None
+
+
+def _send(
+    repository: Repository, remote: Remote, cargo: _Cargo, report: TransferReport, on_progress: OnProgress
+) -> TransferReport:
+    sent_bytes = 0
+    written: list[str] = []
+    n_lost = 0
+    total = sum(cargo.large.values())
+    for oid, size in cargo.large.items():
+        on_progress(sent_bytes, total, "sending contents")
+        path = cargo.files.get(oid)
+        where = str(path or repository.location)
+        try:
+            remote.write_blob(oid, checked(_iter_content(repository, oid, path), oid, where))
+        except ContentChanged:
+            if path is None:
+                raise
+            n_lost += 1  # the file was changed since it was looked at: its content is not wanted any more
+            continue
+        sent_bytes += size
+        written.append(blob_name(oid))
+    on_progress(sent_bytes, total, f"sending {len(cargo.objects)} objects")
+    lost: list[Oid] = []
+    pack = remote.write_objects(_iter_objects(repository, cargo, lost))
+    if pack is not None:
+        sent_bytes += pack.pack_size + pack.idx_size
+        written += [pack_name(pack.name), idx_name(pack.name)]
+    remote.sync(written)
+    remote.load_packs()
+    refs = [_localize(remote, ref) for ref in cargo.refs]
+    remote.write_refs(refs)
+    if repository.is_writable:
+        for ref in refs:
+            repository.refs.write(ref, remote=remote.name)
+    on_progress(sent_bytes, sent_bytes, "done")
+    return dataclasses.replace(report, objects=report.objects - n_lost - len(lost), transferred_bytes=sent_bytes)
+
+
+def _iter_objects(repository: Repository, cargo: _Cargo, lost: list[Oid]) -> Iterator[tuple[Oid, int, bytes]]:
+    """Yield the objects as a pack wants them: by kind, children first; add to ``lost`` what was changed meanwhile."""
+    by_kind: dict[int, list[Oid]] = {}
+    for oid, kind in reversed(cargo.objects):
+        by_kind.setdefault(kind, []).append(oid)
+    for kind in sorted(by_kind):
+        for oid in by_kind[kind]:
+            path = cargo.files.get(oid)
+            if path is None:
+                yield oid, kind, repository.store.get(oid)
+                continue
+            content = b"".join(_iter_content(repository, oid, path))
+            if hash_blob(content) == oid:
+                yield oid, kind, content
+            else:
+                lost.append(oid)
+
+
+def _iter_content(repository: Repository, oid: Oid, path: Path | None) -> Iterator[bytes]:
+    """Yield a content in pieces, from the store or from a file; a file that is gone is an empty one."""
+    try:
+        stream = repository.store.open(oid) if path is None else path.open("rb")
+    except FileNotFoundError:
+        return
+    with stream:
+        while piece := stream.read(READ_SIZE_BYTES):
+            yield piece
+
+
+def _localize(remote: Remote, ref: ExecutionRef) -> ExecutionRef:
+    """Return a ref whose pack lines tell where its execution node is at the remote."""
+    assert ref.object is not None, "only refs that name an object are sent"
+    pack = remote.find_pack(ref.object)
+    return dataclasses.replace(ref, writer=None, packs=() if pack is None else (pack,))

@@ -1,0 +1,290 @@
+"""Another repository as seen from here: its refs, what its packs hold, its large contents.
+
+The invariant: what a remote has follows from its idx files, which never change and are kept in the cache for ever; what
+was sent or seen earlier proves nothing.  Every failure to reach it becomes a RemoteError that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from redun.errors import RemoteError
+from redun.hashing import Buffer, Oid
+from redun.objects.oid import parse_oid
+from redun.remotes.location import open_repository_storage
+from redun.remotes.settings import get_remote
+from redun.store.base import ObjectCorrupt
+from redun.store.blobs import blob_name
+from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
+from redun.store.idx import Idx, check_idx
+from redun.store.local_storage import LocalStorage
+from redun.store.pack import SealedPack, write_pack
+from redun.store.pack_format import FOLDER, IDX_SUFFIX, idx_name
+from redun.store.refs import BadRef, ExecutionRef, Refs
+from redun.store.storage import NameMissing, Storage
+
+if TYPE_CHECKING:
+    from redun.store.repository import Repository
+
+_MAX_REQUESTS = 16
+"""Requests under way at once.  One takes 20 to 100 ms at a bucket, and 16 of them share a line well."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class RemoteUnreachable(RemoteError):
+    """A remote cannot be read or written."""
+
+    def __init__(self, name: str, location: str, why: str) -> None:
+        super().__init__(f"cannot reach remote {name!r} at {location}: {why}")
+        self.name = name
+        self.location = location
+
+
+class NotARemote(RemoteError):
+    """There is no repository where a remote should be, or one of another format."""
+
+    def __init__(self, name: str, location: str, why: str, hint: str = "") -> None:
+        super().__init__(f"remote {name!r} at {location}: {why}", hint=hint)
+        self.name = name
+        self.location = location
+
+
+class RemoteDamaged(RemoteError):
+    """Something at a remote is not what its name says.  Nothing of it was taken."""
+
+    def __init__(self, name: str, location: str, what: str) -> None:
+        super().__init__(
+            f"remote {name!r} at {location} is damaged: {what}",
+            hint="nothing of it was taken; `redun fsck` in that repository tells what else is",
+        )
+        self.name = name
+        self.location = location
+        self.what = what
+
+
+class Remote:
+    """A repository somewhere else.  ``load_packs`` comes before every question about objects."""
+
+    def __init__(self, name: str, storage: Storage, cache: Storage | None = None) -> None:
+        """Make a remote; nothing is read yet.
+
+        Args:
+            name: what the settings call it.
+            storage: the repository tree.
+            cache: where its idx files are kept; None keeps them in memory.
+        """
+        self.name = name
+        self.storage = storage
+        self.location = storage.location
+        self._cache = cache
+        self._refs = Refs(storage)
+        self._idxs: dict[Oid, Idx] = {}
+        self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
+
+    def check(self) -> None:
+        """Refuse a place that holds no repository of this program's format.
+
+        Raises:
+            NotARemote: there is none, or one of another format.
+            RemoteUnreachable: it cannot be read.
+        """
+        try:
+            with self._reaching():
+                check_format(self.storage)
+        except NotARepository:
+            hint = "check the url with `redun remote show`; the first `redun push` makes a repository there"
+            raise NotARemote(self.name, self.location, "there is no repository there", hint) from None
+        except UnknownFormat as error:
+            raise NotARemote(self.name, self.location, str(error), error.hint) from None
+
+    def create_or_check(self) -> None:
+        """Make a repository where there is nothing at all; else do as ``check`` does.
+
+        Raises:
+            NotARemote: there is something else, or a repository of another format.
+            RemoteUnreachable: it cannot be read or written.
+        """
+        with self._reaching():
+            is_there = has_format(self.storage)
+            if not is_there:
+                stranger = next(iter(self.storage.iter_entries("")), None)
+                if stranger is not None and not stranger.name.startswith(("objects/", "refs/")):
+                    raise NotARemote(
+                        self.name,
+                        self.location,
+                        f"expected a repository or nothing, found {stranger.name}",
+                        "name a folder of its own for it",
+                    )
+                write_format(self.storage)
+        if is_there:
+            self.check()
+
+    def list_refs(self) -> list[str]:
+        """Return the names of its refs, in order: one listing, no file is opened."""
+        with self._reaching():
+            return list(self._refs.iter_names(newest_first=False))
+
+    def read_refs(self, names: Iterable[str]) -> dict[str, ExecutionRef]:
+        """Read refs, many at a time.
+
+        Raises:
+            RemoteDamaged: the text of one is malformed.
+        """
+        with self._reaching():
+            try:
+                return {ref.name: ref for ref in self._map(self._refs.read, names)}
+            except BadRef as error:
+                raise RemoteDamaged(self.name, self.location, str(error)) from error
+
+    def write_refs(self, refs: Iterable[ExecutionRef]) -> None:
+        """Put refs in place, many at a time."""
+        with self._reaching():
+            self._map(self._refs.write, refs)
+
+    def load_packs(self) -> None:
+        """Learn which objects its packs hold, reading each idx that was not seen before.
+
+        Raises:
+            RemoteDamaged: an idx is not what its checksum says.
+        """
+        with self._reaching():
+            names = [pack for pack in self._iter_pack_names() if pack not in self._idxs]
+            self._idxs.update(zip(names, self._map(self._load_idx, names)))
+        self._latest = list(self._idxs.items())
+
+    @property
+    def packs(self) -> dict[Oid, Idx]:
+        """The idx of each pack, by the pack's name."""
+        return self._idxs
+
+    def find_pack(self, oid: Oid) -> Oid | None:
+        """Return a pack that holds an object, None when there is none."""
+        latest = self._latest
+        for at, (pack, idx) in enumerate(latest):
+            if idx.find(oid) is not None:
+                if at:
+                    latest.insert(0, latest.pop(at))
+                return pack
+        return None
+
+    def has(self, oid: Oid) -> bool:
+        """Tell whether a pack holds an object, and with it everything that the object's hard links lead to."""
+        return self.find_pack(oid) is not None
+
+    def blob_size(self, oid: Oid) -> int | None:
+        """Return the size in bytes of a large content, None when it is not there."""
+        with self._reaching():
+            return self.storage.size(blob_name(oid))
+
+    def write_objects(self, objects: Iterable[tuple[Oid, int, bytes]]) -> SealedPack | None:
+        """Write objects as one new pack; None when there are none.  Raises as ``write_pack`` does."""
+        with self._reaching():
+            return write_pack(objects, self.storage)
+
+    def write_blob(self, oid: Oid, pieces: Iterable[bytes]) -> None:
+        """Put a large content in its place, streaming."""
+        with self._reaching():
+            self.storage.write(blob_name(oid), pieces)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Force what was written to the disk, where the remote has one."""
+        with self._reaching():
+            self.storage.sync(names)
+
+    def read_file(self, name: str) -> Buffer:
+        """Return the whole content under a name.
+
+        Raises:
+            RemoteDamaged: there is nothing, though something else says that there is.
+        """
+        with self._reaching():
+            return self.storage.view(name)
+
+    def iter_pieces(self, name: str, size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield the content under a name in pieces.  Raises as ``read_file`` does."""
+        with self._reaching(), self.storage.open(name) as stream:
+            while piece := stream.read(size):
+                yield piece
+
+    def damaged(self, what: str) -> RemoteDamaged:
+        """Return the error for something at this remote that is not what it should be."""
+        return RemoteDamaged(self.name, self.location, what)
+
+    def _iter_pack_names(self) -> Iterator[Oid]:
+        for entry in self.storage.iter_entries(FOLDER):
+            stem, dot, suffix = entry.name.removeprefix(f"{FOLDER}/").rpartition(".")
+            if dot + suffix == IDX_SUFFIX and len(stem) == 64:
+                yield parse_oid(stem)
+
+    def _load_idx(self, pack: Oid) -> Idx:
+        cached_name = f"{pack.hex()}{IDX_SUFFIX}"
+        if self._cache is not None and self._cache.size(cached_name) is not None:
+            content = self._cache.view(cached_name)
+            if check_idx(content):
+                return Idx(content, cached_name, pack)
+        content = self.storage.read(idx_name(pack))
+        try:
+            idx = Idx(content, idx_name(pack), pack)
+        except ObjectCorrupt as error:
+            raise self.damaged(f"{idx_name(pack)}: {error}") from error
+        if not check_idx(content):
+            raise self.damaged(f"{idx_name(pack)}: its checksum does not fit")
+        if self._cache is not None:
+            self._cache.write(cached_name, content)
+        return idx
+
+    def _map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """Apply a function that makes one request to each item, several at once where requests take long."""
+        items = list(items)
+        if isinstance(self.storage, LocalStorage) or len(items) < 2:
+            return [function(item) for item in items]
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
+            return list(pool.map(function, items))
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except NameMissing as error:
+            raise self.damaged(f"{error.name} is missing") from error
+        except OSError as error:
+            raise RemoteUnreachable(self.name, self.location, str(error)) from error
+
+
+def connect(repository: Repository, name: str) -> Remote:
+    """Return the remote that a repository's settings call ``name``.
+
+    Raises:
+        RemoteUnknown: the settings list none of this name.
+        UnsupportedUrl: nothing here can reach its URL.
+        ConfigError: the settings are malformed.
+    """
+    settings = get_remote(repository.config_path, name)
+    return open_remote(settings.name, settings.url, repository.path.parent, repository.cache_path)
+
+
+def open_remote(name: str, url: str, base: Path, cache_path: Path | None) -> Remote:
+    """Return the remote at a URL.
+
+    Args:
+        name: what to call it.
+        url: a path (a relative one starts at ``base``) or a URL.
+        base: the project directory.
+        cache_path: the repository's cache; None keeps nothing.
+
+    Raises:
+        UnsupportedUrl: nothing here can reach the URL.
+    """
+    try:
+        storage = open_repository_storage(url, base)
+    except OSError as error:
+        raise RemoteUnreachable(name, url, str(error)) from error
+    cache = None if cache_path is None else LocalStorage(cache_path / "remotes" / name)
+    return Remote(name, storage, cache)

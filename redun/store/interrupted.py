@@ -1,0 +1,153 @@
+"""Runs whose process died: told as interrupted, with everything that they had finished.
+
+The invariant: whoever ends a run in its writer's place, and however many do so at once, they make the same execution
+node, since it follows from the ref and the run's *jobs* nodes alone.  A process that dies between sealing the orphaned
+journal and rewriting the ref leaves a ref whose writer is gone, which the next one finds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from redun.errors import ObjectError, RefError
+from redun.hashing import Oid
+from redun.objects.codec import decode_node
+from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
+from redun.store.base import ObjectStore
+from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
+from redun.store.liveness import BadHeader, Clock, JournalHeader, is_writer_alive
+from redun.store.objectdb import ObjectDb
+from redun.store.refs import ExecutionRef, Refs, RefStatus
+
+RECENT_REFS = 64
+"""How many of the newest refs are looked at for a writer that is gone; opening must not cost more with every run.
+
+A run that slips through is shown as interrupted all the same, by ``is_writer_there``.
+"""
+
+_HEADER_BYTES = 4096
+_Batch = tuple[Oid, JobsRecord]
+_COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED})
+
+
+def end_interrupted(store: ObjectDb, refs: Refs, journals: Path, clock: Clock) -> None:
+    """Seal the journals of dead writers, and end the runs that they were writing."""
+    for orphan in store.seal_orphans():
+        for raw_id, batches in _group(store, orphan.jobs).items():
+            for name in refs.find(str(uuid.UUID(bytes=raw_id))):
+                _end(store, refs, name, orphan.writer, batches, orphan.packs)
+    gone = [ref for ref in _iter_running(refs) if not is_writer_there(journals, ref.writer, clock())]
+    if gone:
+        batches_by_run = _group(store, [oid for oid, _ in store.iter_oids(int(Kind.JOBS))])
+        for ref in gone:
+            _end(store, refs, ref.name, ref.writer, batches_by_run.get(uuid.UUID(ref.execution_id).bytes, []), [])
+
+
+def is_writer_there(journals: Path, writer: str | None, now_us: int) -> bool:
+    """Tell whether the writer that a running ref names is alive.
+
+    Args:
+        journals: the folder of journals.
+        writer: the journal's name without its suffix.
+        now_us: the time now, microseconds since 1970 UTC.
+    """
+    if writer is None or "/" in writer:
+        return False
+    try:
+        with (journals / f"{writer}{SUFFIX}").open("rb") as stream:
+            head = stream.read(_HEADER_BYTES)
+            modified_us = os.fstat(stream.fileno()).st_mtime_ns // 1000
+    except (OSError, ValueError):
+        return False
+    record = decode_record(head, len(MAGIC)) if head.startswith(MAGIC) else None
+    if record is None or record[0] != HEADER:
+        return False
+    try:
+        header = JournalHeader.decode(record[1])
+    except BadHeader:
+        return False
+    return is_writer_alive(header, modified_us, now_us)
+
+
+def _iter_running(refs: Refs) -> Iterator[ExecutionRef]:
+    for name in islice(refs.iter_names(), RECENT_REFS):
+        ref = _find_ref(refs, name)
+        if ref is not None and ref.status is RefStatus.RUNNING:
+            yield ref
+
+
+def _find_ref(refs: Refs, name: str) -> ExecutionRef | None:
+    try:
+        return refs.read(name)
+    except RefError:
+        return None  # gone since the listing, or malformed: fsck tells of it
+
+
+def _group(store: ObjectStore, oids: Iterable[Oid]) -> dict[bytes, list[_Batch]]:
+    """Return the *jobs* nodes among some oids by execution, in the order of their writing."""
+    found: dict[bytes, list[_Batch]] = {}
+    for oid in oids:
+        try:
+            record = JobsRecord.decode(decode_node(store.get(oid)))
+        except ObjectError:
+            continue  # damaged: the run is told without it
+        found.setdefault(record.execution_id, []).append((oid, record))
+    for batches in found.values():
+        batches.sort(key=_order)
+    return found
+
+
+def _order(batch: _Batch) -> tuple[int, int, Oid]:
+    """Put batches in the order of their writing: each holds what ended since the one before it."""
+    oid, record = batch
+    ends = [row.start_us + row.duration_us for row in record.rows]
+    return max(ends, default=0), len(ends), oid
+
+
+def _end(
+    store: ObjectDb, refs: Refs, name: str, writer: str | None, batches: list[_Batch], packs: Iterable[Oid]
+) -> None:
+    """Record a run as interrupted and rewrite its ref, unless it was ended meanwhile or another process writes it."""
+    ref = _find_ref(refs, name)
+    if ref is None or ref.status is not RefStatus.RUNNING or ref.writer != writer:
+        return
+    record = _make_record(ref, batches)
+    oid, data = record.encode()
+    store.put(oid, data, int(Kind.EXECUTION))
+    ended = dataclasses.replace(ref, status=RefStatus.INTERRUPTED, end_us=record.end_us, object=oid, writer=None)
+    refs.write(dataclasses.replace(ended, packs=(*packs, *store.seal())))
+    store.finish()
+
+
+def _make_record(ref: ExecutionRef, batches: list[_Batch]) -> ExecutionRecord:
+    rows = {row.number: row for _, batch in batches for row in batch.rows}
+    last_us = max((row.start_us + row.duration_us for row in rows.values()), default=0)
+    return ExecutionRecord(
+        execution_id=uuid.UUID(ref.execution_id).bytes,
+        argv=ref.argv,
+        status=ExecutionStatus.INTERRUPTED,
+        start_us=ref.start_us,
+        end_us=ref.start_us + last_us,
+        user="",  # nobody is left to ask
+        host=_host_of(ref.writer),
+        versions=[],
+        root=_find_root(rows.get(1)),
+        jobs=[oid for oid, _ in batches],
+        sources=[],
+        tags=[],
+    )
+
+
+def _find_root(row: JobRow | None) -> Oid | None:
+    return row.outcome if row is not None and row.parent == 0 and row.status in _COMPLETE else None
+
+
+def _host_of(writer: str | None) -> str:
+    """Return the host in a writer's name, ``<time>-<host>-<pid>-<token>``: the host itself may have dashes."""
+    parts = (writer or "").split("-")
+    return "-".join(parts[1:-2]) if len(parts) > 3 else ""
