@@ -331,7 +331,7 @@ class JobStatus(IntEnum):
     DONE = 1
     CACHED = 2
     FAILED = 3
-    STEPPED = 4  # its reduction was reused and its children asked one by one, which made a call not seen before
+    STEPPED = 4  # its reduction was reused and its children asked one by one
     CONTESTED = 5  # no job: the task in the place of the eval has an eval with two different results; the newer call
 
 

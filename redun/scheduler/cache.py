@@ -72,7 +72,8 @@ class Cache:
         self._store = store
         self._registry = registry
         self._warn = warn
-        self._trusted_tasks: dict[Oid, bool] = {}
+        self._current_tasks: dict[Oid, bool] = {}
+        self._contested_us: dict[Oid, int] = {}
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         """Return what is on record for a call, newest first."""
@@ -83,7 +84,7 @@ class Cache:
         why = ""
         for candidate in candidates:
             try:
-                return self._try(eval_oid, candidate.target), ""
+                return self._try(eval_oid, candidate), ""
             except Refused as refusal:
                 why = why or str(refusal)
             except (ObjectMissing, ObjectCorrupt) as error:
@@ -111,7 +112,8 @@ class Cache:
 
     # -- one candidate
 
-    def _try(self, eval_oid: Oid, target: Oid) -> Hit | Step:
+    def _try(self, eval_oid: Oid, candidate: Candidate) -> Hit | Step:
+        target = candidate.target
         node = decode_node(self._store.get(target))
         if node.kind == Kind.REDUCTION:
             return self._step(eval_oid, target)
@@ -120,7 +122,8 @@ class Cache:
             raise Refused(f"call {short(target)} was recorded for another eval")
         if record.reduction is None:
             return self._serve(target, record)
-        if record.summary.is_reusable and all(map(self._is_trusted, record.summary.tasks)):
+        tasks = record.summary.tasks
+        if record.summary.is_reusable and all(self._is_trusted(task, candidate.time_us) for task in tasks):
             try:
                 return self._serve(target, record)
             except Refused:
@@ -144,20 +147,24 @@ class Cache:
         restores = self._check_files(read.externals, produced)
         return Step(reduction_oid, value, list(read.externals), produced, self._restore(restores))
 
-    def _is_trusted(self, task_oid: Oid) -> bool:
-        """Tell whether a task below is the one that is registered now, with one result per eval on record."""
-        known = self._trusted_tasks.get(task_oid)
+    def _is_trusted(self, task_oid: Oid, time_us: int) -> bool:
+        """Tell whether a task below is the one that is registered now, and was not contested after ``time_us``.
+
+        A call that was made, or confirmed by stepping, after the contest holds what stepping finds.
+        """
+        known = self._current_tasks.get(task_oid)
         if known is None:
             record = TaskRecord.decode(decode_node(self._store.get(task_oid)))
             task = self._registry.get(task_name=record.fullname)
-            is_current = task is not None and task.record().encode()[0] == task_oid
-            known = is_current and not self._store.find_candidates(task_oid)
-            self._trusted_tasks[task_oid] = known
-        return known
+            known = self._current_tasks[task_oid] = task is not None and task.oid == task_oid
+            contests = self._store.find_candidates(task_oid)
+            if contests:
+                self.note_contest(task_oid, contests[0].time_us)
+        return known and self._contested_us.get(task_oid, -1) <= time_us
 
-    def distrust(self, task_oid: Oid) -> None:
-        """Note that an eval of a task has just got a second result."""
-        self._trusted_tasks[task_oid] = False
+    def note_contest(self, task_oid: Oid, time_us: int) -> None:
+        """Note that an eval of a task got a result that differs from an earlier one; microseconds since 1970 UTC."""
+        self._contested_us[task_oid] = max(time_us, self._contested_us.get(task_oid, -1))
 
     # -- files
 

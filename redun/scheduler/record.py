@@ -50,7 +50,6 @@ class Recorder:
         self._tasks: dict[str, Oid] = {}
         self._sources: list[Oid] = []
         self._batches: list[Oid] = []
-        self._contested: set[Oid] = set()
 
     @property
     def batches(self) -> list[Oid]:
@@ -136,12 +135,11 @@ class Recorder:
         if len(self._rows) >= MAX_ROWS:
             self._write_batch()
 
-    def note_contested(self, task: Oid, call: Oid, job: Job) -> None:
-        """Note that an eval of a task now has two different results on record."""
-        if task not in self._contested:
-            self._contested.add(task)
-            row = self._row(job, JobStatus.CONTESTED, call)
-            self._rows.append(row._replace(number=0, parent=0, eval=task))
+    def note_contested(self, task: Oid, call: Oid, job: Job) -> int:
+        """Note that an eval of a task now has two different results on record; return when, since 1970 UTC."""
+        row = self._row(job, JobStatus.CONTESTED, call)
+        self._rows.append(row._replace(number=0, parent=0, eval=task))
+        return self._epoch_us + row.start_us + row.duration_us
 
     def flush(self) -> None:
         """Write a batch of what has ended, or been reduced, since the last one, and hand it to the system."""

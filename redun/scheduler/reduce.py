@@ -303,21 +303,15 @@ class Reducer:
         call_oid, record = self._recorder.record_call(job, result)
         self._note_contest(job, call_oid, record)
         is_stepped = job.status == JobStatus.STEPPED
-        if not is_stepped:
-            status = JobStatus.DONE
-        elif any(candidate.target == call_oid for candidate in job.prior or ()):
-            status = JobStatus.CACHED
-        else:
-            status = JobStatus.STEPPED
-        self._recorder.add_row(job, status, call_oid)
+        # A stepped call enters the eval table even when it was there: now it is newer than any contest below it.
+        self._recorder.add_row(job, JobStatus.STEPPED if is_stepped else JobStatus.DONE, call_oid)
         self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED if is_stepped else Column.DONE)
         self._conclude(job, call_oid, record, value)
 
     def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
         if job.prior and self._cache.recorded_results(job.prior) - {record.result}:
             task_oid = self._recorder.put_task(job.task)
-            self._recorder.note_contested(task_oid, call_oid, job)
-            self._cache.distrust(task_oid)
+            self._cache.note_contest(task_oid, self._recorder.note_contested(task_oid, call_oid, job))
 
     def _conclude(self, job: Job, call_oid: Oid, record: CallRecord, value: Any) -> None:
         summary = record.summary
