@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from redun.hashing import Oid
-from redun.value.encoder import NUMBERS, TooDeep, pack_payload
+from redun.value.encoder import TooDeep, pack_payload
 from redun.value.pickling import encode_pickle
 from redun.value.tags import (
     BIG_INT,
@@ -77,34 +76,32 @@ def _members(encoder: Encoder, values: Collection[Any], depth: int) -> list[Payl
     Indices of links follow from the order, so the order must not depend on them: whatever has links stands alone and
     is ordered by its oid.
     """
-    if set(map(type, values)) <= NUMBERS:
-        return sorted(values, key=pack_payload)
     if depth >= MAX_NESTING:
         raise TooDeep
-    members: list[tuple[bytes, Oid | None, Payload]] = []
+    members: list[tuple[bytes, Payload, Encoder | None]] = []
     for value in values:
+        if encoder.is_native(value):
+            members.append((pack_payload(value), value, None))
+            continue
         alone = encoder.child()
         payload = alone.payload(value, depth + 1)
         if alone.links:
-            oid = _stand_alone(encoder, alone, value, payload)
-            members.append((pack_payload([LINK, oid]), oid, None))
+            alone = _stand_alone(alone, value, payload)
+            members.append((pack_payload([LINK, alone.links[0]]), None, alone))
         else:
             encoder.has_pickle |= alone.has_pickle
-            members.append((pack_payload(payload), None, payload))
+            members.append((pack_payload(payload), payload, None))
     members.sort(key=lambda member: member[0])
-    return [payload if oid is None else [LINK, encoder.add_link(oid)] for _, oid, payload in members]
+    return [payload if alone is None else [LINK, encoder.absorb(alone)] for _, payload, alone in members]
 
 
-def _stand_alone(encoder: Encoder, alone: Encoder, value: Any, payload: Payload) -> Oid:
-    """Store a member of a set as a node, unless it is one by itself; return its oid."""
-    if payload[0] != LINK:
-        encoded = alone.finish(encoder.plans.type_name(type(value)), payload)
-        encoder.take_parts(encoded)
-        return encoded.oid
-    for part in alone.parts:
-        encoder.add_part(part)
-    encoder.externals.update(alone.externals)
-    return alone.links[0]
+def _stand_alone(alone: Encoder, value: Any, payload: Payload) -> Encoder:
+    """Return an encoder whose one link is to a member of a set: as it is if it is a Value, else made a node."""
+    if payload[0] == LINK:
+        return alone
+    holder = alone.child()
+    holder.add_node(alone.finish(alone.plans.type_name(type(value)), payload))
+    return holder
 
 
 def _encode_int(_encoder: Encoder, value: int, _depth: int) -> Payload:

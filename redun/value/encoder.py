@@ -159,10 +159,12 @@ class Encoder:
             Refused: it has no form.
             TooDeep: containers nest beyond the limit.
         """
+        return value if self.is_native(value) else self.plans[type(value)](self, value, depth)
+
+    def is_native(self, value: Any) -> bool:
+        """Tell whether a value stands for itself in a payload, as far as this walk looks."""
         kind = type(value)
-        if kind in self._numbers or (kind in self._texts and len(value) < LARGE_SIZE):
-            return value
-        return self.plans[kind](self, value, depth)
+        return kind in self._numbers or (kind in self._texts and len(value) < LARGE_SIZE)
 
     def payloads(self, values: Collection[Any], depth: int) -> Iterable[Payload]:
         """Return the payloads of a container's members, given the container's own depth.  Raises as ``payload``."""
@@ -200,15 +202,18 @@ class Encoder:
 
     def add_node(self, encoded: Encoded) -> int:
         """Take a nested node with all its parts; return its link's index."""
-        self.take_parts(encoded)
-        return self.add_link(encoded.oid)
-
-    def take_parts(self, encoded: Encoded) -> None:
-        """Take a nested node, its parts and its externals, without linking to it."""
         for part in encoded.parts:
             self.add_part(part)
         self.add_part((encoded.oid, encoded.data, encoded.kind))
         self.externals.update(dict.fromkeys(encoded.externals))
+        return self.add_link(encoded.oid)
+
+    def absorb(self, other: Encoder) -> int:
+        """Take all that an encoder with one link has gathered; return the link's index here."""
+        for part in other.parts:
+            self.add_part(part)
+        self.externals.update(other.externals)
+        return self.add_link(other.links[0])
 
     def add_link(self, oid: Oid) -> int:
         """Return the index of a link, which is new or the one to the same oid."""

@@ -101,7 +101,7 @@ def _find_shape(cls: Any) -> Shape | None:
     if issubclass(cls, (Value, Enum, type)):
         return None
     if hasattr(cls, "__dataclass_fields__"):
-        return Shape(_list_fields, _rebuild_dataclass)
+        return _dataclass_shape(cls)
     if is_namedtuple(cls):
         return Shape(iter, _rebuild_namedtuple)
     return None
@@ -115,20 +115,23 @@ def _rebuild_dict(_value: dict[Any, Any], made: list[Any]) -> dict[Any, Any]:
     return dict(zip(made[::2], made[1::2]))
 
 
-def _list_fields(value: Any) -> list[Any]:
-    return [getattr(value, name) for name in _present(value)]
+def _dataclass_shape(cls: Any) -> Shape:
+    names = field_names(cls)
 
+    def present(value: Any) -> list[str]:
+        # A field with init=False and no default may never have been set.
+        return [name for name in names if hasattr(value, name)]
 
-def _rebuild_dataclass(value: Any, made: list[Any]) -> Any:
-    rebuilt = copy(value)
-    for name, member in zip(_present(value), made):
-        object.__setattr__(rebuilt, name, member)
-    return rebuilt
+    def members(value: Any) -> list[Any]:
+        return [getattr(value, name) for name in present(value)]
 
+    def rebuild(value: Any, made: list[Any]) -> Any:
+        rebuilt = copy(value)
+        for name, member in zip(present(value), made):
+            object.__setattr__(rebuilt, name, member)
+        return rebuilt
 
-def _present(value: Any) -> list[str]:
-    """Return the names of a dataclass's fields, but for those never set (``init=False`` without a default)."""
-    return [name for name in field_names(type(value)) if hasattr(value, name)]
+    return Shape(members, rebuild)
 
 
 def _rebuild_namedtuple(value: Any, made: list[Any]) -> Any:

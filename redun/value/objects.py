@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redun.value.encoder import EXTERNAL_KINDS, Encoded
+from redun.errors import RedunError
+from redun.value.encoder import EXTERNAL_KINDS, Encoded, Refused
 from redun.value.names import NotFound, find_class, load_module, name_of
 from redun.value.tags import FOREIGN, LINK, OBJECT, PROXY, SERIALIZED, Payload
 from redun.value.value import ProxyValue, Value, overrides, proxies, value_classes
@@ -52,19 +53,33 @@ def encode_value_link(encoder: Encoder, value: Value, depth: int) -> Payload:
 
 def encode_object(parent: Encoder, value: Value, depth: int) -> Encoded:
     """Return the node of a Value: of its own kind if it says so, else made of its bytes or of its state."""
-    made = value.encode_node()
+    made = ask(value, value.encode_node)
     if made is not None:
         kind, oid, data = made
         externals = (oid,) if kind in EXTERNAL_KINDS else ()
         return Encoded(oid, int(kind), data, tuple(value.iter_node_parts()), externals)
     cls = type(value)
     encoder = parent.child()
-    own_hash = value.get_hash() if overrides(cls, "get_hash") else None
+    own_hash = ask(value, value.get_hash) if overrides(cls, "get_hash") else None
     if overrides(cls, "serialize"):
-        payload = [SERIALIZED, cls.type_name, encoder.bytes_payload(value.serialize()), own_hash]
+        payload = [SERIALIZED, cls.type_name, encoder.bytes_payload(ask(value, value.serialize)), own_hash]
     else:
-        payload = [OBJECT, cls.type_name, encoder.payload(value.__getstate__(), depth), own_hash]
+        payload = [OBJECT, cls.type_name, encoder.payload(ask(value, value.__getstate__), depth), own_hash]
     return encoder.finish(cls.type_name, payload)
+
+
+def ask(value: Any, hook: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a hook of a value's class returns.
+
+    Raises:
+        Refused: the hook raised; it is the user's code and may raise anything.
+    """
+    try:
+        return hook(*arguments)
+    except RedunError:
+        raise
+    except Exception as error:
+        raise Refused(value, f"{type(error).__name__}: {error}") from error
 
 
 def _decode_object(decoder: Decoder, payload: list[Payload]) -> Any:
@@ -119,9 +134,9 @@ def plan_proxy(proxy: type[ProxyValue], cls: type, plain: Encode) -> Encode:
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
         wrapped = proxy(value)
-        own_hash = wrapped.get_hash() if has_hash else None
+        own_hash = ask(value, wrapped.get_hash) if has_hash else None
         if has_bytes:
-            return [*head, encoder.bytes_payload(wrapped.serialize()), own_hash, None]
+            return [*head, encoder.bytes_payload(ask(value, wrapped.serialize)), own_hash, None]
         return [*head, None, own_hash, plain(encoder, value, depth + 1)]
 
     return encode
@@ -143,7 +158,7 @@ def plan_codec(codec: Codec) -> Encode:
     """Return the function that encodes instances of a foreign class with a codec."""
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
-        return [FOREIGN, codec.name, encoder.payload(codec.encode(value), depth + 1)]
+        return [FOREIGN, codec.name, encoder.payload(ask(value, codec.encode, value), depth + 1)]
 
     return encode
 

@@ -63,13 +63,18 @@ def _iter_members(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    if isinstance(value, Value):
-        state = value.__getstate__()
-        return state if isinstance(state, dict) else {}
-    found = dict(getattr(value, "__dict__", ()))
-    if hasattr(type(value), "__dataclass_fields__"):
-        found.update((name, getattr(value, name)) for name in field_names(type(value)) if hasattr(value, name))
-    return {} if isinstance(value, type) else found
+    if isinstance(value, type):
+        return {}
+    try:
+        if isinstance(value, Value):
+            state = value.__getstate__()
+            return state if isinstance(state, dict) else {}
+        found = dict(getattr(value, "__dict__", ()))
+        if hasattr(type(value), "__dataclass_fields__"):
+            found.update((name, getattr(value, name)) for name in field_names(type(value)) if hasattr(value, name))
+    except Exception:
+        return {}  # the user's own code refuses to show more, which may be the very reason why we are here
+    return found
 
 
 def _show_key(key: Any) -> str:
