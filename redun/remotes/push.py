@@ -74,10 +74,7 @@ def push(
     Raises:
         RemoteError: the remote cannot be reached or written, is no repository, or is damaged.
     """
-    if is_dry_run:
-        remote.check()
-    else:
-        remote.create_or_check()
+    remote.create_or_check(is_dry_run=is_dry_run)
     skipped: list[Skipped] = []
     planned = _plan(repository, remote, names, skipped)
     report = TransferReport(remote.name, remote.location, skipped=tuple(skipped), is_dry_run=is_dry_run)

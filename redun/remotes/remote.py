@@ -102,8 +102,8 @@ class Remote:
         except UnknownFormat as error:
             raise NotARemote(self.name, self.location, str(error), error.hint) from None
 
-    def create_or_check(self) -> None:
-        """Make a repository where there is nothing at all; else do as ``check`` does.
+    def create_or_check(self, *, is_dry_run: bool = False) -> None:
+        """Make a repository where there is nothing at all (a dry run makes none); else do as ``check`` does.
 
         Raises:
             NotARemote: there is something else, or a repository of another format.
@@ -120,7 +120,8 @@ class Remote:
                         f"expected a repository or nothing, found {stranger.name}",
                         "name a folder of its own for it",
                     )
-                write_format(self.storage)
+                if not is_dry_run:
+                    write_format(self.storage)
         if is_there:
             self.check()
 

@@ -1,0 +1,40 @@
+"""`redun clone URL [DIR]`: a new repository with everything that another one has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from redun.cli.options import Globals
+from redun.cli.render.sync import format_size, plural
+from redun.cli.sync import is_silent, run_transfer
+from redun.remotes.clone import clone
+from redun.remotes.location import folder_name
+from redun.remotes.transfer import TransferReport
+
+
+@click.command("clone")
+@click.argument("url")
+@click.argument("folder", metavar="[DIR]", required=False)
+@click.option("--json", "is_json", is_flag=True, help="Print a JSON record.")
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print nothing but warnings and errors.")
+@click.pass_obj
+def command(options: Globals, /, url: str, folder: str | None, is_json: bool, is_quiet: bool) -> int:
+    """Copy the repository at URL into DIR/.redun, and call URL its remote `origin`.
+
+    DIR is a new or empty folder; without it, it is called as the last part of URL.
+    """
+    path = Path.cwd() / (folder or folder_name(url))
+
+    def line(report: TransferReport) -> str:
+        executions, objects = plural(report.executions, "execution"), plural(report.objects, "object")
+        return f"Cloned {url} into {path}: {executions}, {objects}, {format_size(report.transferred_bytes)}."
+
+    return run_transfer(
+        "pull",
+        lambda tell: clone(url, path, on_progress=tell),
+        is_quiet=is_silent(options, is_quiet),
+        is_json=is_json,
+        line=line,
+    )

@@ -1,0 +1,37 @@
+"""`redun push [REMOTE] [EXEC_ID...]`: give a remote the executions that it lacks."""
+
+from __future__ import annotations
+
+import click
+
+from redun.cli.options import Globals, open_repository
+from redun.cli.sync import file_bases, find_refs, is_silent, run_transfer, transfer_options
+from redun.remotes.push import push
+from redun.remotes.remote import connect
+from redun.remotes.settings import DEFAULT_REMOTE
+
+
+@click.command("push")
+@click.argument("remote", default=DEFAULT_REMOTE)
+@click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
+@transfer_options
+@click.pass_obj
+def command(
+    options: Globals, /, remote: str, ids: tuple[str, ...], is_dry_run: bool, is_json: bool, is_quiet: bool
+) -> int:
+    """Send ended executions, with all they consist of, to REMOTE (default: origin).
+
+    EXEC_ID is a prefix of an execution's id, or - for the newest; without one, all are sent.  What the remote has
+    already is not sent again.  Contents of files go along when the repository keeps them, or when the file itself still
+    has them.
+    """
+    with open_repository(options, writable=True) as repository:
+        names = find_refs(repository.refs, ids)
+        target = connect(repository, remote)
+        bases = file_bases(repository.path.parent)
+        return run_transfer(
+            "push",
+            lambda tell: push(repository, target, names, bases=bases, is_dry_run=is_dry_run, on_progress=tell),
+            is_quiet=is_silent(options, is_quiet),
+            is_json=is_json,
+        )

@@ -1,0 +1,139 @@
+"""`redun remote`: which other repositories this one exchanges executions with."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from redun.cli import ui
+from redun.cli.options import CONFIG_FILE, Globals, find_config_dir, open_repository
+from redun.cli.render.sync import plural
+from redun.cli.render.text import one_line
+from redun.errors import RemoteError
+from redun.remotes.fetch import read_tracked
+from redun.remotes.location import is_local
+from redun.remotes.negotiate import is_transferable
+from redun.remotes.remote import connect
+from redun.remotes.settings import add_remote, get_remote, load_remotes, remove_remote, set_remote_url
+from redun.store.format_file import NotARepository
+from redun.store.repository import Repository
+
+
+@click.group("remote", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List, add and remove remotes.  A remote is a repository at a path or URL; settings keep it in redun.ini."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_command)
+
+
+@command.command("add")
+@click.argument("name")
+@click.argument("url")
+@click.pass_obj
+def add_command(options: Globals, /, name: str, url: str) -> None:
+    """Add the remote NAME at URL: a path, or any URL that fsspec reaches.
+
+    The place need not exist: the first push makes it.
+    """
+    config_path = _find_settings(options)
+    add_remote(config_path, name, _from_project(url, config_path))
+
+
+@command.command("list")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON records.")
+@click.pass_obj
+def list_command(options: Globals, /, is_json: bool = False) -> None:
+    """List the remotes and their URLs."""
+    remotes = load_remotes(_find_settings(options)).values()
+    if is_json:
+        ui.echo(json.dumps([{"name": remote.name, "url": remote.url} for remote in remotes], indent=2))
+        return
+    width = max((len(remote.name) for remote in remotes), default=0)
+    for remote in remotes:
+        ui.echo(f"{remote.name:<{width}}  {one_line(remote.url)}")
+
+
+@command.command("show")
+@click.argument("name")
+@click.option("--json", "is_json", is_flag=True, help="Print a JSON record.")
+@click.pass_obj
+def show_command(options: Globals, /, name: str, is_json: bool) -> int:
+    """Show where the remote NAME is, and how it compares with this repository."""
+    with open_repository(options) as repository:
+        record, error = _compare(repository, name)
+    if is_json:
+        ui.echo(json.dumps(record, indent=2))
+    else:
+        for line in _show_lines(record):
+            ui.echo(line)
+    if error is not None:
+        ui.error(str(error))
+        return 1
+    return 0
+
+
+@command.command("remove")
+@click.argument("name")
+@click.pass_obj
+def remove_command(options: Globals, /, name: str) -> None:
+    """Forget the remote NAME.  Nothing is deleted there, and what was fetched stays here."""
+    remove_remote(_find_settings(options), name)
+
+
+@command.command("set-url")
+@click.argument("name")
+@click.argument("url")
+@click.pass_obj
+def set_url_command(options: Globals, /, name: str, url: str) -> None:
+    """Give the remote NAME another URL."""
+    config_path = _find_settings(options)
+    set_remote_url(config_path, name, _from_project(url, config_path))
+
+
+def _find_settings(options: Globals) -> Path:
+    folder = find_config_dir(options.config_dir, Path.cwd(), os.environ)
+    if not folder.is_dir():
+        raise NotARepository(str(folder))
+    return folder / CONFIG_FILE
+
+
+def _from_project(url: str, config_path: Path) -> str:
+    """Return a relative path as seen from the project directory, wherever it was typed."""
+    if not is_local(url) or "://" in url or url.startswith(("~", "/")):
+        return url
+    return os.path.relpath(Path.cwd() / url, config_path.parent.parent)
+
+
+def _compare(repository: Repository, name: str) -> tuple[dict[str, Any], RemoteError | None]:
+    """Return what there is to tell about a remote, and why it could not be asked."""
+    own = {ref.name for ref in repository.refs.iter_refs() if is_transferable(ref)}
+    record: dict[str, Any] = {
+        "name": name,
+        "url": get_remote(repository.config_path, name).url,
+        "fetched": len(read_tracked(repository, name)),
+    }
+    try:
+        remote = connect(repository, name)
+        record["location"] = remote.location
+        remote.check()
+        there = set(remote.list_refs())
+    except RemoteError as error:
+        return record, error
+    record |= {"executions": len(there), "only_here": len(own - there), "only_there": len(there - own)}
+    return record, None
+
+
+def _show_lines(record: dict[str, Any]) -> list[str]:
+    lines = [record["name"], f"  url         {one_line(record['url'])}"]
+    if "location" in record:
+        lines.append(f"  location    {one_line(record['location'])}")
+    if "executions" in record:
+        lines.append(f"  there       {plural(record['executions'], 'execution')}")
+        lines.append(f"  only here   {record['only_here']}")
+        lines.append(f"  only there  {record['only_there']}")
+    return [*lines, f"  last seen   {plural(record['fetched'], 'execution')}"]

@@ -1,0 +1,84 @@
+"""What push, fetch, pull and clone print: one line of exact counts, or a JSON record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redun.cli import ui
+from redun.cli.render.text import one_line
+from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+def report_line(report: TransferReport, verb: str) -> str:
+    """Return the line for a transfer.
+
+    Args:
+        report: what was done.
+        verb: "push", "fetch" or "pull".
+    """
+    place = f"remote '{report.remote}'"
+    if report.is_up_to_date:
+        return f"{place.capitalize()} is up to date." if verb == "push" else f"Already up to date with {place}."
+    way = "to" if verb == "push" else "from"
+    done = f"Would {verb}" if report.is_dry_run else f"{verb.capitalize()}ed"
+    line = f"{done} {plural(report.executions, 'execution')} {way} {place}"
+    if report.is_dry_run and verb != "push":
+        return f"{line}."
+    details = plural(report.objects, "object")
+    if not report.is_dry_run:
+        details += f", {format_size(report.transferred_bytes)}"
+    return f"{line}: {details}."
+
+
+def report_json(report: TransferReport) -> dict[str, Any]:
+    """Return the record for a transfer."""
+    return {
+        "remote": report.remote,
+        "location": report.location,
+        "executions": report.executions,
+        "objects": report.objects,
+        "bytes": report.transferred_bytes,
+        "skipped": [{"ref": skipped.name, "why": skipped.why} for skipped in report.skipped],
+        "dry_run": report.is_dry_run,
+    }
+
+
+def skipped_lines(report: TransferReport) -> list[str]:
+    """Return a line for each execution that was left out."""
+    return [f"{one_line(skipped.name)} was left out: {one_line(skipped.why)}" for skipped in report.skipped]
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 object``, ``2 objects``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def format_size(size: int) -> str:
+    """Return a size (bytes) in the largest unit that leaves one digit or more before the point."""
+    amount = float(size)
+    for unit in _UNITS:
+        if amount < 1024 or unit == _UNITS[-1]:
+            return plural(size, "byte") if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    raise AssertionError("the last unit takes everything")
+
+
+@contextmanager
+def progress(*, is_shown: bool) -> Iterator[OnProgress]:
+    """Give what a transfer tells its progress to: a bar on a terminal (gone when the work is done), else nothing."""
+    if not (is_shown and ui.is_terminal()):
+        yield ignore_progress
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(done: int, total: int, label: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=label)
+
+        yield tell

@@ -1,0 +1,109 @@
+"""What the commands that talk to remotes share: their options, and how they run and report.
+
+The invariant: an execution that was asked for and not transferred makes the exit code 1, and is named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from redun.cli import ui
+from redun.cli.options import Globals
+from redun.cli.render.sync import progress, report_json, report_line, skipped_lines
+from redun.errors import RefError
+from redun.remotes.transfer import OnProgress, TransferReport
+from redun.store.refs import Refs, execution_id_of
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_MAX_CANDIDATES = 10
+
+
+class NoSuchExecution(RefError):
+    """No execution has an id that begins so."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(f"no execution has an id that begins with {prefix!r}", hint="`redun log` lists executions")
+        self.prefix = prefix
+
+
+class AmbiguousExecution(RefError):
+    """Several executions have ids that begin so."""
+
+    def __init__(self, prefix: str, candidates: list[str]) -> None:
+        shown = ", ".join(candidates[:_MAX_CANDIDATES])
+        super().__init__(f"{len(candidates)} executions have ids that begin with {prefix!r}: {shown}")
+        self.prefix = prefix
+
+
+def transfer_options(function: _Function) -> _Function:
+    """Add the options that every transfer has."""
+    for add in (
+        click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print nothing but warnings and errors."),
+        click.option("--json", "is_json", is_flag=True, help="Print a JSON record."),
+        click.option("-n", "--dry-run", "is_dry_run", is_flag=True, help="Only tell what would be transferred."),
+    ):
+        function = add(function)
+    return function
+
+
+def run_transfer(
+    verb: str,
+    work: Callable[[OnProgress], TransferReport],
+    *,
+    is_quiet: bool,
+    is_json: bool,
+    line: Callable[[TransferReport], str] | None = None,
+) -> int:
+    """Do a transfer and print what it did; return the exit code.
+
+    Args:
+        verb: "push", "fetch" or "pull".
+        work: does it, telling its progress to what it is given.
+        is_quiet: print nothing but warnings.
+        is_json: print a record instead of a line.
+        line: makes the line, where it is not the usual one.
+    """
+    with progress(is_shown=not (is_quiet or is_json)) as on_progress:
+        report = work(on_progress)
+    for text in skipped_lines(report):
+        ui.warn(text)
+    if is_json:
+        ui.echo(json.dumps(report_json(report), indent=2))
+    elif not is_quiet:
+        ui.echo(line(report) if line is not None else report_line(report, verb))
+    return int(bool(report.skipped))
+
+
+def is_silent(options: Globals, is_quiet: bool) -> bool:
+    """Tell whether quiet was asked for, before the command's name or behind it."""
+    return is_quiet or options.is_quiet
+
+
+def find_refs(refs: Refs, prefixes: Sequence[str]) -> list[str] | None:
+    """Return the refs that ids name (``-`` is the newest); None when no id is given, which means all.
+
+    Raises:
+        NoSuchExecution: an id names none.
+        AmbiguousExecution: an id names several.
+    """
+    if not prefixes:
+        return None
+    found: list[str] = []
+    for prefix in prefixes:
+        names = next(([name] for name in refs.iter_names()), []) if prefix == "-" else refs.find(prefix)
+        if not names:
+            raise NoSuchExecution(prefix)
+        if len(names) > 1:
+            raise AmbiguousExecution(prefix, [execution_id_of(name) for name in names])
+        found += names
+    return list(dict.fromkeys(found))
+
+
+def file_bases(project: Path) -> tuple[Path, ...]:
+    """Return where relative paths of files are looked up: the project directory and the working directory."""
+    return tuple(dict.fromkeys((project, Path.cwd())))
