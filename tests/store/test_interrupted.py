@@ -40,11 +40,13 @@ def _leave_behind(
     for oid, data, kind in objects if keep is None else objects[:keep]:
         journal.append(data, kind, oid)
     journal.close()
-    ref = dataclasses.replace(made_ref(made), status=RefStatus.RUNNING, end_us=None, object=None, writer=header.writer)
-    with Repository.open(path, writable=False) as repository:
-        repository.storage.is_read_only = False
-        repository.refs.write(ref)
+    ref = _running(made, header.writer)
+    Refs(LocalStorage(path)).write(ref)
     return made, ref
+
+
+def _running(made: MadeExecution, writer: str | None) -> ExecutionRef:
+    return dataclasses.replace(made_ref(made), status=RefStatus.RUNNING, end_us=None, object=None, writer=writer)
 
 
 def _only_ref(repository: Repository) -> ExecutionRef:
