@@ -18,7 +18,9 @@ from redun.objects.kinds import ExpressionRecord
 from redun.value.encoding import Encoded, encode_value
 from redun.value.nested import iter_nested_value
 
-_VALUE, _TASK, _OPERATION, _CONTAINER = range(4)
+_VALUE, _TASK, _OPERATION, _CONTAINER, _ATOM = range(5)
+MAX_ATOM_BYTES = 64
+_INT64_MIN, _UINT64_MAX = -(1 << 63), (1 << 64) - 1
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 
 
@@ -68,9 +70,13 @@ class _Flattener:
         stack: list[Any] = [root]
         while stack:
             top = stack.pop()
-            if isinstance(top, _Visit):
+            if type(top) is _Visit:
                 self._write(top)
             elif id(top) not in self._index:
+                if _is_atom(top):
+                    self._note(top, len(self.steps))
+                    self.steps.append([_ATOM, top])
+                    continue
                 children = None if is_concrete(top) else _parts_of(top)
                 if children is None:
                     self._write_value(top)
@@ -112,6 +118,26 @@ def encode_expression(value: Any) -> EncodedExpression:
     flattener.flatten(value)
     oid, data = ExpressionRecord(flattener.steps, list(flattener.links)).encode()
     return EncodedExpression(oid, data, flattener.values, list(flattener.externals))
+
+
+def _is_atom(part: Any) -> bool:
+    """Tell whether a part is written in its place: see docs/format/expression.md."""
+    kind = type(part)
+    if kind is int:
+        return bool(_INT64_MIN <= part <= _UINT64_MAX)
+    if kind is str:
+        # A lone surrogate has no UTF-8 form; the value codec knows what to do with it.
+        return len(part) <= MAX_ATOM_BYTES and (part.isascii() or _utf8_size(part) <= MAX_ATOM_BYTES)
+    if kind is bytes:
+        return len(part) <= MAX_ATOM_BYTES
+    return part is None or kind is bool or kind is float
+
+
+def _utf8_size(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return MAX_ATOM_BYTES + 1
 
 
 def _parts_of(part: Any) -> list[Any]:
@@ -173,6 +199,8 @@ def decode_expression(record: ExpressionRecord, decode: Callable[[Oid], Any]) ->
 
 
 def _rebuild(step: list[Any], built: list[Any], links: list[Oid], decode: Callable[[Oid], Any]) -> Any:
+    if step[0] == _ATOM:
+        return step[1]
     if step[0] == _VALUE:
         return decode(links[step[1]])
     if step[0] == _TASK:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from redun.expression import TaskExpression
     from redun.scheduler.evaluate import Waiter
+    from redun.scheduler.facts import TaskFacts
     from redun.scheduler.produced import ProducedFiles
     from redun.scheduler.summary import SummaryBuilder
     from redun.store.base import Candidate
-    from redun.task.task import Task
 
 ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 """Types whose values hold nothing: no expression, no file, no other value."""
@@ -49,6 +49,8 @@ class Job:
         "eval",
         "execution_id",
         "executor",
+        "facts",
+        "given",
         "key",
         "kwargs",
         "line",
@@ -68,24 +70,26 @@ class Job:
         "value",
     )
 
-    def __init__(self, execution_id: bytes, number: int, task: Task[..., Any], caller: Caller) -> None:
+    def __init__(self, execution_id: bytes, number: int, facts: TaskFacts, caller: Caller) -> None:
         self.execution_id = execution_id
         self.number = number
-        self.task = task
+        self.facts = facts
+        self.task = facts.task
         self.caller = caller
         self.parent = caller.parent
         self.attempt = 1
-        self.executor = "default"
+        self.executor = facts.executor
         self.eval: Oid | None = None
         self.start_us = 0
         self.status = 0
-        self.needs: Mapping[str, int] | None = None
+        self.needs = facts.needs
         self.key: Any = None
         self.args: tuple[Any, ...] = ()
         self.kwargs: Mapping[str, Any] | None = None
         self.children: list[Oid | None] | None = None
         self.upstreams: list[tuple[int, list[Oid]]] | None = None
         self.summary: SummaryBuilder | None = None
+        self.given: frozenset[Oid] | None = None  # files and handles in the arguments
         self.reduction: Oid | None = None
         self.prior: list[Candidate] | None = None
         self.value: Any = None

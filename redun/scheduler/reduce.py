@@ -19,15 +19,15 @@ from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.objects.kinds import CallRecord, JobStatus, SubtreeSummary, encode_eval
 from redun.scheduler.cache import Cache, Hit, Step
-from redun.scheduler.errors import NotSerializable, SchedulerError, UnknownTask
+from redun.scheduler.errors import NotSerializable, SchedulerError
 from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
+from redun.scheduler.facts import FactsTable, TaskFacts
 from redun.scheduler.job import ATOMS, Caller, Job
 from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.record import Recorder
 from redun.scheduler.status import Column, StatusCounts
 from redun.scheduler.summary import EMPTY_SUMMARY, SummaryBuilder
 from redun.task.binding import BoundArguments
-from redun.task.options import CacheScope
 from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ class _Ended(NamedTuple):
 class _Arguments:
     """Waits for the arguments of one call."""
 
-    __slots__ = ("_caller", "_expression", "_reducer", "_task")
+    __slots__ = ("_caller", "_expression", "_facts", "_reducer")
 
-    def __init__(self, reducer: Reducer, task: Task[..., Any], expression: TaskExpression[Any], caller: Caller) -> None:
+    def __init__(self, reducer: Reducer, facts: TaskFacts, expression: TaskExpression[Any], caller: Caller) -> None:
         self._reducer = reducer
-        self._task = task
+        self._facts = facts
         self._expression = expression
         self._caller = caller
 
@@ -90,7 +90,7 @@ class _Arguments:
         expression = self._expression
         n_args = len(expression.args)
         kwargs = dict(zip(expression.kwargs, values[n_args:]))
-        self._reducer.bind(self._task, tuple(values[:n_args]), kwargs, self._caller)
+        self._reducer.bind(self._facts, tuple(values[:n_args]), kwargs, self._caller)
 
     def fail(self, _slot: int, error: BaseException) -> None:
         self._caller.waiter.fail(self._caller.slot, error)
@@ -125,7 +125,8 @@ class Reducer:
         self._counts = parts.counts
         self.evaluator = Evaluator(self.call)
         self._n_jobs = 0
-        self._bare_keys = 0
+        self._n_unshared = 0
+        self._facts = FactsTable(parts.registry, parts.recorder.put_task)
         self._settle_files = parts.keeper.settle
 
     # -- a call is asked for
@@ -134,47 +135,51 @@ class Reducer:
         """Take a call of a task, made below ``parent``."""
         if self._plan.is_stopped:
             return  # the run is ending: whoever waits for this call is failing already, or is left to the next run
-        task = self._parts.registry.get(task_name=expression.task_name)
-        if task is None:
-            waiter.fail(slot, UnknownTask(f"task {expression.task_name!r} is not defined", hint=_UNDEFINED_HINT))
+        try:
+            facts = self._facts.of(expression)
+        except Exception as error:
+            waiter.fail(slot, error)
             return
         child_slot = -1 if parent is None else parent.add_child()
         caller = Caller(waiter, slot, parent, child_slot, expression)
         args, kwargs = expression.args, expression.kwargs
         if all(type(arg) in ATOMS for arg in args) and not kwargs:
-            self.bind(task, args, kwargs, caller)
+            self.bind(facts, args, kwargs, caller)
             return
         parts = [*args, *kwargs.values()]
         if all(map(is_concrete, parts)):
-            self.bind(task, args, kwargs, caller)
+            self.bind(facts, args, kwargs, caller)
         else:
-            arguments = _Arguments(self, task, expression, caller)
+            arguments = _Arguments(self, facts, expression, caller)
             self.evaluator.gather(parts, list, parent, arguments, 0)
 
-    def bind(self, task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], caller: Caller) -> None:
+    def bind(self, facts: TaskFacts, args: tuple[Any, ...], kwargs: Mapping[str, Any], caller: Caller) -> None:
         """Take a call whose arguments are values."""
         try:
-            bound = task.bind(args, kwargs)
-            task_oid = self._recorder.put_task(task)
+            bound = facts.task.bind(args, kwargs)
             pairs = bound.hashed()
             encoded = [_encode_argument(name, value) for name, value in pairs]
         except Exception as error:
-            self._refuse(task, caller, error)
+            self._refuse(facts, caller, error)
             return
-        eval_oid, data = encode_eval(task_oid, [part.oid for part in encoded], [name for name, _ in pairs])
-        key = self._key_of(task, eval_oid)
+        names = [name for name, _ in pairs]
+        eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], names)
+        key: Any = eval_oid
+        if not facts.is_shared:
+            self._n_unshared += 1
+            key = eval_oid, self._n_unshared
         claim, ended = self._plan.claim(key, caller)
         if claim is Claim.REPLAY:
             self._replay(ended, caller)
         elif claim is Claim.LEAD:
-            job = self._new_job(task, caller)
+            job = self._new_job(facts, caller)
             job.key, job.eval = key, eval_oid
-            job.upstreams = _upstreams(caller.expression, bound.names, [name for name, _ in pairs])
+            job.upstreams = _upstreams(caller.expression, bound.names, names)
             self._look_up(job, bound, encoded, data)
 
     def start_root(self, task: Task[..., Any], caller: Caller, eval_data: tuple[Oid, bytes], value: Any) -> None:
         """Take an expression that no task returned, as if the root task had returned it."""
-        job = self._new_job(task, caller)
+        job = self._new_job(self._facts.make(task), caller)
         job.eval, data = eval_data
         job.key = job.eval
         self._plan.claim(job.key, caller)
@@ -184,28 +189,17 @@ class Reducer:
         job.value = value
         self.returned(job)
 
-    def _key_of(self, task: Task[..., Any], eval_oid: Oid) -> Any:
-        if task.get_task_option("cache_scope", CacheScope.BACKEND) is CacheScope.NONE:
-            self._bare_keys += 1
-            return eval_oid, self._bare_keys
-        return eval_oid
-
-    def _new_job(self, task: Task[..., Any], caller: Caller) -> Job:
+    def _new_job(self, facts: TaskFacts, caller: Caller) -> Job:
         self._n_jobs += 1
-        job = Job(self._parts.execution_id, self._n_jobs, task, caller)
+        job = Job(self._parts.execution_id, self._n_jobs, facts, caller)
         job.start_us = self._recorder.now_us()
-        options = task.get_task_options()
-        if caller.expression is not None and caller.expression.task_options:
-            options = {**options, **caller.expression.task_options}
-        job.executor = options.get("executor") or "default"
-        job.needs = options.get("limits")
         return job
 
-    def _refuse(self, task: Task[..., Any], caller: Caller, error: Exception) -> None:
+    def _refuse(self, facts: TaskFacts, caller: Caller, error: Exception) -> None:
         """Fail a call whose arguments cannot be used: there is a job to show, but no eval."""
-        job = self._new_job(task, caller)
+        job = self._new_job(facts, caller)
         job.key = ("refused", job.number)
-        self._counts.add(task.fullname, Column.RUNNING)
+        self._counts.add(facts.task.fullname, Column.RUNNING)
         self.fail(job, error)
 
     # -- a job is answered
@@ -213,12 +207,11 @@ class Reducer:
     def _look_up(self, job: Job, bound: BoundArguments, encoded: list[Encoded], eval_data: bytes) -> None:
         name = job.task.fullname
         why = ""
-        scope = job.task.get_task_option("cache_scope", CacheScope.BACKEND)
         assert job.eval is not None
         candidates = self._cache.find_candidates(job.eval)
         if candidates:
             job.prior = candidates
-            if scope is not CacheScope.BACKEND or not self._parts.options.use_cache:
+            if not (job.facts.is_cached and self._parts.options.use_cache):
                 why = "caching is off"
             else:
                 found, why = self._cache.find(job.eval, candidates)
@@ -233,6 +226,9 @@ class Reducer:
             self._log.dryrun(job, bound, why or self._parts.reasons.explain(job, encoded))
             return
         self._recorder.put_eval(job.eval, eval_data, encoded)
+        for part in encoded:
+            if part.externals:
+                job.given = (job.given or frozenset()).union(part.externals)
         job.args, job.kwargs = bound.call_args()
         job.settle_files = self._settle_files
         reason = why or self._parts.reasons.explain(job, encoded)
@@ -277,6 +273,9 @@ class Reducer:
         if job.error is not None:
             self.fail(job, job.error)
             return
+        if job.produced and job.given:
+            # A source written in the clock tick before the job began, and named in its result, was not made by it.
+            job.produced = {oid: flag for oid, flag in job.produced.items() if oid not in job.given}
         value, job.value = job.value, None
         if type(value) in ATOMS or is_concrete(value):
             self.finish(job, value)
@@ -310,18 +309,17 @@ class Reducer:
 
     def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
         if job.prior and self._cache.recorded_results(job.prior) - {record.result}:
-            task_oid = self._recorder.put_task(job.task)
+            task_oid = job.facts.oid
             self._cache.note_contest(task_oid, self._recorder.note_contested(task_oid, call_oid, job))
 
     def _conclude(self, job: Job, call_oid: Oid, record: CallRecord, value: Any) -> None:
         summary = record.summary
         if not (summary.tasks or summary.externals) and summary.is_reusable:
             summary = EMPTY_SUMMARY
-        if job.task.get_task_option("cache_scope", CacheScope.BACKEND) is not CacheScope.BACKEND:
+        if not job.facts.is_cached:
             # Its result may not serve later, so nothing that holds it may be reused in one step.
             summary = summary._replace(is_reusable=False)
-        task_oid = self._recorder.put_task(job.task)
-        ended = _Ended(call_oid, record.result, task_oid, summary, None)
+        ended = _Ended(call_oid, record.result, job.facts.oid, summary, None)
         followers = self._plan.settle(job.key, ended)
         self._answer(ended, job.caller, value)
         for caller in followers:
@@ -334,8 +332,7 @@ class Reducer:
         self._recorder.add_row(job, JobStatus.FAILED, self._recorder.put(outcome))
         if not self._parts.options.keep_going:
             self._plan.stop()
-        task_oid = self._recorder.put_task(job.task)
-        ended = _Ended(None, None, task_oid, EMPTY_SUMMARY, error)
+        ended = _Ended(None, None, job.facts.oid, EMPTY_SUMMARY, error)
         for caller in [job.caller, *self._plan.settle(job.key, ended)]:
             caller.waiter.fail(caller.slot, error)
 
@@ -359,9 +356,6 @@ class Reducer:
         if job.summary is None:
             job.summary = SummaryBuilder()
         return job.summary
-
-
-_UNDEFINED_HINT = "import the module that defines it before the run"
 
 
 def _encode_argument(name: str | int, value: Any) -> Encoded:
