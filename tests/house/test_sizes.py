@@ -53,7 +53,8 @@ def test_package_inits_only_re_export(library, judge):
         if module.path.endswith("/__init__.py"):
             for node in module.tree.body:
                 if not _re_exports(node):
-                    offences[f"{module.path}:{node.lineno}"] = f"{type(node).__name__} in an __init__.py"
+                    name = getattr(node, "name", type(node).__name__)
+                    offences[f"{module.path}:{name}"] = f"line {node.lineno}: {type(node).__name__} in an __init__.py"
     judge("package init", offences)
 
 
