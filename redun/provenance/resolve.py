@@ -74,7 +74,7 @@ class AmbiguousId(RefError):
 
     def __init__(self, text: str, candidates: tuple[Possible, ...], *, is_all: bool) -> None:
         lines = "\n".join(f"  {one.id}  {one.kind:<9}  {one.line}".rstrip() for one in candidates)
-        count = f"{len(candidates)}" if is_all else f"more than {len(candidates) - 1}"
+        count = f"{len(candidates)}" if is_all else f"more than {len(candidates)}"
         super().__init__(f"{text} fits {count} ids:\n{lines}", hint="give more digits")
         self.text = text
         self.candidates = candidates
