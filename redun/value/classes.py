@@ -153,7 +153,7 @@ def _decode_namedtuple(decoder: Decoder, payload: list[Payload]) -> Any:
         raise NotFound(f"{name} had the fields {names} and now has {cls._fields}")
     if len(members) != len(names):
         raise ValueError("fields and their values do not match")
-    return tuple.__new__(cls, [decoder.value(member) for member in members])
+    return tuple.__new__(cls, decoder.members(members, 0))
 
 
 def is_namedtuple(cls: type) -> bool:

@@ -62,17 +62,25 @@ class Decoder:
 
     def value(self, payload: Payload) -> Any:
         """Return the value of one payload."""
-        if type(payload) is not list:
-            return payload
+        return self._decoding_of(payload)(self, payload) if type(payload) is list else payload
+
+    def members(self, payload: list[Payload], start: int) -> list[Any]:
+        """Return the values of the payloads in an array, from ``start`` on.
+
+        Two frames a level, this one and the tag's: 200 levels of containers must fit into Python's stack of 1 000.
+        """
+        if list not in set(map(type, payload)):
+            return payload[start:]
+        made = []
+        for member in payload[start:]:
+            made.append(self._decoding_of(member)(self, member) if type(member) is list else member)  # noqa: PERF401
+        return made
+
+    def _decoding_of(self, payload: list[Payload]) -> DecodeTag:
         tag = payload[0]
         if type(tag) is not int or tag not in self._tags:
             raise ValueError(f"unknown tag {tag!r}")
-        return self._tags[tag](self, payload)
-
-    def members(self, payload: list[Payload], start: int) -> list[Any]:
-        """Return the values of the payloads in an array, from ``start`` on."""
-        value = self.value
-        return [value(member) if type(member) is list else member for member in payload[start:]]
+        return self._tags[tag]
 
     def bytes_in(self, payload: Payload) -> bytes:
         """Return the value of a payload that must be bytes."""

@@ -68,6 +68,11 @@ def encode_value(value: Any) -> Encoded:
         return _encode(value)
     except Refused as refused:
         raise _locate(value, refused) from refused.__cause__
+    except RecursionError:
+        # Not left to pickle: a key must not depend on how deep its caller happens to stand.
+        raise ValueNotEncodable(
+            "", dotted_name(type(value)), "it nests too deep for what is left of the stack"
+        ) from None
 
 
 def _encode(value: Any) -> Encoded:
