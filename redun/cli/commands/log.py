@@ -149,7 +149,7 @@ def _narrow(scope: Scope, resolved: Resolved) -> Scope:
 
 def _iter_lines(query: Query, items: Iterator[Item]) -> Iterator[str]:
     """Yield the lines of all items, detailed ones with an empty line between."""
-    is_plain = query.id is None and query.lists == ("exec",) and query.filters == Filters()
+    is_plain = query.id is None and query.lists == ("exec",) and query.filters == Filters() and not query.is_detailed
     is_spaced = query.is_detailed or not query.lists
     count = 0
     for count, item in enumerate(items, start=1):
