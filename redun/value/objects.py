@@ -117,8 +117,8 @@ def _is_importable(module: str) -> bool:
 
     try:
         return find_spec(module) is not None
-    except (ImportError, ValueError, AttributeError):
-        return False
+    except Exception:
+        return False  # looking for a module imports the packages around it, which may raise anything
 
 
 def plan_proxy(proxy: type[ProxyValue], cls: type, plain: Encode) -> Encode:

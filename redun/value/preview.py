@@ -15,7 +15,6 @@ from redun.objects.kinds import FileRecord, Kind, TaskRecord, ValueRecord
 from redun.objects.oid import short
 from redun.value.decoder import Read, guard_read
 from redun.value.errors import ValueUndecodable
-from redun.value.shown import Shower
 from redun.value.tags import BLOB_BYTES, BLOB_STR, Payload
 
 
@@ -70,6 +69,8 @@ def _preview(oid: Oid, data: bytes, read: Read, max_chars: int) -> Preview:
         kind = Kind(node.kind)
         name = _KIND_TYPE_NAMES.get(node.kind, kind.name.lower())
         return Preview(name, _cut(iter((_show_node(node, oid, read),)), max_chars), kind.name.lower(), len(data))
+    from redun.value.shown import Shower  # a run that shows nothing need not load it
+
     record = ValueRecord.decode(node)
     shown = _cut(Shower(node.links, read, _show_node).show(record.payload, 0), max_chars)
     large = sum(_iter_large(record.payload)) if node.links else 0

@@ -6,7 +6,6 @@ value is shown as far as there is room and no further.
 
 from __future__ import annotations
 
-import pickletools
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta, timezone
 
@@ -225,6 +224,8 @@ def _pickle(_shower: Shower, fields: list[Payload], _depth: int) -> Iterator[str
 
 def iter_pickled_names(content: bytes, table: list[Payload]) -> Iterator[str]:
     """Yield ``module:qualname`` of the classes and functions that a pickle names, without loading any of it."""
+    import pickletools
+
     texts: list[Payload] = []
     index: Payload = None
     for opcode, argument, _ in pickletools.genops(content):
