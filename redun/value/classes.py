@@ -36,9 +36,14 @@ class _CodeDigests:
     digest_of: CodeDigest = staticmethod(lambda _thing: None)
 
 
-def set_code_digest(digest_of: CodeDigest) -> None:
-    """Make the source of a class or function part of its identity when it is passed as a value."""
+def set_code_digest(digest_of: CodeDigest) -> CodeDigest:
+    """Make the source of a class or function part of its identity when it is passed as a value.
+
+    Returns what was set before.
+    """
+    before = _CodeDigests.digest_of
     _CodeDigests.digest_of = staticmethod(digest_of)
+    return before
 
 
 def plan_dataclass(cls: type) -> Encode:

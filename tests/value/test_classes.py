@@ -263,14 +263,12 @@ def test_code_is_part_of_a_function_when_its_digest_is_known(shelf):
     """With a digest, a function whose code has changed is another value, and the stored one is not read back."""
     without = encode_value(plain_function).oid
     set_code_digest(lambda thing: b"one" if thing is plain_function else None)
-    try:
-        oid = shelf.put(plain_function)
-        assert oid != without
-        assert shelf.get_value(oid) is plain_function
-        assert encode_value(len).oid == shelf.put(len)
-        set_code_digest(lambda _thing: b"two")
-        with pytest.raises(ValueUndecodable, match=r"the code of .*plain_function has changed"):
-            shelf.get_value(oid)
-    finally:
-        set_code_digest(lambda _thing: None)
+    oid = shelf.put(plain_function)
+    assert oid != without
+    assert shelf.get_value(oid) is plain_function
+    assert encode_value(len).oid == shelf.put(len)
+    set_code_digest(lambda _thing: b"two")
+    with pytest.raises(ValueUndecodable, match=r"the code of .*plain_function has changed"):
+        shelf.get_value(oid)
+    set_code_digest(lambda _thing: None)
     assert encode_value(plain_function).oid == without

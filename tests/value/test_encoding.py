@@ -19,6 +19,7 @@ from redun.value import (
     ValueUndecodable,
     decode_value,
     encode_value,
+    encoding,
     find_pickled_types,
     register_codec,
     register_kind,
@@ -189,8 +190,9 @@ def test_what_a_node_of_its_own_kind_needs_is_a_part(shelf):
     shelf.put([FakeHandle()])
 
 
-def test_a_registered_kind_decodes(shelf):
+def test_a_registered_kind_decodes(shelf, monkeypatch):
     """A nested node of another kind is read by what was registered for its kind."""
+    monkeypatch.delitem(encoding._decode_kind, int(Kind.HANDLE), raising=False)
     register_kind(Kind.HANDLE, lambda node, oid, read: ("handle", node.body, oid, decode_value(node.links[0], read)))
     oid = shelf.put([FakeHandle()])
     (handle,) = shelf.get_value(oid)
