@@ -192,11 +192,13 @@ class ObjectStoreSuite:
     def test_threads_put_files_and_read_while_one_thread_puts(self, store: ObjectStore, tmp_path: Path) -> None:
         """Worker threads may store files and read while the main thread puts: nothing is lost or mixed up."""
         errors: list[BaseException] = []
+        folder = tmp_path / "files"
+        folder.mkdir()
 
         def work(number: int) -> None:
             try:
                 for step in range(30):
-                    path = tmp_path / f"{number}-{step}"
+                    path = folder / f"{number}-{step}"
                     path.write_bytes(b"content %d" % (step if number % 2 else 1000 * number + step))
                     oid, _ = store.put_file(path)
                     assert store.get(oid) == path.read_bytes()
@@ -212,7 +214,7 @@ class ObjectStoreSuite:
         assert not errors, errors
         store.flush()
         assert {oid for oid, _ in store.iter_oids(int(Kind.VALUE))} == set(values)
-        for path in tmp_path.iterdir():
+        for path in folder.iterdir():
             assert store.get(hash_blob(path.read_bytes())) == path.read_bytes()
 
     def test_closing_is_idempotent(self, store: ObjectStore) -> None:
