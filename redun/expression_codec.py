@@ -15,7 +15,7 @@ from redun.errors import ObjectError
 from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
 from redun.hashing import Oid
 from redun.objects.kinds import ExpressionRecord
-from redun.value.encoding import Encoded, encode_value
+from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 from redun.value.nested import iter_nested_value
 
 _VALUE, _TASK, _OPERATION, _CONTAINER, _ATOM = range(5)
@@ -26,6 +26,15 @@ _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 
 class ExpressionUndecodable(ObjectError):
     """A stored expression cannot be rebuilt: a class is gone, or its steps make no sense."""
+
+
+class ExpressionNotEncodable(ObjectError):
+    """A plain value in an expression has no form in which it could be stored."""
+
+    def __init__(self, owner: str, cause: ValueNotEncodable) -> None:
+        super().__init__(cause.describe(f"{owner}: value"), hint=cause.hint)
+        self.owner = owner
+        self.type_name = cause.type_name
 
 
 class EncodedExpression(NamedTuple):
@@ -79,7 +88,10 @@ class _Flattener:
                     continue
                 children = None if is_concrete(top) else _parts_of(top)
                 if children is None:
-                    self._write_value(top)
+                    try:
+                        self._write_value(top)
+                    except ValueNotEncodable as error:
+                        raise ExpressionNotEncodable(_owner_of(top, stack), error) from error
                 else:
                     stack.append(_Visit(top, children))
                     stack.extend(reversed(children))
@@ -112,12 +124,22 @@ def encode_expression(value: Any) -> EncodedExpression:
     """Encode what holds expressions: an expression, or a container of some.
 
     Raises:
-        ValueNotEncodable: a plain value in it cannot be stored.
+        ExpressionNotEncodable: a plain value in it cannot be stored; it says whose argument that is.
     """
     flattener = _Flattener()
     flattener.flatten(value)
     oid, data = ExpressionRecord(flattener.steps, list(flattener.links)).encode()
     return EncodedExpression(oid, data, flattener.values, list(flattener.externals))
+
+
+def _owner_of(value: Any, stack: list[Any]) -> str:
+    """Say where a value stands, given the visits that it was reached by."""
+    for visit in reversed(stack):
+        if type(visit) is _Visit and isinstance(visit.part, TaskExpression):
+            position = next((i for i, child in enumerate(visit.children) if child is value), None)
+            place = "an argument" if position is None else f"argument {position + 1}"
+            return f"{place} of {visit.part.task_name}"
+    return "result"
 
 
 def _is_atom(part: Any) -> bool:

@@ -6,6 +6,7 @@ With config.py the only part of the library that looks at the process's surround
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ CONFIG_FOLDER = ".redun"
 CONFIG_FILE = "redun.ini"
 CONFIG_VARIABLE = "REDUN_CONFIG"
 STAT_CACHE_NAME = "stat"
+_READ_ONLY_ERRORS = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def find_config_dir(cwd: Path, environ: Mapping[str, str]) -> Path:
@@ -86,7 +88,9 @@ def _open_repository(config_dir: Path, on_warning: Callable[[str], None]) -> Rep
         if not (config_dir / "objects").is_dir():
             Repository.init(config_dir)
         repository = Repository.open(config_dir, on_warning=on_warning)
-    except (ReadOnlyStore, PermissionError) as error:
+    except (ReadOnlyStore, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _READ_ONLY_ERRORS:
+            raise
         on_warning(f"{config_dir} cannot be made, so nothing of this run is recorded: {error}")
         return None
     if not repository.is_writable:

@@ -17,7 +17,7 @@ from typing import Any, Union
 
 from redun.errors import ConfigError
 from redun.task import Task
-from redun.value import get_type_registry
+from redun.value import InvalidValueError, get_type_registry
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -71,7 +71,7 @@ def parse_arguments(task: Task[..., Any], words: Sequence[str]) -> dict[str, Any
             raise BadArguments(f"{flag} is given twice", usage)
         try:
             arguments[parameter.name] = _read_values(_annotation(task, parameter), values)
-        except (ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, ImportError, InvalidValueError) as error:
             raise BadArguments(f"{flag} {' '.join(values)}: {error}", usage) from None
     missing = [
         flag

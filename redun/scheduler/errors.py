@@ -33,6 +33,14 @@ class NotSerializable(SchedulerError):
         self.type_name = cause.type_name
 
 
+class TaskExited(SchedulerError):
+    """A task tried to end the process."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"a task raised {cause!r}")
+        self.redun_traceback = getattr(cause, "redun_traceback", None)
+
+
 class Interrupted(SchedulerError):
     """The run was stopped by a signal; what had finished is recorded."""
 

@@ -16,7 +16,7 @@ from redun.hashing import Oid
 from redun.objects.kinds import ExecutionStatus, Kind, encode_eval
 from redun.scheduler.cache import Cache
 from redun.scheduler.current import set_current_scheduler
-from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError
+from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError, TaskExited
 from redun.scheduler.execution import Execution
 from redun.scheduler.failure import Failures
 from redun.scheduler.homes import home_of
@@ -241,8 +241,11 @@ class _Run:
         self._log.say(f"Execution duration: {seconds:.2f} seconds")
 
     def _outcome(self, root: Root) -> Any:
-        if root.error is not None:
+        if isinstance(root.error, Exception):
             raise root.error
+        if root.error is not None:
+            # SystemExit or KeyboardInterrupt of user code in a thread: it ends the job, not the caller's process.
+            raise TaskExited(root.error) from root.error
         if root.is_ended:
             return root.value
         if self._loop.interrupted_by is not None:

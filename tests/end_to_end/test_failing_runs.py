@@ -13,7 +13,7 @@ import pytest
 
 WAIT_SECONDS = 40
 
-FAILING = '''
+FAILING = """
 import os, time
 from redun import task
 
@@ -41,9 +41,9 @@ def middle(n):
 @task()
 def main(n: int = 5):
     return [middle(n), good(3)]
-'''
+"""
 
-SLOW = '''
+SLOW = """
 import os, time
 from redun import task
 
@@ -69,7 +69,7 @@ def main():
     with open("main.txt", "a") as out:
         out.write("main\\n")
     return total([step(n) for n in range(40)])
-'''
+"""
 
 
 def ran(folder: Path) -> list[str]:
@@ -152,9 +152,7 @@ def test_keep_going_finishes_what_does_not_depend_on_the_failure(redun_command, 
 )
 def test_a_result_that_cannot_be_stored_names_type_and_member(redun_command, tmp_path, expression, path):
     """The job fails, says which member of what type, and what had finished stays."""
-    (tmp_path / "wf.py").write_text(
-        "import threading\n" + FAILING.replace("return numbers[n]", f"return {expression}")
-    )
+    (tmp_path / "wf.py").write_text("import threading\n" + FAILING.replace("return numbers[n]", f"return {expression}"))
     done = redun_command("run", "wf.py", "main", code=1)
     assert f"{path}: cannot serialize a " in done.stderr
     assert ("lock" in done.stderr) or ("generator" in done.stderr)
@@ -169,7 +167,7 @@ def test_an_argument_that_cannot_be_stored_names_the_argument(redun_command, tmp
     """The call fails with the name of the argument."""
     (tmp_path / "wf.py").write_text("import threading\n" + FAILING.replace("bad(n)]", "bad([threading.Lock()])]"))
     done = redun_command("run", "wf.py", "main", code=1)
-    assert "argument n[0]: cannot serialize a " in done.stderr
+    assert "argument 1 of demo.bad: value[0]: cannot serialize a " in done.stderr
 
 
 def test_system_exit_in_a_task_fails_the_job(redun_command, tmp_path):
