@@ -14,6 +14,7 @@ from redun.hashing import Oid
 from redun.objects.codec import decode_node
 from redun.objects.kinds import JobRow, JobStatus, Kind, SourceRecord
 from redun.provenance.executions import ExecutionView, JobState
+from redun.provenance.failures import ErrorView, view_error
 from redun.provenance.values import (
     ArgumentView,
     EvalView,
@@ -54,7 +55,7 @@ class JobView:
     arguments: tuple[ArgumentView, ...]
     call: Oid | None  # of a finished job
     result: ValueView | None
-    error: ValueView | None  # of a failed one
+    error: ErrorView | None  # of a failed one
     problem: str  # what could not be read; empty when all could
 
 
@@ -86,16 +87,16 @@ def head_of_job(execution: ExecutionView, row: JobRow) -> JobHead:
 def view_job(store: ObjectStore, execution: ExecutionView, row: JobRow) -> JobView:
     """Read what a job was called with and what came of it."""
     asked, trouble_asked = _view_asked(store, row)
-    outcome, trouble_outcome = _view_outcome(store, row)
+    result, trouble_result = _view_result(store, row)
     return JobView(
         head_of_job(execution, row),
         row.eval,
         asked.task if asked is not None else None,
         asked.arguments if asked is not None else (),
         row.outcome if row.status in _CALLED else None,
-        outcome if row.status in _CALLED else None,
-        outcome if row.status is JobStatus.FAILED else None,
-        "; ".join(filter(None, (trouble_asked, trouble_outcome))),
+        result,
+        view_error(store, row.outcome) if row.status is JobStatus.FAILED and row.outcome is not None else None,
+        "; ".join(filter(None, (trouble_asked, trouble_result))),
     )
 
 
@@ -132,12 +133,8 @@ def _view_asked(store: ObjectStore, row: JobRow) -> tuple[EvalView | None, str]:
         return None, describe_damage(row.eval, error)
 
 
-def _view_outcome(store: ObjectStore, row: JobRow) -> tuple[ValueView | None, str]:
-    if row.outcome is None:
-        return None, ""
-    if row.status is JobStatus.FAILED:
-        return view_value(store, row.outcome), ""
-    if row.status not in _CALLED:
+def _view_result(store: ObjectStore, row: JobRow) -> tuple[ValueView | None, str]:
+    if row.outcome is None or row.status not in _CALLED:
         return None, ""
     try:
         return view_value(store, get_call(store, row.outcome).result), ""

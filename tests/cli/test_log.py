@@ -11,9 +11,11 @@ import pytest
 
 from redun.cli import ui
 from redun.cli.main import main
-from redun.cli.render.log import format_tag
+from redun.cli.render.log import format_arguments, format_tag
 from redun.cli.render.text import cut, format_argv, format_duration, format_time, one_line, printable
+from redun.hashing import Oid
 from redun.objects.kinds import JobStatus, Kind
+from redun.provenance.values import ArgumentView, ValueView
 from redun.store.repository import Repository
 from redun.testing.compile_workflow import FIRST_ID, SECOND_ID, MadeRun, make_compile_runs
 
@@ -464,6 +466,12 @@ class TestParts:
         assert cut("abcdefg", 6) == "abc..."
         assert one_line("a\nb\tc\x1b\x9b\u202e") == "a\\nb\\tc\\x1b\\x9b\\u202e"
         assert printable("a\nb\tc\r") == "a\nb\tc\\r"
+
+    def test_arguments_are_bare_unless_only_their_names_tell(self):
+        """What follows *args was given by name."""
+        values = [ArgumentView(name, ValueView(Oid(b""), str(name))) for name in ("a", 0, 1, "k")]
+        assert format_arguments(values) == "a, 0, 1, k=k"
+        assert format_arguments(values[:1] + values[3:]) == "a, k"
 
     def test_tags_are_texts_or_json(self):
         """A text is bare."""

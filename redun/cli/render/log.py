@@ -168,6 +168,7 @@ def _outcome_lines(job: JobView) -> Iterator[str]:
         yield f"  Result: {one_line(job.result.text)}"
     if job.error is not None:
         yield f"  Error:  {one_line(job.error.text)}"
+        yield from indent((one_line(line) for line in job.error.trace), 4)
 
 
 def _task_lines(task: bytes, fullname: str, source: SourceView | None) -> Iterator[str]:
@@ -208,8 +209,15 @@ def format_tag(key: str, value: Any) -> str:
 
 
 def format_arguments(arguments: Sequence[ArgumentView]) -> str:
-    """Return arguments as they stand in a call, without their names."""
-    return ", ".join(one_line(argument.value.text) for argument in arguments)
+    """Return arguments as they stand in a call: without their names, but for those that only a name can tell."""
+    parts: list[str] = []
+    is_after_rest = False
+    for argument in arguments:
+        text = one_line(argument.value.text)
+        # What follows *args was given by name: a bare value would read as one more of them.
+        parts.append(f"{argument.name}={text}" if is_after_rest and isinstance(argument.name, str) else text)
+        is_after_rest = is_after_rest or isinstance(argument.name, int)
+    return ", ".join(parts)
 
 
 def _status_and_time(head: JobHead, tz: tzinfo | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from redun.provenance.dataflow import Dataflow, Section, Step
 from redun.provenance.detail import CallDetail, EvalDetail, FileDetail, JobDetail, TaskDetail, ValueDetail
 from redun.provenance.executions import ExecutionHead, ExecutionView
+from redun.provenance.failures import ErrorView
 from redun.provenance.files import FileView
 from redun.provenance.jobs import JobView, SourceView
 from redun.provenance.show import kind_name
@@ -68,7 +69,7 @@ def job_json(job: JobView) -> Json:
         "call": _hex(job.call),
         "arguments": [{"name": argument.name, **_value(argument.value)} for argument in job.arguments],
         "result": _value(job.result) if job.result is not None else None,
-        "error": _value(job.error) if job.error is not None else None,
+        "error": _error(job.error) if job.error is not None else None,
         "problem": job.problem or None,
     }
 
@@ -200,6 +201,10 @@ def _eval(asked: EvalView) -> Json:
 
 def _value(value: ValueView) -> Json:
     return {"value": value.oid.hex(), "text": value.text}
+
+
+def _error(error: ErrorView) -> Json:
+    return {"value": error.oid.hex(), "text": error.text, "trace": list(error.trace)}
 
 
 def _source(source: SourceView | None) -> Json | None:
