@@ -67,7 +67,6 @@ class SizeProxy(ProxyValue):
         (Path, "a/b", Path("a/b")),
         (Name, "me", Name("me")),
     ],
-    ids=str,
 )
 def test_texts_are_read_by_annotation(annotation, text, value):
     """Each kind of annotation reads its texts, with the exact type."""
