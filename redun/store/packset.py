@@ -3,16 +3,17 @@
 The invariant: a damaged pack is treated as absent, with one warning, and never stops a run; one whose idx alone is
 missing or damaged is read through an idx made anew in memory.
 
-Most questions are about objects that are in no pack at all.  So the first four bytes of every oid in the small packs
-are gathered in one set, on the first question: it answers "in none of them" in 0.2 us, where twenty searches take 15.
-Large packs are searched one by one; packs are merged geometrically (``maintain/repack.py``), so there are few.
+Most questions are about objects that are in no pack at all.  So the first four bytes of every oid in a small pack are
+gathered in a set, on the first question: it answers "not here" in 0.05 us, where a search takes 0.8.  Large packs are
+searched; packs are merged geometrically (``maintain/repack.py``), so there are few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from threading import RLock
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.oid import HEX_DIGITS
@@ -31,40 +32,52 @@ SMALL_PACKS_TOTAL_OBJECTS = 1 << 17
 _Answer = TypeVar("_Answer")
 
 
+class _Filter(NamedTuple):
+    """Numbers that may be in each pack; None for a large one, which may hold any."""
+
+    sets: list[tuple[PackReader, set[int] | None]]
+    union: set[int]
+    large: list[PackReader]
+
+    @classmethod
+    def make(cls, sets: list[tuple[PackReader, set[int] | None]]) -> _Filter:
+        union = set[int]().union(*(numbers for _, numbers in sets if numbers is not None))
+        return cls(sets, union, [reader for reader, numbers in sets if numbers is None])
+
+    def narrow(self, oid: Oid) -> list[PackReader]:
+        """Return the packs that the first four bytes of an oid may be in, newest first."""
+        number = int.from_bytes(oid[:4], "big")
+        if number not in self.union:
+            return self.large
+        return [reader for reader, numbers in self.sets if numbers is None or number in numbers]
+
+
 class _View:
     """The packs at one moment, newest first.  Never changes, so threads that hold one need no lock."""
 
     def __init__(self, readers: tuple[PackReader, ...]) -> None:
         self.readers = readers
-        self._prefixes: tuple[set[int], set[int]] | None = None
-        self._large: tuple[PackReader, ...] = ()
 
-    def holding(self, oid: Oid) -> tuple[PackReader, ...]:
-        """Return the packs that may hold an object."""
-        held, _ = self._prefixes or self._gather()
-        return self.readers if int.from_bytes(oid[:4], "big") in held else self._large
+    @cached_property
+    def holding(self) -> _Filter:
+        """Tells which packs may hold an object; made on the first question (60 ns an object)."""
+        return _Filter.make([(reader, set(reader.idx.prefixes) if small else None) for reader, small in self._sizes()])
 
-    def naming(self, oid: Oid) -> tuple[PackReader, ...]:
-        """Return the packs whose tables may name an object, held by them or not."""
-        held, named = self._prefixes or self._gather()
-        prefix = int.from_bytes(oid[:4], "big")
-        return self.readers if prefix in held or prefix in named else self._large
+    @cached_property
+    def naming(self) -> _Filter:
+        """Tells which packs may name an object in their tables, whether they hold it or not."""
+        sets: list[tuple[PackReader, set[int] | None]] = []
+        for reader, held in self.holding.sets:
+            externs = reader.idx.extern_prefixes if held is not None else ()
+            sets.append((reader, held.union(externs) if held is not None and externs else held))
+        return _Filter.make(sets)
 
-    def _gather(self) -> tuple[set[int], set[int]]:
-        held: set[int] = set()
-        named: set[int] = set()
-        large = []
+    def _sizes(self) -> Iterator[tuple[PackReader, bool]]:
+        """Yield each pack, and whether it is small; all small ones together are bounded too."""
         total = 0
         for reader in self.readers:
             total += len(reader) if len(reader) <= SMALL_PACK_OBJECTS else 0
-            if len(reader) > SMALL_PACK_OBJECTS or total > SMALL_PACKS_TOTAL_OBJECTS:
-                large.append(reader)
-            else:
-                held.update(reader.idx.prefixes)
-                named.update(reader.idx.extern_prefixes)
-        self._large = tuple(large)
-        self._prefixes = held, named  # last: other threads take it as the sign that all is there
-        return self._prefixes
+            yield reader, len(reader) <= SMALL_PACK_OBJECTS and total <= SMALL_PACKS_TOTAL_OBJECTS
 
 
 class PackSet:
@@ -112,7 +125,7 @@ class PackSet:
 
     def has(self, oid: Oid) -> bool:
         """Tell whether any pack holds an object."""
-        for reader in self._view.holding(oid):
+        for reader in self._view.holding.narrow(oid):
             try:
                 if reader.idx.find(oid) is not None:
                     return True
@@ -122,18 +135,18 @@ class PackSet:
 
     def iter_holding(self, oid: Oid) -> Iterator[tuple[PackReader, int]]:
         """Yield (pack, ordinal) of each place of an object, the newest pack first."""
-        for reader, ordinal in self._ask(self._view.holding(oid), lambda reader: reader.idx.find(oid)):
+        for reader, ordinal in self._ask(self._view.holding.narrow(oid), lambda reader: reader.idx.find(oid)):
             if ordinal is not None:
                 yield reader, ordinal
 
     def find_candidates(self, eval_oid: Oid) -> set[Candidate]:
         """Return the outcomes of an eval that any pack records."""
-        answers = self._ask(self._view.naming(eval_oid), lambda reader: reader.find_candidates(eval_oid))
+        answers = self._ask(self._view.naming.narrow(eval_oid), lambda reader: reader.find_candidates(eval_oid))
         return {candidate for _, found in answers for candidate in found}
 
     def find_producers(self, file_oid: Oid) -> set[Oid]:
         """Return the calls and reductions in any pack that produced a file."""
-        answers = self._ask(self._view.naming(file_oid), lambda reader: reader.find_producers(file_oid))
+        answers = self._ask(self._view.naming.narrow(file_oid), lambda reader: reader.find_producers(file_oid))
         return {maker for _, found in answers for maker in found}
 
     def find_prefix(self, low: bytes, high: bytes, limit: int) -> set[tuple[Oid, int]]:
@@ -163,7 +176,7 @@ class PackSet:
             return other
 
     def _ask(
-        self, readers: tuple[PackReader, ...], question: Callable[[PackReader], _Answer]
+        self, readers: Iterable[PackReader], question: Callable[[PackReader], _Answer]
     ) -> Iterator[tuple[PackReader, _Answer]]:
         """Put a question to each pack; one that turns out to be damaged is asked again once its idx is made anew."""
         for reader in readers:
