@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.codec import decode_node
 from redun.objects.ids import format_id, job_id, parse_id
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
-from redun.store.base import ObjectMissing, ObjectStore
+from redun.store.base import ObjectStore
 from redun.store.refs import ExecutionRef, Refs, RefStatus
 
 # A live run's batches come first (its journal), then packs by age: after so many nodes of older runs none will follow.
@@ -198,7 +199,7 @@ def find_batches(store: ObjectStore, head: ExecutionHead) -> Iterator[JobsRecord
     for oid, _ in store.iter_oids(Kind.JOBS):
         try:
             batch = JobsRecord.decode(decode_node(store.get(oid)))
-        except ObjectMissing:  # its journal was sealed between the listing and the read, and is seen in its pack
+        except ObjectError:  # its journal was sealed since the listing, or an old batch is damaged: fsck tells of those
             continue
         if batch.execution_id == wanted:
             yield batch

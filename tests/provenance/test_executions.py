@@ -131,6 +131,12 @@ class TestLoading:
         execution = load_execution(store, refs, ref.name)
         assert [(depth, row.number) for depth, row in execution.iter_tree()] == [(0, 5), (1, 6)]
 
+    def test_an_old_damaged_batch_does_not_hide_a_live_run(self, shelf):
+        """A live run is read although another one's batch is not."""
+        shelf.store.damaged.update(oid for oid, _ in shelf.store.iter_oids(Kind.JOBS))
+        store, refs, ref = unfinished([(1, 0, JobStatus.DONE)], shelf.store, shelf.refs)
+        assert [row.number for row in load_execution(store, refs, ref.name).rows] == [1]
+
     def test_looking_for_a_live_run_s_jobs_ends(self):
         """After a thousand batches of older runs no more are read."""
         store, refs, ref = unfinished([(1, 0, JobStatus.DONE)])
