@@ -76,10 +76,11 @@ def fetch(
     remote.check()
     if not (is_dry_run or repository.is_writable):
         raise ReadOnlyStore(f"{repository.location} cannot be written")
-    refs = _plan(repository, remote, prefixes)
+    refs = plan_fetch(repository, remote, prefixes)
     report = TransferReport(remote.name, remote.location, executions=len(refs), is_dry_run=is_dry_run)
     if is_dry_run or not refs:
         return report
+    repository.store.refresh(force=True)
     remote.load_packs()
     with _Staging(repository, remote, on_progress) as staging:
         wanted = _Finder(repository, staging).find(refs)
@@ -87,6 +88,15 @@ def fetch(
     for ref in refs:
         repository.refs.write(ref, remote=remote.name)
     return dataclasses.replace(report, objects=objects, transferred_bytes=size)
+
+
+def plan_fetch(repository: Repository, remote: Remote, prefixes: Sequence[str] | None) -> list[ExecutionRef]:
+    """Return the refs that a fetch would bring: not seen at the remote before, or told otherwise by now."""
+    listed = [name for name in remote.list_refs() if matches(name, prefixes)]
+    tracked = read_tracked(repository, remote.name, listed)
+    # What was seen and is not here any more (a damaged pack) is fetched again.
+    seen = {name: ref for name, ref in tracked.items() if ref.object is not None and repository.store.has(ref.object)}
+    return plan_refs(remote.read_refs(names_to_read(listed, seen)).values(), seen)
 
 
 def read_tracked(repository: Repository, remote: str, names: Iterable[str] | None = None) -> dict[str, ExecutionRef]:
@@ -103,14 +113,6 @@ def read_tracked(repository: Repository, remote: str, names: Iterable[str] | Non
 def matches(name: str, prefixes: Sequence[str] | None) -> bool:
     """Tell whether a ref's uuid begins with one of the prefixes; None means all."""
     return prefixes is None or any(execution_id_of(name).startswith(prefix.lower()) for prefix in prefixes)
-
-
-def _plan(repository: Repository, remote: Remote, prefixes: Sequence[str] | None) -> list[ExecutionRef]:
-    listed = [name for name in remote.list_refs() if matches(name, prefixes)]
-    tracked = read_tracked(repository, remote.name, listed)
-    # What was seen and is not here any more (a damaged pack) is fetched again.
-    seen = {name: ref for name, ref in tracked.items() if ref.object is not None and repository.store.has(ref.object)}
-    return plan_refs(remote.read_refs(names_to_read(listed, seen)).values(), seen)
 
 
 class _Staging:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from redun.errors import RemoteError
-from redun.store.format_file import has_format
 from redun.store.local_storage import LocalStorage
 from redun.store.storage import Storage
 
@@ -53,18 +52,9 @@ def open_storage(url: str, base: Path | None = None) -> Storage:
     return FsspecStorage(url)
 
 
-def open_repository_storage(url: str, base: Path | None = None) -> Storage:
-    """Return the storage of the repository at a URL: the place itself, or the ``.redun`` folder in it.
-
-    Raises:
-        UnsupportedUrl: as ``open_storage`` does.
-    """
-    storage = open_storage(url, base)
-    if not has_format(storage):
-        inner = open_storage(f"{url.rstrip('/')}/{REPOSITORY_FOLDER}", base)
-        if has_format(inner):
-            return inner
-    return storage
+def inner_url(url: str) -> str:
+    """Return the URL of the ``.redun`` folder in the project at a URL."""
+    return f"{url.rstrip('/')}/{REPOSITORY_FOLDER}"
 
 
 def folder_name(url: str) -> str:

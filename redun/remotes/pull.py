@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redun.errors import RefError
-from redun.remotes.fetch import fetch, matches, read_tracked
+from redun.remotes.fetch import fetch, matches, plan_fetch, read_tracked
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.remote import Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
@@ -33,17 +33,28 @@ def pull(
 
     Takes and raises what ``fetch`` does.  The report counts executions that became this repository's own.
     """
-    report = fetch(repository, remote, prefixes, is_dry_run=is_dry_run, on_progress=on_progress)
     if is_dry_run:
-        return report
-    tracked = {name: ref for name, ref in read_tracked(repository, remote.name).items() if matches(name, prefixes)}
-    refs = plan_refs(tracked.values(), _read_own(repository, tracked))
+        remote.check()
+        coming = {ref.name: ref for ref in plan_fetch(repository, remote, prefixes)}
+        refs = _plan(repository, _find_tracked(repository, remote, prefixes) | coming)
+        return TransferReport(remote.name, remote.location, executions=len(refs), is_dry_run=True)
+    report = fetch(repository, remote, prefixes, on_progress=on_progress)
+    refs = _plan(repository, _find_tracked(repository, remote, prefixes))
     taken = [ref for ref in refs if ref.object is not None and repository.store.has(ref.object)]
     for ref in taken:
         # The packs of a ref are those of the place where it was written: here they may be others.
         packs = tuple(pack for pack in ref.packs if repository.store.packs.find_reader(pack))
         repository.refs.write(dataclasses.replace(ref, packs=packs))
     return dataclasses.replace(report, executions=len(taken))
+
+
+def _find_tracked(repository: Repository, remote: Remote, prefixes: Sequence[str] | None) -> dict[str, ExecutionRef]:
+    names = [name for name in repository.refs.iter_names(remote=remote.name) if matches(name, prefixes)]
+    return read_tracked(repository, remote.name, names)
+
+
+def _plan(repository: Repository, seen: dict[str, ExecutionRef]) -> list[ExecutionRef]:
+    return plan_refs(seen.values(), _read_own(repository, seen))
 
 
 def _read_own(repository: Repository, names: dict[str, ExecutionRef]) -> dict[str, ExecutionRef]:

@@ -80,6 +80,7 @@ def push(
     report = TransferReport(remote.name, remote.location, skipped=tuple(skipped), is_dry_run=is_dry_run)
     if not planned:
         return report
+    repository.store.refresh(force=True)  # a ref read just now may be of a run that another process has just sealed
     remote.load_packs()
     cargo = _Loader(repository, remote, bases or (repository.path.parent,), on_progress).load(planned)
     report = dataclasses.replace(

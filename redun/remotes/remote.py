@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 from redun.errors import RemoteError
 from redun.hashing import Buffer, Oid
 from redun.objects.oid import parse_oid
-from redun.remotes.location import open_repository_storage
+from redun.remotes.location import inner_url, open_storage
 from redun.remotes.settings import get_remote
-from redun.store.base import ObjectCorrupt
+from redun.store.base import ObjectCorrupt, ReadOnlyStore
 from redun.store.blobs import blob_name
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
 from redun.store.idx import Idx, check_idx
@@ -70,21 +70,23 @@ class RemoteDamaged(RemoteError):
 class Remote:
     """A repository somewhere else.  ``load_packs`` comes before every question about objects."""
 
-    def __init__(self, name: str, storage: Storage, cache: Storage | None = None) -> None:
+    def __init__(
+        self, name: str, storage: Storage, cache: Storage | None = None, *, project: Storage | None = None
+    ) -> None:
         """Make a remote; nothing is read yet.
 
         Args:
             name: what the settings call it.
             storage: the repository tree.
             cache: where its idx files are kept; None keeps them in memory.
+            project: the ``.redun`` folder at the same place: taken instead when the place itself is no repository.
         """
         self.name = name
-        self.storage = storage
-        self.location = storage.location
         self._cache = cache
-        self._refs = Refs(storage)
+        self._project = project
         self._idxs: dict[Oid, Idx] = {}
         self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
+        self._settle(storage)
 
     def check(self) -> None:
         """Refuse a place that holds no repository of this program's format.
@@ -93,14 +95,9 @@ class Remote:
             NotARemote: there is none, or one of another format.
             RemoteUnreachable: it cannot be read.
         """
-        try:
-            with self._reaching():
-                check_format(self.storage)
-        except NotARepository:
+        if not self._is_there():
             hint = "check the url with `redun remote show`; the first `redun push` makes a repository there"
-            raise NotARemote(self.name, self.location, "there is no repository there", hint) from None
-        except UnknownFormat as error:
-            raise NotARemote(self.name, self.location, str(error), error.hint) from None
+            raise NotARemote(self.name, self.location, "there is no repository there", hint)
 
     def create_or_check(self, *, is_dry_run: bool = False) -> None:
         """Make a repository where there is nothing at all (a dry run makes none); else do as ``check`` does.
@@ -109,21 +106,16 @@ class Remote:
             NotARemote: there is something else, or a repository of another format.
             RemoteUnreachable: it cannot be read or written.
         """
+        if self._is_there():
+            return
         with self._reaching():
-            is_there = has_format(self.storage)
-            if not is_there:
-                stranger = next(iter(self.storage.iter_entries("")), None)
-                if stranger is not None and not stranger.name.startswith(("objects/", "refs/")):
-                    raise NotARemote(
-                        self.name,
-                        self.location,
-                        f"expected a repository or nothing, found {stranger.name}",
-                        "name a folder of its own for it",
-                    )
-                if not is_dry_run:
-                    write_format(self.storage)
-        if is_there:
-            self.check()
+            stranger = next(iter(self.storage.iter_entries("")), None)
+        if stranger is not None:
+            why = f"expected a repository or nothing, found {stranger.name}"
+            raise NotARemote(self.name, self.location, why, "name a folder of its own for it")
+        if not is_dry_run:
+            with self._reaching():
+                write_format(self.storage)
 
     def list_refs(self) -> list[str]:
         """Return the names of its refs, in order: one listing, no file is opened."""
@@ -216,6 +208,26 @@ class Remote:
         """Return the error for something at this remote that is not what it should be."""
         return RemoteDamaged(self.name, self.location, what)
 
+    def _settle(self, storage: Storage) -> None:
+        self.storage = storage
+        self.location = storage.location
+        self._refs = Refs(storage)
+
+    def _is_there(self) -> bool:
+        """Tell whether there is a repository; one request where there is.  Raises NotARemote for another format."""
+        with self._reaching():
+            try:
+                check_format(self.storage)
+            except NotARepository:
+                if self._project is None or not has_format(self._project):
+                    return False
+                self._settle(self._project)
+                self._project = None
+                return self._is_there()
+            except UnknownFormat as error:
+                raise NotARemote(self.name, self.location, str(error), error.hint) from None
+        return True
+
     def _iter_pack_names(self) -> Iterator[Oid]:
         for entry in self.storage.iter_entries(FOLDER):
             stem, dot, suffix = entry.name.removeprefix(f"{FOLDER}/").rpartition(".")
@@ -255,7 +267,7 @@ class Remote:
             yield
         except NameMissing as error:
             raise self.damaged(f"{error.name} is missing") from error
-        except OSError as error:
+        except (OSError, ReadOnlyStore) as error:
             raise RemoteUnreachable(self.name, self.location, str(error)) from error
 
 
@@ -283,9 +295,5 @@ def open_remote(name: str, url: str, base: Path, cache_path: Path | None) -> Rem
     Raises:
         UnsupportedUrl: nothing here can reach the URL.
     """
-    try:
-        storage = open_repository_storage(url, base)
-    except OSError as error:
-        raise RemoteUnreachable(name, url, str(error)) from error
     cache = None if cache_path is None else LocalStorage(cache_path / "remotes" / name)
-    return Remote(name, storage, cache)
+    return Remote(name, open_storage(url, base), cache, project=open_storage(inner_url(url), base))

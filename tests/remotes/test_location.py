@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from redun.remotes.location import UnsupportedUrl, folder_name, is_local, locate, open_repository_storage, open_storage
-from redun.store.format_file import write_format
+from redun.remotes.location import UnsupportedUrl, folder_name, is_local, locate, open_storage
 from redun.store.local_storage import LocalStorage
 
 
@@ -31,15 +30,6 @@ def test_a_path_gives_local_storage(tmp_path: Path) -> None:
         storage = open_storage(url, tmp_path)
         assert isinstance(storage, LocalStorage)
         assert storage.location == str(tmp_path / "shared")
-
-
-def test_the_redun_folder_of_a_project_is_found(tmp_path: Path) -> None:
-    """A URL may name the repository itself, or the project that holds it."""
-    write_format(LocalStorage(tmp_path / "project" / ".redun"))
-    write_format(LocalStorage(tmp_path / "bare"))
-    assert open_repository_storage(str(tmp_path / "project")).location == str(tmp_path / "project" / ".redun")
-    assert open_repository_storage(str(tmp_path / "bare")).location == str(tmp_path / "bare")
-    assert open_repository_storage(str(tmp_path / "none")).location == str(tmp_path / "none")
 
 
 def test_a_scheme_that_nobody_knows_is_refused() -> None:

@@ -40,7 +40,7 @@ from redun.store.base import ObjectCorrupt
 from redun.store.blobs import FOLDER as BLOB_FOLDER
 from redun.store.blobs import blob_name
 from redun.store.idx import Idx, check_idx
-from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, peek_length
+from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
 from redun.store.liveness import is_writer_alive, now_us
 from redun.store.pack import PackReader, rebuild_idx
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from redun.store.repository import Repository
 
 _JOURNALS = "objects/journal"
-_MAX_NAMED = 3
+_MAX_TAIL_BYTES = 1 << 20  # of a journal's end: as much is searched for records behind a broken one
 
 RECORDS: dict[int, Any] = {
     Kind.FILE: FileRecord,
@@ -141,10 +141,12 @@ class _Check:
         self._is_full = is_full
         self._repair = repair
         self._known = _Known()
+        self._rebuilt: list[PackReader] = []  # packs whose idx was wrong: the store may not look into them
         self._problems: list[Problem] = []
         self._counts = dict.fromkeys(("packs", "idxs", "journals", "refs", "blobs"), 0)
 
     def run(self) -> FsckReport:
+        self._repository.store.refresh(force=True)
         self._check_packs()
         self._check_blobs()
         self._check_journals()
@@ -189,6 +191,8 @@ class _Check:
         reader = self._attempt("pack", name, lambda: PackReader(pack, self._storage, idx=rebuilt))
         if reader is not None:
             self._check_objects(reader)
+            if not is_idx_sound:
+                self._rebuilt.append(reader)
 
     def _check_idx(self, pack: Oid, rebuilt: bytes | None) -> bool:
         """Tell whether a pack's idx can be used; ``rebuilt`` is what it must be, when that is known."""
@@ -320,15 +324,14 @@ class _Check:
 
     def _check_tail(self, reader: JournalReader, name: str) -> None:
         """Tell a record that was being written when its writer died from one that was damaged later."""
-        size = self._storage.size(name) or 0
-        end = reader.end  # of the last whole record
-        if end >= size:
+        tail = self._storage.read(name, reader.end, _MAX_TAIL_BYTES)
+        if not tail:
             return
-        head = self._storage.read(name, end, RECORD_HEAD_SIZE)
-        if len(head) == RECORD_HEAD_SIZE and end + peek_length(head, 0) < size:
-            self._error("journal", name, f"the record at byte {end} is damaged; {size - end} bytes from there are lost")
+        # A kill cuts off the last record and nothing else: a whole record behind it means that this one was damaged.
+        if any(decode_record(tail, at) for at in range(1, len(tail) - RECORD_HEAD_SIZE + 1)):
+            self._error("journal", name, f"the record at byte {reader.end} is damaged; all from there on is lost")
         else:
-            self._note("journal", name, f"torn tail: the last record, at byte {end}, was not written to its end")
+            self._note("journal", name, f"torn tail: the last record, at byte {reader.end}, was not written to its end")
 
     # Links and refs
 
@@ -367,19 +370,28 @@ class _Check:
             self._check_closure(ref, ref.object, where)
 
     def _check_closure(self, ref: ExecutionRef, oid: Oid, where: str) -> None:
-        store = self._repository.store
         try:
-            found = ExecutionRecord.decode(decode_node(store.get(oid)))
+            found = ExecutionRecord.decode(decode_node(self._get(oid)))
             if format_id(found.execution_id) != ref.execution_id:
                 self._error("ref", where, f"its object tells of execution {format_id(found.execution_id)}")
             if any(problem.severity is Severity.ERROR for problem in self._problems):
                 # Every hard link of every object was followed already; only which runs it concerns is left to find.
-                for _ in walk([oid], store.find_kind_and_data):
+                for _ in walk([oid], self._find):
                     pass
         except BrokenLink as error:
             self._error("ref", where, f"its run is not whole: object {short(error.oid)} is missing")
         except ObjectError as error:
             self._error("ref", where, f"its run is not whole: {error}")
+
+    def _find(self, oid: Oid) -> tuple[int, bytes] | None:
+        kind = self._known.kinds.get(oid)
+        if kind is None or kind == Kind.BLOB:
+            return None if kind is None else (kind, b"")  # it was hashed before, and leads nowhere
+        return kind, self._get(oid)
+
+    def _get(self, oid: Oid) -> bytes:
+        holder = next((reader for reader in self._rebuilt if reader.has(oid)), None)
+        return self._repository.store.get(oid) if holder is None else holder.get(oid)
 
     def _attempt(self, what: str, where: str, step: Callable[[], Any]) -> Any:
         """Return what a step gives; None, with its error noted, when it finds damage."""
