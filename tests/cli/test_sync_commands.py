@@ -1,0 +1,183 @@
+"""`redun init`, `remote`, `push`, `fetch`, `pull` and `clone` as they are typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from redun.cli.errors import ExitCode
+from redun.cli.main import main
+from redun.store.repository import Repository
+from redun.testing.objects import MadeExecution, build_execution, execution_id, made_ref, make_execution
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder, the working directory, with an empty repository."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.delenv("REDUN_CONFIG", raising=False)
+    monkeypatch.chdir(folder)
+    assert main(["init"]) == 0
+    return folder
+
+
+def _make(project: Path, *seeds: int) -> list[MadeExecution]:
+    with Repository.open(project / ".redun") as repository:
+        return [make_execution(repository.store, repository.refs, seed=seed) for seed in seeds]
+
+
+def _redun(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    """Run a command, expect its exit code, and return what it printed as its result."""
+    capsys.readouterr()
+    found = main(list(words))
+    printed = capsys.readouterr()
+    assert found == code, printed.err
+    return printed.out if not code else printed.err
+
+
+def test_init_tells_where(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Here, in a folder that is named, or where -c or the environment says; again does no harm."""
+    monkeypatch.delenv("REDUN_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for words, path in (
+        (["init"], ".redun"),
+        (["init"], ".redun"),
+        (["init", "sub/dir"], "sub/dir/.redun"),
+        (["-c", "other", "init"], "other"),
+    ):
+        assert _redun(capsys, *words) == f"Initialized redun repository: {tmp_path / path}\n"
+        assert (tmp_path / path / "redun.ini").is_file()
+    monkeypatch.setenv("REDUN_CONFIG", "fourth")
+    assert str(tmp_path / "fourth") in _redun(capsys, "init")
+
+
+def test_init_below_a_repository_makes_a_new_one(project: Path, monkeypatch, capsys) -> None:
+    """Whoever types init means here."""
+    (project / "below").mkdir()
+    monkeypatch.chdir(project / "below")
+    assert _redun(capsys, "init").rstrip().endswith("below/.redun")
+
+
+def test_remotes_are_added_listed_changed_and_removed(project: Path, capsys) -> None:
+    """The settings keep them, and whatever else stands there."""
+    ini = (project / ".redun/redun.ini").read_text()
+    assert _redun(capsys, "remote", "add", "origin", "../shared") == ""
+    _redun(capsys, "remote", "add", "backup", "s3://bucket/x")
+    assert _redun(capsys, "remote") == "origin  ../shared\nbackup  s3://bucket/x\n"
+    assert _redun(capsys, "repo", "list") == _redun(capsys, "remote", "list")
+    _redun(capsys, "remote", "set-url", "origin", "../else")
+    assert json.loads(_redun(capsys, "remote", "list", "--json"))[0] == {"name": "origin", "url": "../else"}
+    _redun(capsys, "remote", "remove", "origin")
+    _redun(capsys, "remote", "remove", "backup")
+    assert (project / ".redun/redun.ini").read_text() == ini
+
+
+def test_a_path_typed_below_the_project_is_kept_from_the_project(project: Path, monkeypatch, capsys) -> None:
+    """The settings mean the same wherever they are read."""
+    (project / "src").mkdir()
+    monkeypatch.chdir(project / "src")
+    _redun(capsys, "remote", "add", "origin", "../../shared")
+    assert _redun(capsys, "remote") == "origin  ../shared\n"
+
+
+def test_a_remote_that_is_not_there_is_told(project: Path, capsys) -> None:
+    """With its name and what to do."""
+    assert "no remote 'origin'" in _redun(capsys, "push", code=ExitCode.FAILED)
+    assert "no remote 'x'" in _redun(capsys, "remote", "remove", "x", code=ExitCode.FAILED)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    assert "redun push" in _redun(capsys, "pull", code=ExitCode.FAILED)
+    assert "already" in _redun(capsys, "remote", "add", "origin", "x", code=ExitCode.FAILED)
+    assert "cannot be" not in _redun(capsys, "remote", "add", "a.b", "x", code=ExitCode.FAILED)
+    assert project.exists()
+
+
+def test_outside_a_repository_there_are_no_remotes(tmp_path: Path, monkeypatch, capsys) -> None:
+    """The hint says how to make one."""
+    monkeypatch.delenv("REDUN_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert "redun init" in _redun(capsys, "remote", code=ExitCode.FAILED)
+
+
+def test_push_tells_exact_counts_and_then_that_there_is_nothing(project: Path, capsys) -> None:
+    """Executions, objects and bytes; a dry run tells them before."""
+    made = _make(project, 0, 1)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    count = len(made[0].oids | made[1].oids)
+    assert _redun(capsys, "push", "-n") == f"Would push 2 executions to remote 'origin': {count} objects.\n"
+    assert _redun(capsys, "push").startswith(f"Pushed 2 executions to remote 'origin': {count} objects, ")
+    assert _redun(capsys, "push") == "Remote 'origin' is up to date.\n"
+
+
+def test_one_execution_is_pushed_by_a_prefix_of_its_id(project: Path, capsys) -> None:
+    """Or as the newest; what is no execution or several is told."""
+    _make(project, 0, 1, 2)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    assert "Pushed 1 execution to" in _redun(capsys, "push", "origin", execution_id(1)[:6])
+    assert "Pushed 1 execution to" in _redun(capsys, "push", "origin", "-")
+    assert "no execution" in _redun(capsys, "push", "origin", "zzz", code=ExitCode.FAILED)
+    assert "3 executions have ids" in _redun(capsys, "push", "origin", "", code=ExitCode.FAILED)
+    record = json.loads(_redun(capsys, "push", "--json"))
+    assert (record["remote"], record["executions"], record["skipped"], record["dry_run"]) == ("origin", 1, [], False)
+
+
+def test_what_is_not_whole_makes_the_exit_code_1(project: Path, capsys) -> None:
+    """It is named, and the rest is pushed."""
+    _make(project, 0)
+    with Repository.open(project / ".redun") as repository:
+        repository.refs.write(made_ref(build_execution(seed=1)))
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    err = _redun(capsys, "push", code=ExitCode.FAILED)
+    assert execution_id(1) in err
+    assert "left out" in err
+    assert "Already up to date" not in err
+
+
+def test_pull_and_fetch_tell_exact_counts(project: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    """A fetch keeps what came apart; a pull makes it our own."""
+    made = _make(project, 0, 1)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    _redun(capsys, "push")
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    _redun(capsys, "init")
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    assert _redun(capsys, "fetch", "-n") == "Would fetch 2 executions from remote 'origin'.\n"
+    count = len(made[0].oids | made[1].oids)
+    assert _redun(capsys, "fetch").startswith(f"Fetched 2 executions from remote 'origin': {count} objects, ")
+    assert _redun(capsys, "fetch") == "Already up to date with remote 'origin'.\n"
+    assert _redun(capsys, "pull", "-n") == "Would pull 2 executions from remote 'origin'.\n"
+    assert _redun(capsys, "pull", "-q") == ""
+    assert json.loads(_redun(capsys, "pull", "--json"))["executions"] == 0
+    with Repository.open(other / ".redun") as repository:
+        assert len(list(repository.refs.iter_names())) == 2
+
+
+def test_remote_show_compares(project: Path, capsys) -> None:
+    """Where it is, and what is only here or only there; one that is not there is an error."""
+    _make(project, 0, 1)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    err = _redun(capsys, "remote", "show", "origin", code=ExitCode.FAILED)
+    assert "there is no repository there" in err
+    _redun(capsys, "push", "origin", "-")
+    record = json.loads(_redun(capsys, "remote", "show", "origin", "--json"))
+    assert (record["executions"], record["only_here"], record["only_there"], record["fetched"]) == (1, 1, 0, 1)
+    assert "there       1 execution\n" in _redun(capsys, "remote", "show", "origin")
+
+
+def test_clone_names_its_folder_after_the_url(project: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Or as told; the clone is a project of its own."""
+    _make(project, 0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    out = _redun(capsys, "clone", "../project")
+    assert out.startswith(f"Cloned ../project into {tmp_path / 'elsewhere/project'}: 1 execution, ")
+    assert json.loads(_redun(capsys, "clone", "../project", "named", "--json"))["executions"] == 1
+    monkeypatch.chdir(tmp_path / "elsewhere/named")
+    assert _redun(capsys, "pull") == "Already up to date with remote 'origin'.\n"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/taken").write_text("")
+    assert "found something" in _redun(capsys, "clone", "../project", "taken", code=ExitCode.FAILED)
