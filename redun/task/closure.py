@@ -17,7 +17,7 @@ from redun.task.changes import UnitChange, describe_changes, diff_records
 from redun.task.origin import Place, cells_of, global_place, is_project_class, is_project_function
 from redun.task.project import module_name
 from redun.task.sources import first_line, text_of_function
-from redun.task.units import Unit, run_walk
+from redun.task.units import Unit, forget_made_units, run_walk
 from redun.task.walk import Scope, Walk
 from redun.value.encoding import set_code_digest
 
@@ -115,6 +115,7 @@ def digest_callable(thing: Any) -> bytes | None:
 def forget_units() -> None:
     """Forget digests of functions passed as values: what they use may have been bound anew."""
     _digests.clear()
+    forget_made_units()
 
 
 def _digest_callable(thing: Any) -> bytes | None:

@@ -67,7 +67,7 @@ def class_namespace(cls: type) -> dict[str, Any] | None:
     """Return the globals of the module that a class was made in; None when it is a builtin or its module is gone."""
     for func in functions_of(cls):
         # A method may come from elsewhere: assigned, or made by a decorator of the class.
-        if func.__module__ == cls.__module__ and not func.__code__.co_filename.startswith("<"):
+        if func.__module__ == cls.__module__ == func.__globals__.get("__name__"):
             return func.__globals__
     module = sys.modules.get(cls.__module__)
     return None if module is None else vars(module)
@@ -124,8 +124,14 @@ def written_imports(place: Place) -> list[Import]:
     return [] if text is None else text.imports.get(place.name, [])
 
 
+def is_bound_here(place: Place) -> bool:
+    """Tell whether statements of the module, other than imports, bind a name, be it in one branch only."""
+    text = text_of_namespace(place.namespace) if place.name else None
+    return text is not None and place.name in text.bound
+
+
 def find_home(place: Place, thing: Any) -> Place:
-    """Follow imports within the project to the module whose statements made a constant."""
+    """Follow imports within the project to the module whose statements made a constant, and to its name there."""
     for _ in range(_MAX_HOPS):
         found = next((home for home in _imported_from(place) if home.namespace.get(home.name, MISSING) is thing), None)
         if found is None:
@@ -136,13 +142,12 @@ def find_home(place: Place, thing: Any) -> Place:
 
 def _imported_from(place: Place) -> Iterator[Place]:
     text = text_of_namespace(place.namespace) if place.name else None
-    if text is None or place.name in text.statements:
+    if text is None or place.name in text.bound:
         return
     for entry in [*text.imports.get(place.name, ()), *text.imports.get("*", ())]:
         module = sys.modules.get(absolute_name(entry, place.namespace))
         if entry.attr and module is not None and is_project_module(module):
-            name = place.name if entry.attr == "*" else entry.attr
-            yield Place(vars(module), name, place.label, place.top)
+            yield global_place(vars(module), place.name if entry.attr == "*" else entry.attr)
 
 
 def is_redun_name(expression: ast.expr, names: dict[str, Any]) -> bool:

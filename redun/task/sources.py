@@ -47,6 +47,9 @@ class ModuleText:
         self.text = text
         self.imports: dict[str, list[Import]] = {}
         self.statements: dict[str, list[ast.stmt]] = {}
+        """The module-level statements that bind a name, or change what it is bound to."""
+        self.bound: set[str] = set()
+        """The names that module-level statements other than imports bind."""
         self._lines = text.splitlines(keepends=True)
         self._functions: dict[tuple[str, int], list[Definition]] = {}
         self._classes: dict[str, list[Definition]] = {}
@@ -139,14 +142,19 @@ class ModuleText:
                 for name, imported in imports_of(statement):
                     self.imports.setdefault(name, []).append(imported)
             pending.extend(reversed(_inner_statements(statement)))
-            for name in _names_set_by(statement):
-                self.statements.setdefault(name, []).append(statement)
+            for target in _targets_of(statement):
+                name = _base_name(target)
+                if name and statement not in self.statements.setdefault(name, []):
+                    self.statements[name].append(statement)
+                if isinstance(target, ast.Name):
+                    self.bound.add(name)
 
 
 def first_line(node: ast.AST) -> int:
     """Return the line that a definition begins on, from 1; that of its first decorator when it has any."""
     own: int = getattr(node, "lineno", 1)
-    return min([own, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([own, *(decorator.lineno for decorator in decorators)])
 
 
 def text_of_function(func: FunctionType) -> ModuleText | None:
@@ -223,29 +231,29 @@ def _inner_statements(statement: ast.stmt) -> list[ast.stmt]:
     return inner
 
 
-def _names_set_by(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement binds, or whose object it changes (``TABLE[k] = v``, ``parser.add(...)``)."""
-    targets: list[ast.AST] = []
+def _targets_of(statement: ast.stmt) -> list[ast.expr]:
+    """Return what a statement binds (a name), or changes (``TABLE[k] = v``, ``parser.add(...)``)."""
+    targets: list[ast.expr] = []
     if isinstance(statement, _DEFINITIONS):
-        return {statement.name}
-    if isinstance(statement, (ast.Assign, ast.Delete)):
+        targets.append(ast.Name(statement.name))
+    elif isinstance(statement, (ast.Assign, ast.Delete)):
         targets.extend(statement.targets)
     elif isinstance(statement, (ast.AugAssign, ast.AnnAssign, ast.For, ast.AsyncFor)):
         targets.append(statement.target)
     elif isinstance(statement, (ast.With, ast.AsyncWith)):
         targets.extend(item.optional_vars for item in statement.items if item.optional_vars is not None)
-    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        targets.append(statement.value.func)
-    return {name for target in _unpacked(targets) if (name := _base_name(target))}
+    elif isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call):
+        targets += [call.func] if isinstance(call.func, ast.Attribute) else []
+    return _unpacked(targets)
 
 
-def _unpacked(targets: list[ast.AST]) -> list[ast.AST]:
-    flat: list[ast.AST] = []
-    pending = list(targets)
+def _unpacked(targets: list[ast.expr]) -> list[ast.expr]:
+    flat: list[ast.expr] = []
+    pending = list(reversed(targets))
     while pending:
         target = pending.pop()
         if isinstance(target, (ast.Tuple, ast.List)):
-            pending.extend(target.elts)
+            pending.extend(reversed(target.elts))
         else:
             flat.append(target.value if isinstance(target, ast.Starred) else target)
     return flat

@@ -49,9 +49,38 @@ def run_walk(walk: Walk) -> tuple[Unit, ...]:
     """Follow everything that a walk has noted, and return the units sorted by name."""
     units: dict[tuple[str, bytes], Unit] = {}
     while walk.pending:
-        unit = _make(walk, walk.pending.popleft())
+        unit = _make_once(walk, walk.pending.popleft())
         units[unit.record.name, unit.record.digest] = unit
     return tuple(unit for _, unit in sorted(units.items(), key=lambda item: item[0]))
+
+
+class _Made(NamedTuple):
+    target: Target  # held, so that no other object gets its id
+    unit: Unit
+    noted: tuple[Target, ...]
+
+
+_made: dict[tuple[int, int, str], _Made] = {}
+
+
+def forget_made_units() -> None:
+    """Look at everything anew: names may have been bound to other things, and constants changed."""
+    _made.clear()
+
+
+def _make_once(walk: Walk, target: Target) -> Unit:
+    """Return the unit of a target; what many tasks share is worked out for the first of them."""
+    if not target.is_shared():
+        return _make(walk, target)
+    key = (id(target.thing), id(target.place.namespace), target.name)
+    known = _made.get(key)
+    if known is None:
+        walk.noted = []
+        unit = _make(walk, target)
+        known = _made[key] = _Made(target, unit, tuple(walk.noted))
+    else:
+        walk.replay(known.noted)
+    return known.unit
 
 
 def _make(walk: Walk, target: Target) -> Unit:
@@ -94,7 +123,8 @@ def _make_class(walk: Walk, cls: type, target: Target) -> Unit:
     nodes = [] if text is None else text.find_classes(cls.__qualname__)
     if text is None or not nodes:
         # Made by a call, such as a named tuple's: the statement tells how.
-        home = find_home(target.place, cls)
+        names = sorted(name for name in (text.bound if text else ()) if namespace.get(name) is cls)
+        home = global_place(namespace, names[0]) if names else place
         return _make_assignment(walk, home, target.name) or _make_typed_in_class(walk, cls, place)
     own = [func for func in functions_of(cls) if func.__code__.co_filename == text.path]
     if not all(text_of_function(func) for func in own):
@@ -129,10 +159,9 @@ def _make_module(walk: Walk, whole: WholeModule) -> Unit:
 
 
 def _make_value(walk: Walk, target: Target) -> Unit:
-    thing = target.thing
-    home = find_home(target.place, thing)
+    thing, home = target.thing, target.place
     if not (is_code(thing) or isinstance(thing, ModuleType)):
-        skeleton = _plain_skeleton(walk, target, home)
+        skeleton = _plain_skeleton(walk, target)
         oid = None if skeleton is None else hash_constant(skeleton.value)
         if skeleton is not None and oid is not None:
             text = f"{target.name.rpartition('.')[2]} = {_SHORTENER.repr(skeleton.value)}\n"
@@ -145,7 +174,7 @@ def _make_value(walk: Walk, target: Target) -> Unit:
     return Unit(UnitRecord("constant", target.name, hash_blob(kind.encode())), kind, module_name(home.namespace), 0)
 
 
-def _plain_skeleton(walk: Walk, target: Target, home: Place) -> Skeleton | None:
+def _plain_skeleton(walk: Walk, target: Target) -> Skeleton | None:
     """Return what a constant is made of, if it has a structural form; note the code in it in any case."""
     count = 0
 
@@ -158,7 +187,7 @@ def _plain_skeleton(walk: Walk, target: Target, home: Place) -> Skeleton | None:
         skeleton = Examiner(note, is_project_class).examine(target.thing)
     except Exception:  # containers of the user's own may raise anything
         skeleton = Skeleton(None, is_plain=False)
-    if not skeleton.is_plain or _is_place_of_checkout(target.thing, home):
+    if not skeleton.is_plain or _is_place_of_checkout(target.thing, target.place):
         return None
     return skeleton
 

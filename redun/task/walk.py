@@ -35,13 +35,14 @@ from redun.task.origin import (
     Place,
     absolute_name,
     class_namespace,
+    find_home,
     global_place,
+    is_bound_here,
     is_nested,
     is_project_class,
     is_project_function,
     is_redun_name,
     member_of,
-    text_of_namespace,
     written_imports,
 )
 from redun.task.project import is_project_module, is_project_name, module_name
@@ -78,6 +79,10 @@ class Target(NamedTuple):
     place: Place
     name: str
 
+    def is_shared(self) -> bool:
+        """Tell whether every walk that comes to this object calls it and all below it the same."""
+        return self.name == self.place.label == self.place.top
+
 
 class WholeModule(NamedTuple):
     """A module of the project that cannot be imported here: its whole text stands for what is used of it."""
@@ -92,8 +97,25 @@ class Walk:
     def __init__(self, own: FunctionType | None = None) -> None:
         self._own = own  # the function that the walk is for: no unit of itself
         self.pending: deque[Target] = deque()
+        self.noted: list[Target] = []
+        """What was noted since somebody cleared this, whether seen before or not."""
         self._seen: dict[tuple[int, str], Target] = {}  # holds its objects: the id of a dead one may come again
         self._nested: dict[tuple[str, int], str] = {}
+
+    def add(self, target: Target) -> None:
+        """Follow an object, once."""
+        self.noted.append(target)
+        key = (id(target.thing), target.name)
+        if key not in self._seen:
+            self._seen[key] = target
+            self.pending.append(target)
+
+    def replay(self, noted: tuple[Target, ...]) -> None:
+        """Follow what another walk has noted below a shared object."""
+        for target in noted:
+            if isinstance(target.thing, FunctionType) and is_nested(target.thing):
+                self._nested.setdefault((target.place.top, id(target.thing)), target.name)
+            self.add(target)
 
     # -- what a piece of source takes from outside
 
@@ -156,7 +178,7 @@ class Walk:
             spec = None
         text = get_text(spec.origin, {}) if spec is not None and spec.origin is not None else None
         if text is not None:
-            self._add(WholeModule(name, text), Place({}, "", name, name), name)
+            self.add(Target(WholeModule(name, text), Place({}, "", name, name), name))
         return f"module {name}"
 
     def _reach(self, thing: Any, attrs: tuple[str, ...], place: Place) -> str:
@@ -177,7 +199,8 @@ class Walk:
         if thing is self._own:
             return "self"
         written = written_imports(place)
-        if written and not any(is_project_name(absolute_name(entry, place.namespace)) for entry in written):
+        is_ours = any(is_project_name(absolute_name(entry, place.namespace)) for entry in written)
+        if written and not is_ours and not is_bound_here(place):
             return self._name_foreign(thing, place)
         if is_task(thing) and len(parts := thing.reference_parts()) == 1:
             return f"task {parts[0]}"
@@ -190,14 +213,15 @@ class Walk:
         if is_code(thing):
             self.note_type(thing, place)
             return self.note(vars(thing)["__wrapped__"], place)
-        self._add(thing, place, place.label)
-        return f"value {place.label}"
+        home = find_home(place, thing)
+        self.add(Target(thing, home, home.label))
+        return f"value {home.label}"
 
     def _note_function(self, func: FunctionType, place: Place) -> str:
         names = []
         if is_project_function(func):
             name = self._name_function(func, place)
-            self._add(func, place, name)
+            self.add(Target(func, place if is_nested(func) else Place(func.__globals__, "", name, name), name))
             names.append(f"code {name}")
         extra = vars(func)
         wrapped = extra.get("__wrapped__")
@@ -223,9 +247,12 @@ class Walk:
         namespace = class_namespace(cls)
         if namespace is None or not is_project_class(cls):
             return self._name_foreign(cls, place)
-        is_local = "<locals>" in cls.__qualname__
-        name = f"{place.label}:{cls.__name__}" if is_local else f"{module_name(namespace)}.{cls.__qualname__}"
-        self._add(cls, place, name)
+        if "<locals>" in cls.__qualname__:
+            name = f"{place.label}:{cls.__name__}"
+        else:
+            name = f"{module_name(namespace)}.{cls.__qualname__}"
+            place = Place(namespace, "", name, name)
+        self.add(Target(cls, place, name))
         return f"code {name}"
 
     def note_type(self, thing: Any, place: Place) -> None:
@@ -236,22 +263,15 @@ class Walk:
         """Name what is not followed, by the import statement where there is one: modules move between Pythons."""
         module = thing.__name__ if isinstance(thing, ModuleType) else str(getattr(thing, "__module__", ""))
         written = written_imports(place)
+        if is_bound_here(place):
+            self.add(Target(thing, place, place.label))
+            return f"value {place.label} {_joined(written)}"
         if len(written) == 1:
             return f"import {written[0]}"
         if written:
             return f"import {_joined(written)}: {module.partition('.')[0]}"
-        text = text_of_namespace(place.namespace) if place.name else None
-        if text is not None and place.name in text.statements:
-            self._add(thing, place, place.label)
-            return f"value {place.label}"
         qualname = getattr(thing, "__qualname__", "")
         return f"import {module}.{qualname}" if qualname else f"module {module}"
-
-    def _add(self, thing: Any, place: Place, name: str) -> None:
-        key = (id(thing), name)
-        if key not in self._seen:
-            self._seen[key] = target = Target(thing, place, name)
-            self.pending.append(target)
 
 
 def _joined(entries: list[Import]) -> str:
