@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +21,9 @@ from redun.store.storage import Entry, NameMissing, Storage, check_name
 
 TEMPORARY_PREFIX = ".tmp-"
 _WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
+_NETWORK_PACKAGES = frozenset({"aiohttp", "aiobotocore", "azure", "botocore", "google", "paramiko", "requests"})
+# FileExistsError: what memory:// says of a name below another name.
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "created")
 
 
@@ -54,7 +57,7 @@ class FsspecStorage(Storage):
         if length == 0:
             return b""
         end = None if length is None else start + length
-        with self._missing(name):
+        with self._looking(name):
             content: bytes = self._fs.cat_file(self._locate(name), start=start or None, end=end)
         return content
 
@@ -62,7 +65,7 @@ class FsspecStorage(Storage):
         return self.read(name)
 
     def open(self, name: str) -> BinaryIO:
-        with self._missing(name):
+        with self._looking(name):
             stream: BinaryIO = self._fs.open(self._locate(name), "rb")
         return stream
 
@@ -84,16 +87,18 @@ class FsspecStorage(Storage):
 
     def size(self, name: str) -> int | None:
         try:
-            info = self._fs.info(self._locate(name))
-        except FileNotFoundError:
+            with self._looking(name):
+                info = self._fs.info(self._locate(name))
+        except NameMissing:
             return None
         return None if info["type"] == "directory" else int(info["size"])
 
     def iter_entries(self, prefix: str) -> Iterator[Entry]:
         folder = self._locate(prefix) if prefix else self._root
         try:
-            found = self._fs.find(folder, detail=True)
-        except FileNotFoundError:
+            with self._looking(prefix):
+                found = self._fs.find(folder, detail=True)
+        except NameMissing:
             return
         skip = len(self._root.lstrip("/"))
         rows = sorted((path.lstrip("/")[skip:].lstrip("/"), info) for path, info in found.items())
@@ -103,33 +108,45 @@ class FsspecStorage(Storage):
                 yield Entry(name, int(info["size"]), _modified_us(info))
 
     def delete(self, name: str) -> None:
-        try:
+        with suppress(NameMissing), self._looking(name):
             self._fs.rm_file(self._locate(name))
-        except FileNotFoundError:
-            return
 
     def _locate(self, name: str) -> str:
         return f"{self._root}/{check_name(name)}"
 
-    def _put(self, path: str, send: Any) -> None:
+    def _put(self, path: str, send: Callable[[str], object]) -> None:
         folder, _, last = path.rpartition("/")
         try:
-            if self._is_whole:
-                send(path)
-                return
-            self._fs.makedirs(folder, exist_ok=True)
-            temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}-{last}"
-            send(temporary)
-            self._fs.mv(temporary, path)
+            with _network_errors():
+                if self._is_whole:
+                    send(path)
+                    return
+                self._fs.makedirs(folder, exist_ok=True)
+                temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}-{last}"
+                send(temporary)
+                self._fs.mv(temporary, path)
         except PermissionError as error:
             raise ReadOnlyStore(f"{self.location} cannot be written: {error}") from error
 
     @contextmanager
-    def _missing(self, name: str) -> Iterator[None]:
+    def _looking(self, name: str) -> Iterator[None]:
+        """Turn what file systems raise for an absent name into NameMissing."""
         try:
-            yield
-        except (FileNotFoundError, IsADirectoryError):
+            with _network_errors():
+                yield
+        except _ABSENT:
             raise NameMissing(name, self.location) from None
+
+
+@contextmanager
+def _network_errors() -> Iterator[None]:
+    """Turn what the clients of networks raise into OSError."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in _NETWORK_PACKAGES:
+            raise
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _modified_us(info: dict[str, Any]) -> int:
@@ -137,7 +154,10 @@ def _modified_us(info: dict[str, Any]) -> int:
     for key in _TIME_KEYS:
         moment = info.get(key)
         if isinstance(moment, str):
-            moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+            try:
+                moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+            except ValueError:
+                continue
         if isinstance(moment, datetime):
             return int(moment.timestamp() * 1_000_000)
         if isinstance(moment, (int, float)):
