@@ -61,8 +61,9 @@ def decode_node(data: bytes) -> Node:
         NotCanonical: the bytes are not msgpack, not of a node's form, or not the one encoding of what they say.
     """
     try:
-        fields = msgpack.unpackb(data, use_list=True, strict_map_key=True, ext_hook=_refuse_extension)
-    except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as error:
+        # Timestamps pass by ext_hook; as datetimes, the packer below has no form for them.
+        fields = msgpack.unpackb(data, object_pairs_hook=_refuse_map, ext_hook=_refuse_extension, timestamp=3)
+    except (ValueError, OverflowError, msgpack.exceptions.UnpackException, RecursionError) as error:
         raise NotCanonical(f"not a node: {error}") from None
     if not isinstance(fields, list) or len(fields) != 3:
         raise NotCanonical("not a node: expected an array of kind, links and body")
@@ -78,6 +79,10 @@ def decode_node(data: bytes) -> Node:
     if not canonical:
         raise NotCanonical("not canonical: the bytes do not re-encode to themselves")
     return Node(kind, links, body)
+
+
+def _refuse_map(_pairs: list[tuple[Any, Any]]) -> Any:
+    raise ValueError("a map has no place in a node")
 
 
 def _refuse_extension(code: int, _data: bytes) -> Any:
