@@ -13,14 +13,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from redun.ini import BadIni, parse_ini
 
 DEFAULT_SECTION = "DEFAULT"
 DURABILITIES = ("off", "commit", "job")
 CODE_HASHES = ("closure", "function")
-FILE_HASHES = ("content", "stat")
+FileHash = Literal["content", "stat"]
 DEFAULT_KEEP_BYTES = 16 << 20
 _VARIABLE = re.compile(r"\$(\$\{|\{([^{}]*)\})")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
@@ -45,7 +45,7 @@ class SchedulerSettings:
 class FileSettings:
     """``[files]``: how files are identified, and up to which size their contents are kept."""
 
-    hash: str = "content"  # "stat": size and time of change, for huge files
+    hash: FileHash = "content"  # "stat": size and time of change, for huge files
     keep_bytes: int = DEFAULT_KEEP_BYTES
 
 
@@ -253,9 +253,8 @@ class Config:
     def files(self) -> FileSettings:
         """``[files]``."""
         section = Section(self, ("files",))
-        return FileSettings(
-            section.getchoice("hash", FILE_HASHES, "content"), section.getsize("keep_bytes", DEFAULT_KEEP_BYTES)
-        )
+        file_hash = cast("FileHash", section.getchoice("hash", get_args(FileHash), "content"))
+        return FileSettings(file_hash, section.getsize("keep_bytes", DEFAULT_KEEP_BYTES))
 
     @property
     def repository(self) -> RepositorySettings:

@@ -24,8 +24,9 @@ from redun.store.liveness import BadHeader, Clock, JournalHeader, is_writer_aliv
 from redun.store.objectdb import ObjectDb
 from redun.store.refs import ExecutionRef, Refs, RefStatus
 
-RECENT_REFS = 64
-"""How many of the newest refs are looked at for a writer that is gone; opening must not cost more with every run.
+RECENT_REFS = 16
+"""How many of the newest refs are looked at for a writer that is gone; opening must not cost more with every run,
+and reading one takes 30 us.
 
 A run that slips through is shown as interrupted all the same, by ``is_writer_there``.
 """
