@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -304,3 +306,30 @@ def test_a_writer_taken_for_dead_loses_nothing(disk):
     assert fresh.has(before)
     assert fresh.has(after)
     assert disk.journal_names() == []
+
+
+def test_a_killed_process_loses_only_what_it_had_not_flushed(tmp_path):
+    """A real process, really killed: the next one sees that it is dead, and seals what it had written out."""
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from redun.store.local_storage import LocalStorage\n"
+        "from redun.store.objectdb import ObjectDb\n"
+        "from redun.testing.object_store import put_value\n"
+        "path = Path(sys.argv[1])\n"
+        "store = ObjectDb(LocalStorage(path), journals=path / 'objects' / 'journal')\n"
+        "print(*(put_value(store, number).hex() for number in range(100)))\n"
+        "store.flush()\n"
+        "print(put_value(store, 'not flushed').hex(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
+        flushed = [bytes.fromhex(text) for text in child.stdout.readline().split()]
+        lost = bytes.fromhex(child.stdout.readline())
+        store = ObjectDb(LocalStorage(tmp_path), journals=tmp_path / "objects" / "journal")
+        assert store.seal_orphans() == []
+        child.kill()
+        child.wait()
+        (orphan,) = store.seal_orphans()
+    assert orphan.header.pid == child.pid
+    assert all(store.has(oid) for oid in flushed)
+    assert not store.has(lost)
