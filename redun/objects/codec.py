@@ -20,6 +20,8 @@ Body = Any
 
 MAX_DEPTH = 500
 _KIND_LIMIT = 128
+_LINK_TYPES = {bytes}
+_SIZES = {OID_SIZE}
 
 
 class Node(NamedTuple):
@@ -70,7 +72,7 @@ def decode_node(data: bytes) -> Node:
     kind, links, body = fields
     if type(kind) is not int or not 0 < kind < _KIND_LIMIT:
         raise NotCanonical(f"not a node: expected a kind from 1 to {_KIND_LIMIT - 1}, found {kind!r}")
-    if type(links) is not list or not all(type(link) is bytes and len(link) == OID_SIZE for link in links):
+    if type(links) is not list or (links and (set(map(type, links)) != _LINK_TYPES or set(map(len, links)) != _SIZES)):
         raise NotCanonical(f"not a node: expected links of {OID_SIZE} bytes each")
     try:
         canonical = _pack(fields) == data

@@ -275,6 +275,12 @@ class SubtreeSummary(NamedTuple):
     produced: list[int]  # codes of the externals that this call or one below it wrote, ascending
 
 
+EMPTY_SUMMARY = SubtreeSummary(is_reusable=True, tasks=[], externals=[], produced=[])
+"""The summary of a call that made no calls and named no files: of most calls.  Nobody may change its lists."""
+
+_LEAF_BODY: list[Any] = [False, 0, [], True, 0, [], []]
+
+
 class CallRecord(NamedTuple):
     """A finished call.  Its oid is the call hash."""
 
@@ -310,6 +316,8 @@ class CallRecord(NamedTuple):
     @classmethod
     @_checked(Kind.CALL)
     def decode(cls, node: Node) -> CallRecord:
+        if len(node.links) == 2 and node.body == _LEAF_BODY:
+            return cls(node.links[0], node.links[1], None, [], [], EMPTY_SUMMARY, [])
         has_reduction, n_children, upstream_counts, is_reusable, n_tasks, produced, own_produced = node.body
         cut = _Cutter(node.links)
         eval_oid, result = cut.take(2)

@@ -132,6 +132,10 @@ class Plan(Generic[Job]):
         self._line = still_waiting
         return admitted
 
+    def forget(self) -> None:
+        """Drop what is known of calls: the execution is over, and sealing it needs the memory."""
+        self._calls.clear()
+
     def drop(self, count: int) -> None:
         """Note that jobs which were admitted have been cancelled before they started; only once stopped."""
         self.n_running -= count

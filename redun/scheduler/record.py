@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from redun.expression_codec import EncodedExpression, encode_expression
 from redun.hashing import Oid
 from redun.objects.kinds import (
+    EMPTY_SUMMARY,
     CallRecord,
     JobRow,
     JobsRecord,
@@ -22,7 +23,6 @@ from redun.objects.kinds import (
     SourceRecord,
     UnitRecord,
 )
-from redun.scheduler.summary import EMPTY_SUMMARY
 from redun.store.base import ObjectStore
 from redun.value.encoding import Encoded
 

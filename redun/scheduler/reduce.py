@@ -17,7 +17,7 @@ from redun.errors import RedunError
 from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
-from redun.objects.kinds import CallRecord, JobStatus, SubtreeSummary, encode_eval
+from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, SubtreeSummary, encode_eval
 from redun.scheduler.cache import Cache, Hit, Step
 from redun.scheduler.errors import NotSerializable, SchedulerError
 from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
@@ -26,7 +26,7 @@ from redun.scheduler.job import ATOMS, Caller, Job
 from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.record import Recorder
 from redun.scheduler.status import Column, StatusCounts
-from redun.scheduler.summary import EMPTY_SUMMARY, SummaryBuilder
+from redun.scheduler.summary import SummaryBuilder
 from redun.task.binding import BoundArguments
 from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 

@@ -197,6 +197,7 @@ class _Run:
                 self._start(expr, root)
                 self._loop.run(self._reducer, root)
                 status = self._status(root)
+                self._plan.forget()
                 self._end(status)
         finally:
             scheduler._loop = None

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from redun.hashing import Oid
-from redun.objects.kinds import CallRecord, SubtreeSummary, produced_code
+from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, SubtreeSummary, produced_code
 
 MAX_EXTERNALS = 1000
 """Beyond this the summary is not kept: in a deep chain each ancestor would repeat all files below it, and checking this
 many files costs about what asking the children costs."""
-
-EMPTY_SUMMARY = SubtreeSummary(is_reusable=True, tasks=[], externals=[], produced=[])
 
 
 class SummaryBuilder:

@@ -7,6 +7,7 @@ together.
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from threading import Lock
 
 from redun.hashing import Oid
@@ -24,11 +25,12 @@ class BlockCache:
     def get(self, pack: Oid, index: int) -> list[Record] | None:
         """Return a block, None when it is not held."""
         key = pack, index
-        with self._lock:
-            records = self._blocks.get(key)
-            if records is not None:
+        records = self._blocks.get(key)
+        if records is not None:
+            # Another thread may just have let go of it; what was found is as good as ever.
+            with suppress(KeyError):
                 self._blocks.move_to_end(key)
-            return records
+        return records
 
     def keep(self, pack: Oid, index: int, records: list[Record]) -> None:
         """Hold a block in place of the one that was not used for longest."""

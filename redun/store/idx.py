@@ -86,8 +86,11 @@ class Idx:
         at = bisect_left(prefixes, prefix)
         while at < self.count and prefixes[at] == prefix:
             ordinal = self._order[at]
-            if self.oid_at(ordinal) == oid:
+            start = OID_SIZE * ordinal
+            if self._oids[start : start + OID_SIZE].tobytes() == oid:
                 return ordinal
+            if ordinal >= self.count:
+                raise self._damaged(f"expected an ordinal below {self.count}, found {ordinal}")
             at += 1
         return None
 
@@ -208,9 +211,14 @@ class IdxBuilder:
         order = sorted(range(len(oids)), key=oids.__getitem__)
         externs = self._find_externs()
         references = dict(zip(externs, range(len(oids), len(oids) + len(externs))))
-        references.update(self.ordinals)
-        outcomes = sorted((references[key], time_us, references[target]) for key, target, time_us in self._outcomes)
-        produced = sorted((references[file], references[maker]) for file, maker in self._produced)
+        ordinals = self.ordinals
+
+        def refer(oid: Oid) -> int:
+            ordinal = ordinals.get(oid)
+            return references[oid] if ordinal is None else ordinal
+
+        outcomes = sorted((refer(key), time_us, refer(target)) for key, target, time_us in self._outcomes)
+        produced = sorted((refer(file), refer(maker)) for file, maker in self._produced)
         counts = (len(oids), len(outcomes), len(produced), len(externs))
         place = (*self.ends, pack.directory_offset, pack.directory_size)
         content = b"".join(

@@ -225,10 +225,11 @@ class PackReader:
             raise ObjectMissing(oid)
         return self.read(ordinal)
 
-    def read(self, ordinal: int) -> bytes:
-        """Return the bytes of the object at an ordinal.  Raises as ``get`` does."""
+    def read(self, ordinal: int, oid: Oid | None = None) -> bytes:
+        """Return the bytes of the object at an ordinal, named ``oid`` where that is known.  Raises as ``get`` does."""
         idx = self.idx
-        oid = idx.oid_at(ordinal)
+        if oid is None:
+            oid = idx.oid_at(ordinal)
         kind = idx.kind_at(ordinal)
         directory = self._directory or self._open_content()
         try:

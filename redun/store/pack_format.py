@@ -119,7 +119,7 @@ def restore_object(kind: int, record: Record, ordinal: int, name_of: Callable[[i
     links: list[Any] = [
         form if type(form) is bytes else name_of(ordinal - form if form > 0 else -form) for form in forms
     ]
-    if type(body) is not bytes or any(len(link) != OID_SIZE for link in links):
+    if type(body) is not bytes or (links and {OID_SIZE}.symmetric_difference(map(len, links))):
         raise TypeError("expected links and a body")
     return join_node(kind, links, body)
 

@@ -133,6 +133,14 @@ class PackSet:
                 return next(self.iter_holding(oid), None) is not None
         return False
 
+    def find(self, oid: Oid) -> tuple[PackReader, int] | None:
+        """Return the newest pack that holds an object, and its ordinal there.  Raises as ``PackReader.get`` does."""
+        for reader in self._view.holding.narrow(oid):
+            ordinal = reader.idx.find(oid)
+            if ordinal is not None:
+                return reader, ordinal
+        return None
+
     def iter_holding(self, oid: Oid) -> Iterator[tuple[PackReader, int]]:
         """Yield (pack, ordinal) of each place of an object, the newest pack first."""
         for reader, ordinal in self._ask(self._view.holding.narrow(oid), lambda reader: reader.idx.find(oid)):
@@ -141,7 +149,10 @@ class PackSet:
 
     def find_candidates(self, eval_oid: Oid) -> set[Candidate]:
         """Return the outcomes of an eval that any pack records."""
-        answers = self._ask(self._view.naming.narrow(eval_oid), lambda reader: reader.find_candidates(eval_oid))
+        readers = self._view.naming.narrow(eval_oid)
+        if not readers:
+            return set()
+        answers = self._ask(readers, lambda reader: reader.find_candidates(eval_oid))
         return {candidate for _, found in answers for candidate in found}
 
     def find_producers(self, file_oid: Oid) -> set[Oid]:
