@@ -195,7 +195,7 @@ def test_a_pack_or_idx_cut_at_any_byte_is_told_by_name(small):
 
 
 def test_a_flipped_byte_of_a_pack_never_gives_wrong_bytes(small):
-    """Wherever a pack is damaged, each object is right or told as damaged, and no idx is rebuilt as if it were whole."""
+    """Wherever a pack is damaged, each object is right or told as damaged, and its idx is not rebuilt."""
     name, objects, pack, idx = small
     for at in range(len(pack)):
         flipped = bytearray(pack)
