@@ -90,7 +90,7 @@ class _Arguments:
         expression = self._expression
         n_args = len(expression.args)
         kwargs = dict(zip(expression.kwargs, values[n_args:]))
-        self._reducer.bind(self._facts, tuple(values[:n_args]), kwargs, self._caller)
+        self._reducer.bind(self._facts, tuple(values[:n_args]), kwargs, self._caller, is_derived=True)
 
     def fail(self, _slot: int, error: BaseException) -> None:
         self._caller.waiter.fail(self._caller.slot, error)
@@ -153,8 +153,16 @@ class Reducer:
             arguments = _Arguments(self, facts, expression, caller)
             self.evaluator.gather(parts, list, parent, arguments, 0)
 
-    def bind(self, facts: TaskFacts, args: tuple[Any, ...], kwargs: Mapping[str, Any], caller: Caller) -> None:
-        """Take a call whose arguments are values."""
+    def bind(
+        self,
+        facts: TaskFacts,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        caller: Caller,
+        *,
+        is_derived: bool = False,
+    ) -> None:
+        """Take a call whose arguments are values; ``is_derived`` when some of them came from other calls."""
         try:
             bound = facts.task.bind(args, kwargs)
             pairs = bound.hashed()
@@ -174,7 +182,8 @@ class Reducer:
         elif claim is Claim.LEAD:
             job = self._new_job(facts, caller)
             job.key, job.eval = key, eval_oid
-            job.upstreams = _upstreams(caller.expression, bound.names, names)
+            if is_derived:
+                job.upstreams = _upstreams(caller.expression, bound.names, names)
             self._look_up(job, bound, encoded, data)
 
     def start_root(self, task: Task[..., Any], caller: Caller, eval_data: tuple[Oid, bytes], value: Any) -> None:
@@ -216,7 +225,6 @@ class Reducer:
             else:
                 found, why = self._cache.find(job.eval, candidates)
                 if found is not None:
-                    self._counts.add(name, Column.RUNNING)
                     self._log.restored(job, found.restored)
                     self._log.cached(job, bound)
                     self._take(job, found)
@@ -238,9 +246,10 @@ class Reducer:
     def _take(self, job: Job, found: Hit | Step) -> None:
         if isinstance(found, Hit):
             self._recorder.add_row(job, JobStatus.CACHED, found.call)
-            self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED)
+            self._counts.add(job.task.fullname, Column.CACHED)
             self._conclude(job, found.call, found.record, found.value)
             return
+        self._counts.add(job.task.fullname, Column.RUNNING)
         job.reduction = found.reduction
         job.status = JobStatus.STEPPED
         self._summary_of(job).add_externals(found.externals, found.produced)

@@ -149,11 +149,15 @@ class PackSet:
 
     def find_candidates(self, eval_oid: Oid) -> set[Candidate]:
         """Return the outcomes of an eval that any pack records."""
+        found: set[Candidate] = set()
         readers = self._view.naming.narrow(eval_oid)
-        if not readers:
-            return set()
-        answers = self._ask(readers, lambda reader: reader.find_candidates(eval_oid))
-        return {candidate for _, found in answers for candidate in found}
+        try:
+            for reader in readers:
+                found.update(reader.idx.find_candidates(eval_oid))
+        except ObjectCorrupt:
+            answers = self._ask(readers, lambda reader: reader.find_candidates(eval_oid))
+            return {candidate for _, rows in answers for candidate in rows}
+        return found
 
     def find_producers(self, file_oid: Oid) -> set[Oid]:
         """Return the calls and reductions in any pack that produced a file."""

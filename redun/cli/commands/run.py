@@ -95,6 +95,7 @@ def _run(config_dir: Path, expression: Any, **options: Any) -> int:
     from redun.scheduler.errors import DryRunResult, Interrupted
     from redun.session import open_session
 
+    _tune_collector()
     ui.log(f"redun :: version {__version__}")
     ui.log(f"config dir: {config_dir}")
     logger = _UiLogger(is_heard=ui.is_heard("INFO"))
@@ -121,6 +122,17 @@ def _run(config_dir: Path, expression: Any, **options: Any) -> int:
     if result is not None:
         ui.echo(_pretty(result))
     return int(ExitCode.OK)
+
+
+def _tune_collector() -> None:
+    """Let the cyclic collector look less often, and never at what has been loaded so far.
+
+    A run holds many small objects in no cycles; looking at them again and again takes a tenth of a cold run's time.
+    """
+    import gc
+
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _pretty(result: Any) -> str:
