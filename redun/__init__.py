@@ -50,8 +50,9 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'redun' has no attribute {name!r}")
     module = import_module(home)
-    # `redun.task` is both a package and the decorator: the package can be called, and is the same in any import order.
-    value = module if name == "task" else getattr(module, name)
+    # `redun.task` and `redun.namespace` are modules and functions at once: importing a module binds it here, whatever
+    # the name was bound to before, so the modules can be called.
+    value = module if home == f"redun.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

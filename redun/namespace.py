@@ -5,11 +5,16 @@ and the command line splits them at dots, so nothing else is let in.
 
 The current namespace is process-wide state, read once per task, at decoration.  A module's own ``redun_namespace``
 goes before it, so a module that says where its tasks belong is not moved by the order of imports.
+
+``redun.namespace`` is this module and, to users, the function.  As with ``redun.task``, the module itself can be
+called, so that both hold whatever was imported first.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from types import ModuleType
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _NAMESPACE = re.compile(r"[A-Za-z_0-9]+(\.[A-Za-z_0-9]+)*")
@@ -55,3 +60,13 @@ def split_task_fullname(fullname: str) -> tuple[str, str]:
     """Split a full name into its namespace (empty when it has none) and its name."""
     namespace, _, name = fullname.rpartition(".")
     return namespace, name
+
+
+class _CallableModule(ModuleType):
+    """A module that is also its main function."""
+
+    def __call__(self, name: str | None = None) -> None:
+        namespace(name)
+
+
+sys.modules[__name__].__class__ = _CallableModule
