@@ -8,12 +8,14 @@ The invariant: the same code has the same closure under any hash seed, in any fo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NamedTuple
 
 from redun.hashing import hash_blob
 from redun.task.changes import UnitChange, describe_changes, diff_records
+from redun.task.constants import own_attributes
 from redun.task.origin import Place, cells_of, global_place, is_project_class, is_project_function
 from redun.task.project import module_name
 from redun.task.sources import first_line, text_of_function
@@ -38,6 +40,7 @@ CODE_HASH_MODES = ("closure", "function")
 
 _mode = "closure"
 _digests: dict[int, tuple[Any, bytes | None]] = {}
+_active = threading.local()
 
 
 class Closure(NamedTuple):
@@ -107,7 +110,14 @@ def digest_callable(thing: Any) -> bytes | None:
     known = _digests.get(id(thing))
     if known is not None and known[0] is thing:
         return known[1]
-    digest = _digest_callable(thing)
+    active: set[int] = _active.__dict__.setdefault("things", set())
+    if id(thing) in active:
+        return hash_blob(b"itself")  # held, deep inside, by a constant that it uses
+    active.add(id(thing))
+    try:
+        digest = _digest_callable(thing)
+    finally:
+        active.discard(id(thing))
     _digests[id(thing)] = (thing, digest)
     return digest
 
@@ -145,7 +155,7 @@ def _unwrap(func: Any) -> FunctionType | None:
     seen = set()
     while id(func) not in seen:
         seen.add(id(func))
-        func = getattr(func, "__dict__", {}).get("__wrapped__", func)
+        func = own_attributes(func).get("__wrapped__", func)
     return func if isinstance(func, FunctionType) else None
 
 

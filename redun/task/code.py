@@ -34,8 +34,7 @@ class TaskCode:
         self._source = source
         self._hash_includes = list(hash_includes)
         self._closure: Closure | None = None
-        self._record: TaskRecord | None = None
-        self._oid: Oid | None = None
+        self._name: tuple[TaskRecord, Oid] | None = None
 
     @property
     def text(self) -> str:
@@ -44,19 +43,11 @@ class TaskCode:
 
     def record(self, fullname: str) -> TaskRecord:
         """Return the record of this code under a full name."""
-        if self._record is None or self._record.fullname != fullname:
-            includes = sorted(encode_value(value).oid for value in self._hash_includes)
-            units = [unit.record.encode()[0] for unit in self.units()]
-            self._record = TaskRecord(fullname, self.version, self._digest(), includes, units)
-            self._oid = None
-        return self._record
+        return self._named(fullname)[0]
 
     def oid(self, fullname: str) -> Oid:
         """Return the oid of the record under a full name."""
-        record = self.record(fullname)
-        if self._oid is None:
-            self._oid = record.encode()[0]
-        return self._oid
+        return self._named(fullname)[1]
 
     def units(self) -> tuple[Unit, ...]:
         """Return what the hash covers besides the function; nothing when a version or a text stands for it."""
@@ -72,7 +63,18 @@ class TaskCode:
 
     def forget(self) -> None:
         """Look at the code again when next asked."""
-        self._closure = self._record = self._oid = None
+        self._closure = self._name = None
+
+    # Another thread may forget what this one has just worked out, so each step returns what it holds itself.
+
+    def _named(self, fullname: str) -> tuple[TaskRecord, Oid]:
+        named = self._name
+        if named is None or named[0].fullname != fullname:
+            includes = sorted(encode_value(value).oid for value in self._hash_includes)
+            units = [unit.record.encode()[0] for unit in self.units()]
+            record = TaskRecord(fullname, self.version, self._digest(), includes, units)
+            named = self._name = (record, record.encode()[0])
+        return named
 
     def _digest(self) -> bytes | None:
         if self.version is not None:
@@ -80,6 +82,7 @@ class TaskCode:
         return self._closed().digest if self._source is None else hash_blob(b"source\n" + self._source.encode())
 
     def _closed(self) -> Closure:
-        if self._closure is None:
-            self._closure = collect_closure(self.func)
-        return self._closure
+        closure = self._closure
+        if closure is None:
+            closure = self._closure = collect_closure(self.func)
+        return closure

@@ -32,12 +32,18 @@ class Skeleton(NamedTuple):
     is_plain: bool
 
 
+def own_attributes(thing: Any) -> dict[str, Any]:
+    """Return an object's own attributes, running no code of its class: a proxy may do anything when asked."""
+    try:
+        found = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def is_code(thing: Any) -> bool:
     """Tell whether a value is a function, a class, or wraps a function as ``functools.wraps`` and ``lru_cache`` do."""
-    if isinstance(thing, _CODE):
-        return True
-    # Only a look at the type and the instance's own attributes: asking a proxy for a name may do anything.
-    return "__wrapped__" in getattr(thing, "__dict__", ()) and callable(thing)
+    return isinstance(thing, _CODE) or ("__wrapped__" in own_attributes(thing) and callable(thing))
 
 
 class Examiner:
@@ -73,42 +79,37 @@ class Examiner:
             return ["task", *map(self._walk, value.reference_parts())]
         if isinstance(value, (partial, MethodType)):
             return self._walk_applied(value)
-        if self._is_project_class(kind):
+        is_ours = self._is_project_class(kind)
+        if is_ours:
             self._note(kind)
-        if isinstance(value, dict):
-            return self._walk_dict(value)
-        if isinstance(value, (set, frozenset)):
-            return self._walk_set(value)
-        if isinstance(value, (list, tuple)):
-            members = list(value)
-            walked = self._walk_all(members)
-            return value if walked is members else walked
-        if isinstance(value, (Enum, Value)) or str(kind.__module__).partition(".")[0] in _LEAF_MODULES:
+        parts = self._parts_of(value, kind, is_ours)
+        if parts is None:
+            return self._refuse()
+        walked = self._walk_all(parts)
+        if walked is parts:
             return value
+        # The order of a set depends on the hash seed; the names of code in it do not.
+        return [kind.__qualname__, *(sorted(walked, key=repr) if isinstance(value, (set, frozenset)) else walked)]
+
+    def _parts_of(self, value: Any, kind: type, is_ours: bool) -> list[Any] | None:
+        """Return what may hold code in a value; nothing for a leaf, None for what has no structural form."""
+        if isinstance(value, dict):
+            return [*value, *value.values()]
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return list(value)
+        if is_ours and isinstance(value, Value) and type(value).serialize is Value.serialize:
+            return [value.__getstate__()]
+        if isinstance(value, (Enum, Value)) or str(kind.__module__).partition(".")[0] in _LEAF_MODULES:
+            return []
         fields = getattr(kind, "__dataclass_fields__", None)
         if fields is None:
-            return self._refuse()
-        for name in fields:
-            self._walk(getattr(value, name, None))
-        return value
+            return None
+        return [part for name in fields for part in (name, getattr(value, name, None))]
 
     def _walk_applied(self, value: Any) -> Any:
         if isinstance(value, partial):
             return ["partial", *map(self._walk, (value.func, list(value.args), dict(value.keywords)))]
         return ["method", self._walk(value.__func__), self._walk(value.__self__)]
-
-    def _walk_dict(self, value: dict[Any, Any]) -> Any:
-        keys, values = list(value), list(value.values())
-        walked_keys, walked = self._walk_all(keys), self._walk_all(values)
-        if walked_keys is keys and walked is values:
-            return value
-        return ["dict", walked_keys, walked]
-
-    def _walk_set(self, value: Any) -> Any:
-        members = list(value)
-        walked = self._walk_all(members)
-        # The order of a set depends on the hash seed; the names of code in it do not.
-        return value if walked is members else ["set", *sorted(walked, key=repr)]
 
     def _walk_all(self, members: list[Any]) -> list[Any]:
         if ATOMS.issuperset(map(type, members)):

@@ -91,9 +91,10 @@ class TaskRegistry:
         return len(self._tasks)
 
     def _oids(self) -> dict[Oid, Task[Any, Any]]:
-        if self._by_oid is None:
-            self._by_oid = {task.oid: task for task in self}
-        return self._by_oid
+        by_oid = self._by_oid
+        if by_oid is None:
+            by_oid = self._by_oid = {task.oid: task for task in self}
+        return by_oid
 
 
 _registry = TaskRegistry()

@@ -50,7 +50,9 @@ class ModuleText:
         """The module-level statements that bind a name, or change what it is bound to."""
         self.bound: set[str] = set()
         """The names that module-level statements other than imports bind."""
-        self._lines = text.splitlines(keepends=True)
+        self._lines = [
+            line + "\n" for line in text.split("\n")
+        ]  # as the parser counts them; splitlines knows more ends
         self._functions: dict[tuple[str, int], list[Definition]] = {}
         self._classes: dict[str, list[Definition]] = {}
         self._codes: dict[tuple[str, int], list[CodeType]] | None = None
@@ -66,6 +68,10 @@ class ModuleText:
     def find_classes(self, qualname: str) -> list[Definition]:
         """Return the definitions of a class: more than one when branches define it differently."""
         return self._classes.get(qualname, [])
+
+    def find_changes(self, name: str) -> list[ast.stmt]:
+        """Return the statements beside its definition that bind a name anew, or change what it is bound to."""
+        return [one for one in self.statements.get(name, []) if not isinstance(one, _DEFINITIONS)]
 
     def is_origin_of(self, code: CodeType) -> bool:
         """Tell whether this text compiles to a function's code, so that the one stands for the other."""

@@ -108,7 +108,9 @@ def _make_function(walk: Walk, func: FunctionType, target: Target) -> Unit:
         record = UnitRecord("bytecode", target.name, walk.digest_bytecode(func, scope))
         return Unit(record, "", module, func.__code__.co_firstlineno)
     found = text.find_functions(func.__code__)
-    nodes = [walk.own_variant(text, node, scope, with_defaults=True) for node in found]
+    nodes: list[Any] = [walk.own_variant(text, node, scope, with_defaults=True) for node in found]
+    if func.__qualname__ == func.__code__.co_name:
+        nodes += text.find_changes(func.__name__)
     record = UnitRecord("function", target.name, walk.digest(text, nodes, scope))
     return Unit(record, text.text_of(*found), module, first_line(found[0]))
 
@@ -133,7 +135,8 @@ def _make_class(walk: Walk, cls: type, target: Target) -> Unit:
     for func in own:
         cells.update(cells_of(func))
     cells.pop("__class__", None)
-    record = UnitRecord("class", target.name, walk.digest(text, list(nodes), Scope(namespace, cells, place)))
+    changes = text.find_changes(cls.__qualname__)
+    record = UnitRecord("class", target.name, walk.digest(text, [*nodes, *changes], Scope(namespace, cells, place)))
     return Unit(record, text.text_of(*nodes), module_name(namespace), first_line(nodes[0]))
 
 

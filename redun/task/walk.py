@@ -20,6 +20,7 @@ folder, and on the Python version only where there is no source.
 from __future__ import annotations
 
 import builtins
+import sys
 from collections import deque
 from importlib import import_module
 from importlib.util import find_spec
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 from redun.hashing import hash_blob
 from redun.task.bytecode import digest_code, iter_codes
-from redun.task.constants import is_code, is_task
+from redun.task.constants import is_code, is_task, own_attributes
 from redun.task.names import Import, Reference
 from redun.task.origin import (
     MISSING,
@@ -43,6 +44,7 @@ from redun.task.origin import (
     is_project_function,
     is_redun_name,
     member_of,
+    text_of_namespace,
     written_imports,
 )
 from redun.task.project import is_project_module, is_project_name, module_name
@@ -85,7 +87,7 @@ class Target(NamedTuple):
 
 
 class WholeModule(NamedTuple):
-    """A module of the project that cannot be imported here: its whole text stands for what is used of it."""
+    """A module of the project that is used as a whole, or cannot be imported here: its text stands for all it does."""
 
     name: str
     text: ModuleText
@@ -131,8 +133,9 @@ class Walk:
         bindings = []
         for name in [*names, *sorted(scope.cells)]:
             # Which names are attributes of which, bytecode tells only to who interprets it; so all are tried.
-            is_module = _is_project_module(scope.namespace.get(name))
-            tries = [Reference(name, (attr,), None) for attr in names] if is_module else []
+            module = scope.namespace.get(name)
+            is_module = _is_project_module(module)
+            tries = [Reference(name, (attr,), None) for attr in names if hasattr(module, attr)] if is_module else []
             tries = tries or [Reference(name, (), None)]
             bindings += [f"\n{ref}={self._resolve(ref, scope)}" for ref in tries]
         return hash_blob(digest_code(func.__code__) + "".join(bindings).encode())
@@ -172,11 +175,7 @@ class Walk:
         return self._reach(module, attrs, Place(vars(module), "", module_path, module_path))
 
     def note_whole_module(self, name: str) -> str:
-        try:
-            spec = find_spec(name)
-        except Exception:  # its parent package cannot be imported either
-            spec = None
-        text = get_text(spec.origin, {}) if spec is not None and spec.origin is not None else None
+        text = _find_text(name)
         if text is not None:
             self.add(Target(WholeModule(name, text), Place({}, "", name, name), name))
         return f"module {name}"
@@ -208,11 +207,14 @@ class Walk:
             return self._note_function(thing, place)
         if isinstance(thing, type):
             return self.note_class(thing, place)
+        if _is_project_module(thing):
+            # Used as a whole: handed on, or asked for names that are worked out.
+            return self.note_whole_module(thing.__name__)
         if isinstance(thing, (ModuleType, BuiltinFunctionType)):
             return self._name_foreign(thing, place)
         if is_code(thing):
             self.note_type(thing, place)
-            return self.note(vars(thing)["__wrapped__"], place)
+            return self.note(own_attributes(thing)["__wrapped__"], place)
         home = find_home(place, thing)
         self.add(Target(thing, home, home.label))
         return f"value {home.label}"
@@ -272,6 +274,17 @@ class Walk:
             return f"import {_joined(written)}: {module.partition('.')[0]}"
         qualname = getattr(thing, "__qualname__", "")
         return f"import {module}.{qualname}" if qualname else f"module {module}"
+
+
+def _find_text(module: str) -> ModuleText | None:
+    loaded = sys.modules.get(module)
+    if loaded is not None:
+        return text_of_namespace(vars(loaded))
+    try:
+        spec = find_spec(module)
+    except Exception:  # its parent package cannot be imported either
+        return None
+    return None if spec is None or spec.origin is None else get_text(spec.origin, {})
 
 
 def _joined(entries: list[Import]) -> str:

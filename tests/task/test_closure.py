@@ -339,6 +339,85 @@ def test_defaults_of_a_closure_count_by_value(project):
     assert project.hash(text) != project.hash(text.replace("make(2)", "make(3)"))
 
 
+def test_what_a_module_does_to_a_class_or_function_afterwards_counts(project):
+    """Statements at module level that change an attribute, or bind the name anew."""
+    text = """
+        class Model:
+            size = 1
+
+        Model.size = 2
+
+        def traced(f): return f
+
+        def helper(): return 1
+
+        helper.flag = 3
+        helper = traced(helper)
+
+        @task
+        def main(): return Model.size, helper()
+    """
+    assert (
+        len({project.hash(text), project.hash(text.replace("= 2", "= 5")), project.hash(text.replace("= 3", "= 6"))})
+        == 3
+    )
+    assert project.hash(text) != project.hash(text.replace("f): return f", "f): return f()"))
+
+
+def test_a_module_used_as_a_whole_counts_as_a_whole(project):
+    """What is asked of it by a name worked out cannot be told, so all of it counts, and what it imports."""
+    text = """
+        import first, second
+        BACKENDS = {"a": first}
+
+        @task
+        def main(x): return getattr(second, x), BACKENDS
+    """
+    files = {"first": "import deeper\ndef f(): return 1", "second": "X = 1", "deeper": "Y = 1"}
+    assert project.units(text, **files) == {
+        "wf.BACKENDS": "assignment",
+        "first": "module",
+        "second": "module",
+        "deeper": "module",
+    }
+    hashes = {project.hash(text, **{**files, name: files[name].replace("1", "2")}) for name in files}
+    assert len(hashes | {project.hash(text, **files)}) == 4
+
+
+def test_code_held_by_a_constant_that_it_uses_ends(project):
+    """A function and a task that stand in a table they read are each followed once."""
+    text = """
+        from dataclasses import dataclass
+        from redun.value import Value
+
+        @dataclass
+        class Step:
+            run: object
+
+        class Plan(Value):
+            def __init__(self, *steps): self.steps = steps
+
+        def helper(): return STEPS, PLAN
+
+        @task
+        def main(): return helper(), STEPS, PLAN
+
+        STEPS = [Step(helper), Step(main)]
+        PLAN = Plan(helper, main)
+    """
+    assert project.units(text) == {
+        "wf.PLAN": "constant",
+        "wf.Plan": "class",
+        "wf.STEPS": "constant",
+        "wf.Step": "class",
+        "wf.helper": "function",
+    }
+    assert project.hash(text) != project.hash(
+        text.replace("helper(), STEPS", "STEPS").replace("STEPS, PLAN\n", "PLAN\n", 1)
+    )
+    assert project.hash(text) != project.hash(text.replace("Plan(helper, main)", "Plan(main, helper)"))
+
+
 def test_a_constant_is_looked_at_again_when_hashes_are_forgotten(project):
     """As in a notebook, where a global is bound anew between two runs."""
     main = project.task("LIMIT = 3\ndef helper(): return LIMIT\n@task\ndef main(): return helper()")
@@ -402,7 +481,7 @@ def test_the_closure_has_texts_with_their_places(project):
     """Each piece comes with its text as written, its module and its first line."""
     main = project.task("\n\ndef helper():\n    # why\n    return 1\n@task\ndef main():\n    return helper()")
     closure = collect_closure(main.func)
-    assert (closure.text, closure.module, closure.line) == ("@task\ndef main():\n    return helper()", "wf", 7)
+    assert (closure.text, closure.module, closure.line) == ("@task\ndef main():\n    return helper()\n", "wf", 7)
     (unit,) = closure.units
     assert (unit.text, unit.module, unit.line) == ("def helper():\n    # why\n    return 1\n", "wf", 4)
     assert unit.hash == unit.record.encode()[0].hex()

@@ -77,11 +77,9 @@ def test_code_is_replaced_by_its_name():
     """Where a function stands in a table counts, and what it is called."""
     skeleton, noted = examine({"a": func, "b": [math.sin, functools.partial(func, 1)]})
     assert noted == [func, math.sin, func]
-    assert skeleton.value == [
-        "dict",
-        ["a", "b"],
-        ["<func>", ["<sin>", ["partial", "<func>", [1], {}]]],
-    ]
+    assert skeleton.value == ["dict", "a", "b", "<func>", ["list", "<sin>", ["partial", "<func>", [1], {}]]]
+    assert examine(Point(1, func))[0].value == ["Point", "x", 1, "label", "<func>"]
+    assert examine({func, math.sin})[0].value == ["set", "<func>", "<sin>"]
 
 
 def test_the_class_of_an_instance_is_noted():
@@ -106,7 +104,7 @@ def test_a_task_is_named():
         return 1
 
     skeleton, noted = examine([main, main.options(memory=1)])
-    assert skeleton.value == [["task", "main"], ["task", "main", {"memory": 1}, {}]]
+    assert skeleton.value == ["list", ["task", "main"], ["task", "main", {"memory": 1}, {}]]
     assert noted == []
 
 
