@@ -139,6 +139,8 @@ class Scheduler:
         """
         if self.is_running:
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
+        # Globals may have been bound anew since the last run, as in a notebook: no hash outlives a run.
+        get_task_registry().forget_hashes()
         execution = Execution(self._home, exec_argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
         options = RunOptions(cache, dryrun, keep_going)
         return _Run(self, execution, options).evaluate(expr)

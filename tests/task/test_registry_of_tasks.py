@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from redun.scheduler import Scheduler
 from redun.task import TaskRegistry, get_task_registry, task
 
 
@@ -13,6 +14,12 @@ def define(value=1, **options):
         return value
 
     return main
+
+
+def define_reader():
+    namespace = {"__name__": "notebook", "task": task}
+    exec("LIMIT = 1\ndef helper(): return LIMIT\n@task\ndef main(): return helper()", namespace)
+    return namespace["main"]
 
 
 def test_tasks_are_found_by_name_and_by_hash():
@@ -49,6 +56,15 @@ def test_a_second_task_of_a_name_takes_the_place_of_the_first():
     assert told == [(first, second)]
     assert registry.get("main") is second
     assert old_hash not in registry.task_hashes
+
+
+def test_a_run_looks_at_globals_anew():
+    """A global bound anew between two runs of one process, as in a notebook, makes the second run the task again."""
+    main = define_reader()
+    scheduler = Scheduler()
+    assert scheduler.run(main()) == 1
+    main.func.__globals__["LIMIT"] = 2
+    assert scheduler.run(main()) == 2
 
 
 def test_a_task_can_be_renamed():
