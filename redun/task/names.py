@@ -67,7 +67,7 @@ class _Scope:
         self.walrus: _Scope = parent.walrus if is_comprehension and parent is not None else self
         self.bound: set[str] = set()
         self.declared: set[str] = set()  # global and nonlocal
-        self.imports: dict[str, Import] = {}
+        self.imports: dict[str, list[Import]] = {}  # several when branches differ
         self.reads: list[tuple[str, tuple[str, ...]]] = []
         self.children: list[_Scope] = []
         if parent is not None:
@@ -80,21 +80,19 @@ class _Scope:
             scope = pending.pop()
             pending.extend(scope.children)
             for root, attrs in scope.reads:
-                is_local, imported = scope._look_up(root)
-                if not is_local:
-                    found.append(Reference(root, attrs, imported))
+                found += [Reference(root, attrs, origin) for origin in scope._origins_of(root)]
         return found
 
-    def _look_up(self, name: str) -> tuple[bool, Import | None]:
+    def _origins_of(self, name: str) -> list[Import | None]:
+        """Return what a name read here may come from: imports within, or (None) the outside; nothing if it is local."""
         scope: _Scope | None = self
         while scope is not None:
-            if name not in scope.declared:
-                if name in scope.imports and (scope.hides or scope is self):
-                    return False, scope.imports[name]
-                if scope.hides and name in scope.bound:
-                    return True, None
+            if name in scope.imports and (scope.hides or scope is self):
+                return [*scope.imports[name]]
+            if scope.hides and name in scope.bound and name not in scope.declared:
+                return []
             scope = scope.parent
-        return False, None
+        return [None]
 
 
 class _Walker:
@@ -124,7 +122,8 @@ class _Walker:
         elif isinstance(node, _Comprehension):
             self._comprehension(node, scope)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            scope.imports.update(imports_of(node))
+            for name, imported in imports_of(node):
+                scope.imports.setdefault(name, []).append(imported)
         else:
             self._other(node, scope)
 

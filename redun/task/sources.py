@@ -1,7 +1,8 @@
 """Syntax trees of the modules that functions and classes come from.
 
 A file is read and parsed once per process and state (modification time, size).  A function is found by its name and
-the line that it begins on; lambdas of one line are taken together, because nothing tells them apart on every Python.
+the line that it begins on; lambdas of one line by the columns of their code, which Python has from 3.11 on.  Before,
+or where columns are switched off, lambdas of one line are taken together.
 
 The invariant: a text stands for a function only if it is what the function was made of.  A file may be edited while a
 run goes on, and hashing the new text for the old code would file the old code's results under the new one.  So a
@@ -62,8 +63,9 @@ class ModuleText:
         self._index_module_level()
 
     def find_functions(self, code: CodeType) -> list[Definition]:
-        """Return the definition of a function's code, or all lambdas on its line; nothing when it is not there."""
-        return self._functions.get((code.co_name, code.co_firstlineno), [])
+        """Return the definition of a function's code, nothing when it is not there; several lambdas if in doubt."""
+        found = self._functions.get((code.co_name, code.co_firstlineno), [])
+        return found if len(found) < 2 else _narrow(found, code)
 
     def find_classes(self, qualname: str) -> list[Definition]:
         """Return the definitions of a class: more than one when branches define it differently."""
@@ -138,7 +140,7 @@ class ModuleText:
                     inner = f"{prefix}{child.name}.<locals>."
                 pending.append((child, inner))
         for found in self._functions.values():
-            found.sort(key=lambda node: (node.lineno, node.col_offset))
+            found.sort(key=_start)
 
     def _index_module_level(self) -> None:
         pending: list[ast.stmt] = list(reversed(self.tree.body))
@@ -154,6 +156,24 @@ class ModuleText:
                     self.statements[name].append(statement)
                 if isinstance(target, ast.Name):
                     self.bound.add(name)
+
+
+def _narrow(lambdas: list[Definition], code: CodeType) -> list[Definition]:
+    """Return the innermost of some lambdas that all of a code lies in; all of them where that cannot be told."""
+    positions: Any = getattr(code, "co_positions", tuple)()
+    # The first instructions of a function stand at column 0 of its line, whatever stands there.
+    places = [(line, column) for line, _, column, _ in positions if line and column]
+    # Not at the start of a lambda: where one stands, the code around it makes it.
+    around = [node for node in lambdas if all(_start(node) < place < _end(node) for place in places)]
+    return [max(around, key=_start)] if places and around else lambdas
+
+
+def _start(node: Definition) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: Definition) -> tuple[int, int]:
+    return node.end_lineno or 0, node.end_col_offset or 0
 
 
 def first_line(node: ast.AST) -> int:

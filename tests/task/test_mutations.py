@@ -35,6 +35,7 @@ UNUSED = 5
 log = logging.getLogger("wf")
 Pair = namedtuple("Pair", "left right")
 double = lambda x: x * 2
+pick = {"a": lambda x: x + 11, "b": lambda x: x + 22}["b"]
 thrice = functools.partial(helpers.times, 3)
 HANDLERS = {"up": helpers.up, "down": helpers.down}
 
@@ -159,7 +160,8 @@ def main(x: int = 1, color: Color = Color.RED, *, flag: Optional[bool] = None) -
     log.info("parts: %s", parts)
     text = f"{x:>4} and {len(parts)!r}"
     total = rescale(x) + shift(x) + helpers.CONST + deep.dig(x) + fast.quick(x) + finish(x)
-    total += middle(x) + nested(x) + double(x) + thrice(x) + add_one(x) + add_two(x) + memo(x) + decorated(x)[1]
+    total += middle(x) + nested(x) + double(x) + thrice(x) + pick(x)
+    total += add_one(x) + add_two(x) + memo(x) + decorated(x)[1]
     total += model.run(x) + settings.doubled() + TABLE["a"] + math.floor(1.5) + Pair(1, 2).left
     if even(4) and DATA.name:
         total += HANDLERS["up"](x) + (lambda z: z + 7)(x)
@@ -261,6 +263,7 @@ SAME = [
     ),
     Edit("new task beside it", "wf.py", "def unused(x):", "@task\ndef third():\n    return 3\n\n\ndef unused(x):"),
     Edit("branch of a conditional import that fails", "wf.py", "import notthere", "import neverthere"),
+    Edit("other lambda of the line", "wf.py", "x + 11", "x + 12"),
     Edit("type comment", "wf.py", "UNUSED = 5", "UNUSED = 5  # type: int"),
 ]
 
@@ -301,6 +304,7 @@ CHANGED = [
     ),
     Edit("function that made a closure", "wf.py", "return x + n", "return n + x"),
     Edit("lambda", "wf.py", "lambda x: x * 2", "lambda x: x * 3"),
+    Edit("one lambda of a line", "wf.py", "x + 22", "x + 23"),
     Edit("lambda in the body", "wf.py", "z + 7", "z + 8"),
     Edit("nested function", "wf.py", "return y * 3", "return y * 4"),
     Edit("format specification", "wf.py", "{x:>4}", "{x:>5}"),

@@ -46,6 +46,13 @@ def test_a_name_imported_inside_says_where_from():
     assert [(str(ref), str(ref.imported)) for ref in found] == [("b.c", ".m.a"), ("p.q.x", "p"), ("t.y", "r.s")]
 
 
+def test_branches_may_import_a_name_from_two_places():
+    """Both may be what is called."""
+    text = "def f():\n    try: from a import g\n    except ImportError: from b import g\n    return g()"
+    found = find_references(*ast.parse(text).body)
+    assert [str(ref.imported) for ref in found if ref.root == "g"] == ["a.g", "b.g"]
+
+
 def test_an_import_inside_that_is_not_used_is_no_reference():
     """Only what is read counts."""
     assert refs("def f():\n    import m\n    return 1") == []
