@@ -316,7 +316,8 @@ class CallRecord(NamedTuple):
     @classmethod
     @_checked(Kind.CALL)
     def decode(cls, node: Node) -> CallRecord:
-        if len(node.links) == 2 and node.body == _LEAF_BODY:
+        # 0 and 1 equal False and True, so two items are looked at for what they are.
+        if len(node.links) == 2 and node.body == _LEAF_BODY and node.body[0] is False and node.body[3] is True:
             return cls(node.links[0], node.links[1], None, [], [], EMPTY_SUMMARY, [])
         has_reduction, n_children, upstream_counts, is_reusable, n_tasks, produced, own_produced = node.body
         cut = _Cutter(node.links)

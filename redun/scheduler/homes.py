@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from redun.hashing import Oid
 from redun.store.base import ObjectStore
+from redun.store.maintain.repack import consolidate
 from redun.store.overlay import OverlayStore
 from redun.store.refs import Refs
 from redun.store.repository import Repository
@@ -45,6 +46,8 @@ class RepositoryHome:
 
     def finish(self) -> None:
         self._repository.store.finish()
+        # Small packs are merged as they come, so that a look-up asks few of them however many runs there were.
+        consolidate(self._repository.store)
 
     def touch(self) -> None:
         self._repository.store.touch()

@@ -98,7 +98,10 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
-        """Return all recorded outcomes of an eval, newest first: by time, then by oid, both descending."""
+        """Return all recorded outcomes of an eval, newest first: by time, then by oid, both descending.
+
+        An eval that was never put has none.
+        """
 
     @abstractmethod
     def find_producers(self, file_oid: Oid) -> list[Oid]:

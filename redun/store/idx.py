@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from blake3 import blake3
+
 from redun.hashing import OID_SIZE, Buffer, Oid, hash_blob
 from redun.objects.kinds import Kind
 from redun.store.base import Candidate, ObjectCorrupt
@@ -179,14 +181,21 @@ class PackShape:
     directory_size: int  # bytes
 
 
+_PIECE = 1 << 14
+"""How many oids are joined at once while an idx is written."""
+
+
 class IdxBuilder:
     """Gathers the lookups of objects in order of ordinal.  Holds their oids (about 150 bytes each), not their bytes."""
 
     def __init__(self) -> None:
         self.ordinals: dict[Oid, int] = {}
         self.counts = [0] * KIND_COUNT
-        self._outcomes: list[tuple[Oid, Oid, int]] = []
-        self._produced: list[tuple[Oid, Oid]] = []
+        self.size = 0  # bytes of the idx, once it is built
+        # Numbers in place of oids: an ordinal, or -1 and below for the oids that the pack does not hold (so far).
+        self._outcomes: list[tuple[int, int, int]] = []  # eval, time, target
+        self._produced: list[tuple[int, int]] = []  # file, maker
+        self._strangers: dict[Oid, int] = {}
 
     @property
     def ends(self) -> list[int]:
@@ -200,47 +209,61 @@ class IdxBuilder:
         self.ordinals[oid] = ordinal
         self.counts[kind] += 1
         if kind == _JOBS:
-            self._outcomes += find_outcomes(data)
+            refer = self._refer
+            self._outcomes += [(refer(key), time_us, refer(target)) for key, target, time_us in find_outcomes(data)]
         elif kind in LOOKUP_KINDS:
-            self._produced += [(file, oid) for file in find_produced(kind, data)]
+            self._produced += [(self._refer(file), ordinal) for file in find_produced(kind, data)]
         return ordinal
 
-    def build(self, pack: PackShape) -> bytes:
-        """Return the bytes of the idx."""
+    def build(self, pack: PackShape) -> Iterator[bytes]:
+        """Yield the bytes of the idx in pieces: at 160 bytes an object it would be large to hold whole.  Once only."""
+        hasher = blake3()
+        for piece in self._iter_sections(pack):
+            hasher.update(piece)
+            self.size += len(piece)
+            yield piece
+        self.size += CHECKSUM_SIZE
+        yield hasher.digest()
+
+    def _iter_sections(self, pack: PackShape) -> Iterator[bytes]:
         oids = list(self.ordinals)
-        order = sorted(range(len(oids)), key=oids.__getitem__)
-        externs = self._find_externs()
-        references = dict(zip(externs, range(len(oids), len(oids) + len(externs))))
-        ordinals = self.ordinals
-
-        def refer(oid: Oid) -> int:
-            ordinal = ordinals.get(oid)
-            return references[oid] if ordinal is None else ordinal
-
-        outcomes = sorted((refer(key), time_us, refer(target)) for key, target, time_us in self._outcomes)
-        produced = sorted((refer(file), refer(maker)) for file, maker in self._produced)
+        externs = self._settle_strangers()
+        outcomes, produced = self._outcomes, self._produced
+        outcomes.sort()
+        produced.sort()
         counts = (len(oids), len(outcomes), len(produced), len(externs))
-        place = (*self.ends, pack.directory_offset, pack.directory_size)
-        content = b"".join(
-            (
-                HEADER.pack(MAGIC, VERSION, *counts, pack.name, *place),
-                _numbers(_prefixes(memoryview(b"".join([oids[ordinal] for ordinal in order])))),
-                _numbers(order),
-                b"".join(oids),
-                b"".join(externs),
-                _numbers([row[0] for row in outcomes]),
-                _numbers([row[2] for row in outcomes]),
-                _numbers([row[1] for row in outcomes], "q"),
-                _numbers([row[0] for row in produced]),
-                _numbers([row[1] for row in produced]),
-            )
-        )
-        return content + hash_blob(content)
+        yield HEADER.pack(MAGIC, VERSION, *counts, pack.name, *self.ends, pack.directory_offset, pack.directory_size)
+        order = array("I", sorted(range(len(oids)), key=oids.__getitem__))
+        for start in range(0, len(order), _PIECE):
+            joined = b"".join([oids[ordinal] for ordinal in order[start : start + _PIECE]])
+            yield _numbers(_prefixes(memoryview(joined)))
+        yield _numbers(order)
+        for start in range(0, len(oids), _PIECE):
+            yield b"".join(oids[start : start + _PIECE])
+        yield b"".join(externs)
+        for column, code in ((0, "I"), (2, "I"), (1, "q")):
+            yield _numbers([row[column] for row in outcomes], code)
+        for column in (0, 1):
+            yield _numbers([row[column] for row in produced])
 
-    def _find_externs(self) -> list[Oid]:
-        named = {oid for key, target, _ in self._outcomes for oid in (key, target)}
-        named.update(file for file, _ in self._produced)
-        return sorted(named - self.ordinals.keys())
+    def _refer(self, oid: Oid) -> int:
+        ordinal = self.ordinals.get(oid)
+        return self._strangers.setdefault(oid, -1 - len(self._strangers)) if ordinal is None else ordinal
+
+    def _settle_strangers(self) -> list[Oid]:
+        """Give each oid that the pack did not hold when it was named its final number; return the externs."""
+        if not self._strangers:
+            return []
+        externs = sorted(oid for oid in self._strangers if oid not in self.ordinals)
+        places = dict(zip(externs, range(len(self.ordinals), len(self.ordinals) + len(externs))))
+        final = [self.ordinals.get(oid, places.get(oid, 0)) for oid in self._strangers]
+
+        def settle(number: int) -> int:
+            return final[-1 - number] if number < 0 else number
+
+        self._outcomes = [(settle(key), time_us, settle(target)) for key, time_us, target in self._outcomes]
+        self._produced = [(settle(file), maker) for file, maker in self._produced]
+        return externs
 
 
 class _Cutter:

@@ -178,8 +178,11 @@ class ObjectDb(ObjectStore):
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         found = self.packs.find_candidates(eval_oid)
-        if self._own is not None:
-            found.update(self._own.lookups.find_candidates(eval_oid))
+        own = self._own
+        # An eval that nobody has put has no outcome.  Asked first, a cold run never has to gather its own outcomes,
+        # which takes 250 bytes a job.
+        if own is not None and (own.has(eval_oid) or self.packs.has(eval_oid)):
+            found.update(own.lookups.find_candidates(eval_oid))
         if self.live is not None:
             found |= self.live.find_candidates(eval_oid)
         return newest_first(found)

@@ -78,11 +78,10 @@ def write_pack(objects: Iterable[tuple[Oid, int, bytes]], storage: Storage) -> S
         if not writer.builder.ordinals:
             return None
         shape = writer.finish()
-        idx = writer.builder.build(shape)
         spool.seek(0)
         storage.write(pack_name(shape.name), iter(lambda: spool.read(READ_SIZE_BYTES), b""))
-    storage.write(idx_name(shape.name), idx)
-    return SealedPack(shape.name, len(writer.builder.ordinals), writer.offset, len(idx))
+    storage.write(idx_name(shape.name), writer.builder.build(shape))
+    return SealedPack(shape.name, len(writer.builder.ordinals), writer.offset, writer.builder.size)
 
 
 class _PackWriter:
@@ -158,7 +157,7 @@ def rebuild_idx(content: Buffer, where: str = "a pack") -> bytes:
                 raise ObjectCorrupt(None, where, f"the object at ordinal {ordinal}: {error}") from None
             oids.append(_hash(kind, data))
             builder.add(oids[-1], kind, data)
-    return builder.build(PackShape(hash_blob(view), offset, size))
+    return b"".join(builder.build(PackShape(hash_blob(view), offset, size)))
 
 
 class PackReader:

@@ -139,7 +139,7 @@ class ObjectStoreSuite:
 
     def test_candidates_come_newest_first(self, store: ObjectStore) -> None:
         """All recorded outcomes of an eval come by time, then by oid, both descending."""
-        key, other = Oid(b"k" * 32), Oid(b"o" * 32)
+        key, other = put_value(store, 100), put_value(store, 101)  # put, as whatever a node links to has been
         targets = [put_value(store, number) for number in range(4)]
         low, high = sorted(targets[2:])
         put_jobs(store, [(key, targets[0], 10, JobStatus.DONE), (other, targets[0], 50, JobStatus.DONE)])

@@ -32,6 +32,7 @@ class ObjectDbMachine(RuleBasedStateMachine):
         self.now_us = 1_750_000_000_000_000
         self.dead = set()
         self.durable = {}
+        self.data = {}  # every object ever put
         self.pending = [{}, {}]
         self.outcomes = {}  # eval: candidates, with the jobs node that says so
         self.stores = [self._open(), self._open()]
@@ -49,6 +50,7 @@ class ObjectDbMachine(RuleBasedStateMachine):
 
     def _put(self, writer, oid, data, kind):
         self.stores[writer].put(oid, data, int(kind))
+        self.data[oid] = (int(kind), data)
         if oid not in self.durable:
             self.pending[writer][oid] = (int(kind), data)
         return oid
@@ -65,6 +67,9 @@ class ObjectDbMachine(RuleBasedStateMachine):
 
     @rule(target=objects, writer=writers, key=objects, outcome=objects, end_us=st.integers(1, 9))
     def put_jobs(self, writer, key, outcome, end_us):
+        for linked in (key, outcome):  # whoever puts a node has put what it links to
+            kind, content = self.data[linked]
+            self._put(writer, linked, content, kind)
         row = JobRow(1, 0, 0, end_us, JobStatus.DONE, "default", 1, key, outcome, "task")
         oid, data = JobsRecord(bytes(16), 0, [row]).encode()
         self.outcomes.setdefault(key, {})[Candidate(end_us, outcome)] = oid
