@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,9 @@ def test_a_truncated_journal_keeps_its_whole_records(redun_command, project, kee
         "    repository.store.put(encoded.oid, encoded.data, encoded.kind)\n"
         "repository.store.flush()\nos._exit(9)\n"
     )
-    from redun.store import repository as _  # noqa: F401  (the module must be importable for the child)
-
     path = Path(project / ".redun").resolve()
-    subprocess.run([sys.executable, "-c", code.replace("'.redun'", f"__import__('pathlib').Path({str(path)!r})")])
+    code = code.replace("'.redun'", f"__import__('pathlib').Path({str(path)!r})")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     (journal,) = (project / ".redun" / "objects" / "journal").glob("*.journal")
     os.truncate(journal, int(journal.stat().st_size * keep))
     done = redun_command("run", "wf.py", "main")
@@ -177,7 +177,7 @@ def test_an_ambiguous_prefix_lists_the_candidates(redun_command, project):
 
     repository = Repository.open(project / ".redun", writable=False)
     prefixes = sorted(oid.hex()[:4] for oid, _ in repository.store.iter_oids())
-    shared = next(a for a, b in zip(prefixes, prefixes[1:]) if a == b)
+    shared = next(a for a, b in pairwise(prefixes) if a == b)
     owners = repository.store.find_prefix(shared)
     assert len(owners) == 2
     repository.close()

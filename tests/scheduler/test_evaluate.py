@@ -136,5 +136,5 @@ def test_iter_calls_stops_at_calls():
     """The calls a value comes from directly, not those their arguments come from."""
     inner = call(1)
     outer = TaskExpression("t", (inner,), {})
-    assert list(iter_calls([outer + 1, {"k": call(2)}]))[0] is outer
+    assert next(iter_calls([outer + 1, {"k": call(2)}])) is outer
     assert len(list(iter_calls([outer + 1, {"k": call(2)}]))) == 2
