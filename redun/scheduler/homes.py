@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from redun.errors import StoreError
 from redun.hashing import Oid
 from redun.store.base import ObjectStore
 from redun.store.maintain.repack import consolidate
@@ -47,7 +50,9 @@ class RepositoryHome:
     def finish(self) -> None:
         self._repository.store.finish()
         # Small packs are merged as they come, so that a look-up asks few of them however many runs there were.
-        consolidate(self._repository.store)
+        # The run is over and published; where they cannot be merged now, a later run will do it.
+        with suppress(OSError, StoreError):
+            consolidate(self._repository.store)
 
     def touch(self) -> None:
         self._repository.store.touch()

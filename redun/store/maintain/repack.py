@@ -3,7 +3,7 @@
 The invariant: an object is in a whole pack at every moment.  The merged pack is written, read back and taken in before
 one of its parts is removed; a reader that loses a part lists the packs anew and finds the object in the merged one.
 
-Rule: each pack is at least twice as large as the next newer one.  Then n runs leave about log2(n) packs, and an object
+Rule: each pack has at least twice the objects of the next newer one.  Then n runs leave about log2(n) packs, and an object
 is written about log2(n) times in all its life.  What would hold more than two million objects is not merged: merging
 takes 150 bytes of memory an object.
 """
@@ -30,13 +30,15 @@ def plan_merge(sizes: Sequence[int]) -> int:
     Args:
         sizes: of each pack, newest first, in any unit.
     """
-    total, count = 0, 0
-    for size in sizes:
-        if count and size >= GROWTH * total:
-            break
-        total += size
+    # The last place that breaks the rule counts, not the first that keeps it: a small pack in front of many equal ones,
+    # as a long run or a pull leaves them, must not hide them.
+    broken = [place for place in range(1, len(sizes)) if sizes[place] < GROWTH * sizes[place - 1]]
+    if not broken:
+        return 0
+    count = broken[-1] + 1
+    while count < len(sizes) and sizes[count] < GROWTH * sum(sizes[:count]):
         count += 1
-    return count if count > 1 else 0
+    return count
 
 
 def consolidate(store: ObjectDb) -> Oid | None:
@@ -80,7 +82,9 @@ def _choose(store: ObjectDb) -> tuple[PackReader, ...]:
         if reader.name in pinned or total > MAX_MERGED_OBJECTS:
             readers = readers[:allowed]
             break
-    return readers[: plan_merge([reader.size for reader in readers])]
+    # By objects and not by bytes: what a look-up costs follows them, and a run that finds everything cached writes many
+    # bytes (its rows link into other packs) in few objects, which would have the whole merged for nothing.
+    return readers[: plan_merge([len(reader) for reader in readers])]
 
 
 def _iter_merged(parts: Sequence[PackReader]) -> Iterator[tuple[Oid, int, bytes]]:
