@@ -143,7 +143,9 @@ def _make_class(walk: Walk, cls: type, target: Target) -> Unit:
 def _make_typed_in_class(walk: Walk, cls: type, place: Place) -> Unit:
     """Take a class that has no source, or whose source has been edited since, by its members."""
     parts = [cls.__qualname__]
-    parts += [f"{name}={member!r}" for name, member in sorted(vars(cls).items()) if type(member) in ATOMS]
+    members = dict(vars(cls))
+    members.pop("__firstlineno__", None)  # since Python 3.13 a class knows its line, which is no part of it
+    parts += [f"{name}={member!r}" for name, member in sorted(members.items()) if type(member) in ATOMS]
     for func in sorted(functions_of(cls), key=lambda func: (func.__qualname__, func.__code__.co_firstlineno)):
         scope = Scope(func.__globals__, cells_of(func), place)
         parts.append(f"{func.__qualname__}={walk.digest_bytecode(func, scope).hex()}")
