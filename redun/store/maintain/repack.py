@@ -3,9 +3,9 @@
 The invariant: an object is in a whole pack at every moment.  The merged pack is written, read back and taken in before
 one of its parts is removed; a reader that loses a part lists the packs anew and finds the object in the merged one.
 
-Rule: each pack has at least twice the objects of the next newer one.  Then n runs leave about log2(n) packs, and an object
-is written about log2(n) times in all its life.  What would hold more than two million objects is not merged: merging
-takes 150 bytes of memory an object.
+Rule: each pack has at least twice the objects of the next newer one.  Then n runs leave about log2(n) packs, and an
+object is written about log2(n) times in all its life.  What would hold more than two million objects is not merged:
+merging takes 150 bytes of memory an object.
 """
 
 from __future__ import annotations
