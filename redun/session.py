@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from redun.config import Config
+from redun.config_dir import CONFIG_FILE, find_config_dir
 from redun.file.local_filesystem import set_hash_mode
 from redun.file.statcache import StatCache, use_stat_cache
 from redun.scheduler.scheduler import Logger, Scheduler
@@ -24,24 +25,8 @@ from redun.task.closure import set_code_hash_mode
 if TYPE_CHECKING:
     from redun.expression import Expression
 
-CONFIG_FOLDER = ".redun"
-CONFIG_FILE = "redun.ini"
-CONFIG_VARIABLE = "REDUN_CONFIG"
 STAT_CACHE_NAME = "stat"
 _READ_ONLY_ERRORS = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-def find_config_dir(cwd: Path, environ: Mapping[str, str]) -> Path:
-    """Return the ``.redun`` folder to use; it need not exist.
-
-    ``$REDUN_CONFIG`` comes first, then the nearest ``.redun`` in ``cwd`` or a folder above it, then ``cwd/.redun``.
-    """
-    if from_environment := environ.get(CONFIG_VARIABLE):
-        return cwd / Path(from_environment).expanduser()
-    for folder in (cwd, *cwd.parents):
-        if (folder / CONFIG_FOLDER).is_dir():
-            return folder / CONFIG_FOLDER
-    return cwd / CONFIG_FOLDER
 
 
 @dataclass(slots=True)

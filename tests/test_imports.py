@@ -97,7 +97,7 @@ def test_help_loads_no_command(tmp_path):
     assert third_party(names) == {"click"}
     assert not names & HEAVY
     rooms = {name.split(".")[1] for name in names if name.startswith("redun.")}
-    assert rooms <= {"cli", "errors", "version"}
+    assert rooms <= {"cli", "config_dir", "errors", "version"}
     assert not {name for name in names if name.startswith("redun.cli.commands.")}
 
 

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redun import config_dir
 from redun.cli import ui
+from redun.config_dir import CONFIG_FILE, CONFIG_FOLDER
 from redun.errors import ConfigError
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
-
-CONFIG_FOLDER = ".redun"
-CONFIG_FILE = "redun.ini"
-CONFIG_VARIABLE = "REDUN_CONFIG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +62,7 @@ def find_config_dir(explicit: str | None, cwd: Path, environ: Mapping[str, str],
         if not is_init and not (path / CONFIG_FILE).is_file():
             raise NoConfig(path)
         return path
-    if from_environment := environ.get(CONFIG_VARIABLE):
-        return cwd / Path(from_environment).expanduser()
-    for folder in (cwd, *cwd.parents):
-        if (folder / CONFIG_FOLDER).is_dir():
-            return folder / CONFIG_FOLDER
-    return cwd / CONFIG_FOLDER
+    return config_dir.find_config_dir(cwd, environ)
 
 
 def open_repository(options: Globals, *, writable: bool = False) -> Repository:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from redun.config import Config
+from redun.config_dir import CONFIG_FILE
 from redun.errors import ConfigError
 from redun.store.base import ReadOnlyStore
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
@@ -24,7 +25,6 @@ from redun.store.refs import EXECUTIONS, ExecutionRef, Refs
 
 __all__ = ["NotARepository", "Repository", "UnknownFormat"]
 
-CONFIG_FILE = "redun.ini"
 JOURNALS = "objects/journal"
 _FILE_SCHEME = "file://"
 _FOLDERS = (JOURNALS, "objects/pack", "objects/blob", EXECUTIONS)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from redun.cli import ui
-from redun.cli.options import CONFIG_FOLDER, CONFIG_VARIABLE, Globals, find_config_dir
+from redun.cli.options import Globals, find_config_dir
+from redun.config_dir import CONFIG_FOLDER, CONFIG_VARIABLE
 from redun.store.repository import Repository
 
 

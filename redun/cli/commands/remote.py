@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from redun.cli import ui
-from redun.cli.options import CONFIG_FILE, Globals, find_config_dir, open_repository
+from redun.cli.options import Globals, find_config_dir, open_repository
 from redun.cli.render.sync import plural
 from redun.cli.render.text import one_line
+from redun.config_dir import CONFIG_FILE
 from redun.errors import RemoteError
 from redun.remotes.fetch import read_tracked
 from redun.remotes.location import is_local
