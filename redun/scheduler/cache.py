@@ -132,6 +132,8 @@ class Cache:
         return self._step(eval_oid, record.reduction)
 
     def _serve(self, target: Oid, record: CallRecord) -> Hit:
+        if not record.summary.externals:
+            return Hit(target, record, self.decode(record.result), [])
         restores = self._check_files(record.summary.externals, produced_files(record))
         value = self.decode(record.result)
         return Hit(target, record, value, self._restore(restores))
