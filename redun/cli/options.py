@@ -70,9 +70,13 @@ def open_repository(options: Globals, *, writable: bool = False) -> Repository:
 
     Raises:
         NoConfig: as ``find_config_dir`` does.
+        ReadOnlyStore: there are settings alone, and no repository can be made beside them.
         StoreError: there is none, or it is of another format.
     """
     from redun.store.repository import Repository
 
     path = find_config_dir(options.config_dir, Path.cwd(), os.environ)
+    if writable and (path / CONFIG_FILE).is_file() and not (path / "objects").exists():
+        # A checkout whose settings are under version control, and nothing else of its repository.
+        Repository.init(path).close()
     return Repository.open(path, writable=writable, on_warning=ui.warn)

@@ -181,3 +181,30 @@ def test_clone_names_its_folder_after_the_url(project: Path, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path / "elsewhere")
     (tmp_path / "elsewhere/taken").write_text("")
     assert "found something" in _redun(capsys, "clone", "../project", "taken", code=ExitCode.FAILED)
+
+
+def _share(folder: Path) -> None:
+    with Repository.init(folder) as shared:
+        make_execution(shared.store, shared.refs, seed=1)
+
+
+def test_a_fresh_checkout_takes_a_remote_and_pulls(tmp_path: Path, monkeypatch, capsys) -> None:
+    """``remote add`` makes the repository that a checkout lacks, and ``pull`` fills it."""
+    _share(tmp_path / "shared")
+    monkeypatch.delenv("REDUN_CONFIG", raising=False)
+    (tmp_path / "checkout").mkdir()
+    monkeypatch.chdir(tmp_path / "checkout")
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    assert "Pulled 1 execution" in _redun(capsys, "pull")
+
+
+def test_settings_under_version_control_are_enough_to_pull(tmp_path: Path, monkeypatch, capsys) -> None:
+    """A checkout that brings only redun.ini gets the rest of its repository at the first pull."""
+    _share(tmp_path / "shared")
+    monkeypatch.delenv("REDUN_CONFIG", raising=False)
+    folder = tmp_path / "checkout" / ".redun"
+    folder.mkdir(parents=True)
+    (folder / "redun.ini").write_text("[remotes.origin]\nurl = ../shared\n")
+    monkeypatch.chdir(folder.parent)
+    assert "Pulled 1 execution" in _redun(capsys, "pull")
+    assert (folder / "objects" / "format").exists()

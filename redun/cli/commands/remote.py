@@ -39,8 +39,11 @@ def command(ctx: click.Context) -> None:
 def add_command(options: Globals, /, name: str, url: str) -> None:
     """Add the remote NAME at URL: a path, or any URL that fsspec reaches.
 
-    The place need not exist: the first push makes it.
+    The place need not exist: the first push makes it.  Where there is no repository yet, one is made.
     """
+    folder = find_config_dir(options.config_dir, Path.cwd(), os.environ)
+    if not folder.is_dir():
+        Repository.init(folder).close()  # the first thing that is done in a fresh checkout, before a pull
     config_path = _find_settings(options)
     add_remote(config_path, name, _from_project(url, config_path))
 
