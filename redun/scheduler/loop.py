@@ -54,8 +54,11 @@ class Loop:
         queue: SimpleQueue[Any],
         on_interval: Callable[[], None],
         interval_seconds: float,
+        *,
+        flushes_each_job: bool = False,
     ) -> None:
         """``on_interval`` is called every ``interval_seconds`` while the run goes on; 0 or less is never."""
+        self._flushes_each_job = flushes_each_job
         self._plan = plan
         self._recorder = recorder
         self._executors = list(executors)
@@ -103,6 +106,8 @@ class Loop:
         if job is not None:
             self._is_dirty = True
             reducer.returned(job)
+            if self._flushes_each_job:
+                self._flush(monotonic())
 
     def _cancel_waiting(self) -> None:
         if not self._has_cancelled:

@@ -184,6 +184,7 @@ class _Run:
             self._queue,
             self._on_interval,
             scheduler._interval_seconds,
+            flushes_each_job=scheduler.config.repository.durability == "job",
         )
 
     def evaluate(self, expr: Any) -> Any:

@@ -218,3 +218,21 @@ def test_kill_9_repeats_only_what_had_not_finished(redun_environment, redun_comm
     assert [n for n, count in counts.items() if count > 1] == list(range(20, 40))
     assert (tmp_path / "main.txt").read_text() == "main\n"
     assert "0 problems" in redun_command("fsck").stdout or redun_command("fsck").returncode == 0
+
+
+def test_durability_job_keeps_each_job_that_finished(redun_command, redun_environment, tmp_path):
+    """With ``durability = job`` a kill takes nothing that finished, not even what finished a moment ago."""
+    (tmp_path / "wf.py").write_text(
+        "import os\nfrom redun import task\n\n\n@task()\ndef step(n):\n"
+        '    with open("ran.txt", "a") as out:\n        out.write(f"{n}\\n")\n'
+        '    if n == 5 and not os.path.exists("go"):\n        os.kill(os.getpid(), 9)\n    return n\n\n\n'
+        "@task()\ndef main(n: int = 0):\n    return step(n) if n == 5 else then(step(n), n)\n\n\n"
+        "@task()\ndef then(done, n):\n    return main(n + 1)\n"
+    )
+    redun_command("init")
+    (tmp_path / ".redun" / "redun.ini").write_text("[repository]\ndurability = job\n")
+    redun_command("run", "wf.py", "main", code=-9)
+    assert ran(tmp_path) == ["0", "1", "2", "3", "4", "5"]
+    (tmp_path / "go").touch()
+    redun_command("run", "wf.py", "main")
+    assert ran(tmp_path) == ["0", "1", "2", "3", "4", "5", "5"]
