@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -263,7 +264,8 @@ SAME = [
     ),
     Edit("new task beside it", "wf.py", "def unused(x):", "@task\ndef third():\n    return 3\n\n\ndef unused(x):"),
     Edit("branch of a conditional import that fails", "wf.py", "import notthere", "import neverthere"),
-    Edit("other lambda of the line", "wf.py", "x + 11", "x + 12"),
+    # Python 3.10 cannot tell two lambdas of one line apart, so there both count.
+    *([Edit("other lambda of the line", "wf.py", "x + 11", "x + 12")] if sys.version_info >= (3, 11) else []),
     Edit("type comment", "wf.py", "UNUSED = 5", "UNUSED = 5  # type: int"),
 ]
 

@@ -37,7 +37,7 @@ def test_definitions_are_found_by_name_and_line():
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 knows no columns")
 def test_lambdas_of_one_line_are_told_apart_by_their_columns():
     """One inside another, too; that over several lines as well."""
-    source = "a, b, c = (lambda: 1), (lambda x: lambda y: x + y), lambda: (\n  3)"
+    source = "a, b, c = (lambda: d), (lambda x: lambda y: x + y), lambda: (\n  3)"
     namespace = {}
     exec(compile(source, "wf.py", "exec"), namespace)
     text = indexed(source)
