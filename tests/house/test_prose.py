@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK|W" r"IP)\b")
 UNFINISHED_ERROR = "NotImplemented" + "Error"
-MACHINE_PATH = re.compile(r"(?<![\w.$}*/~-])/(?:tmp|root|work|home/\w+|Users/\w+)(?:/[\w.-]+)*")
+MACHINE_PATH = re.compile(r"(?<![\w.$}*/~-])/(?:tmp|root|work|home/(?!ada\b)\w+|Users/\w+)(?:/[\w.-]+)*")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
