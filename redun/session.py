@@ -70,9 +70,7 @@ def open_session(config_dir: Path, logger: Logger | None, on_warning: Callable[[
 
 def _open_repository(config_dir: Path, on_warning: Callable[[str], None]) -> Repository | None:
     try:
-        if not (config_dir / "objects").is_dir():
-            Repository.init(config_dir)
-        repository = Repository.open(config_dir, on_warning=on_warning)
+        repository = Repository.open_or_init(config_dir, on_warning=on_warning)
     except (ReadOnlyStore, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _READ_ONLY_ERRORS:
             raise

@@ -131,6 +131,23 @@ class Repository:
             end_interrupted(store, repository.refs, root / JOURNALS, clock)
         return repository
 
+    @classmethod
+    def open_or_init(cls, path: Path, *, on_warning: Callable[[str], None] | None = None) -> Repository:
+        """Open a repository for writing; make it where there is none, or one whose making was cut off.
+
+        Raises:
+            NotARepository: there are objects, and nothing that says in which format.
+            OSError, StoreError, ConfigError: as ``open`` and ``init`` do.
+        """
+        try:
+            return cls.open(path, on_warning=on_warning)
+        except NotARepository:
+            root = _find_root(path, _load_config(path))
+            if any((root / "objects/pack").glob("*.pack")):
+                raise
+        cls.init(path).close()
+        return cls.open(path, on_warning=on_warning)
+
     def is_alive(self, ref: ExecutionRef, *, clock: Clock = now_us) -> bool:
         """Tell whether the process that wrote a running ref is still there; a run without it is interrupted."""
         return is_writer_there(self.storage.path / JOURNALS, ref.writer, clock())

@@ -87,6 +87,28 @@ def test_a_place_without_a_repository_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("lost", ["objects/format", "objects", "redun.ini", "refs"])
+def test_a_repository_whose_making_was_cut_off_is_made_whole(tmp_path: Path, lost: str) -> None:
+    """A kill while a repository is made leaves nothing that stops the next run."""
+    Repository.init(tmp_path / ".redun").close()
+    subprocess.run(["rm", "-r", tmp_path / ".redun" / lost], check=True)
+    with Repository.open_or_init(tmp_path / ".redun") as repository:
+        made = make_execution(repository.store, repository.refs)
+        assert made.oid is not None
+        assert repository.store.has(made.oid)
+
+
+def test_objects_of_no_known_format_are_not_taken_over(tmp_path: Path) -> None:
+    """Where there are packs and no format file, nothing is made and nothing is written."""
+    with Repository.init(tmp_path) as repository:
+        make_execution(repository.store, repository.refs)
+        repository.store.seal()
+    (tmp_path / "objects/format").unlink()
+    with pytest.raises(NotARepository):
+        Repository.open_or_init(tmp_path)
+    assert not (tmp_path / "objects/format").exists()
+
+
 def test_objects_and_refs_are_read_back(tmp_path: Path) -> None:
     """What one opening wrote, another reads."""
     with Repository.init(tmp_path) as repository:
@@ -148,6 +170,7 @@ def test_settings_may_put_objects_elsewhere(tmp_path: Path) -> None:
         assert repository.cache_path == tmp_path / "project/.redun/cache"
         made = make_execution(repository.store, repository.refs)
     with Repository.open(tmp_path / "disk") as repository:
+        assert made.oid is not None
         assert repository.store.has(made.oid)
 
 
