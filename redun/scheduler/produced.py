@@ -6,19 +6,16 @@ cache still holds it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
 from redun.file import File
+from redun.file.keep import keep_file
 from redun.file.produced import is_executable, mark_end, was_produced
 from redun.hashing import Oid
-from redun.objects.kinds import CONTENT_SCHEME
 from redun.store.base import ObjectStore
 from redun.value.nested import iter_nested_value
 from redun.value.registry import get_type_registry
-
-DEFAULT_KEEP_BYTES = 16 << 20
 
 ProducedFiles = dict[Oid, bool]
 """The files that a job wrote, each with whether its owner may execute it."""
@@ -27,7 +24,7 @@ ProducedFiles = dict[Oid, bool]
 class FileKeeper:
     """Settles the files in what a function returned."""
 
-    def __init__(self, store: ObjectStore, keep_bytes: int = DEFAULT_KEEP_BYTES) -> None:
+    def __init__(self, store: ObjectStore, keep_bytes: int) -> None:
         """Contents of up to ``keep_bytes`` bytes are kept."""
         self._store = store
         self._keep_bytes = keep_bytes
@@ -38,18 +35,9 @@ class FileKeeper:
         end_ns = mark_end()
         for file in _iter_files(value):
             if was_produced(file, start_ns, end_ns) and file.exists():
-                self._keep(file)
+                keep_file(file, self._store.put_file, limit_bytes=self._keep_bytes)
                 produced[file.encode_node()[1]] = is_executable(file.path)
         return produced or None
-
-    def _keep(self, file: File) -> None:
-        record = file.record
-        if record.scheme != CONTENT_SCHEME or record.size is None or record.size > self._keep_bytes:
-            return
-        oid, _ = self._store.put_file(Path(file.path))
-        if oid != record.digest:
-            # Written again since it was hashed: the value names what is there now.
-            file.update_hash()
 
 
 def _iter_files(value: Any) -> list[File]:

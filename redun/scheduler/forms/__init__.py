@@ -1,1 +1,0 @@
-"""Special forms: they take their arguments unevaluated and make no job."""
