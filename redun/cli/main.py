@@ -100,13 +100,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     ui.configure()
+    code = int(ExitCode.OK)
     try:
         code = _invoke(arguments)
         ui.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        ui.mute_broken_pipe()
+        ui.mute()
         return int(ExitCode.OK)
+    except OSError as error:  # the disk that the output goes to is full
+        code = code or int(report(error))  # unless that was told already
+        ui.mute()
     return code
 
 

@@ -25,6 +25,9 @@ def configure(log_level: str = "INFO", *, is_quiet: bool = False) -> None:
     _threshold = LEVELS[log_level]
     if is_quiet:
         _threshold = max(_threshold, LEVELS["WARN"])
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows its code; it does not end the program.
         if reconfigure := getattr(stream, "reconfigure", None):
@@ -104,8 +107,8 @@ def page(lines: Iterable[str], *, use_pager: bool = True) -> None:
         echo(line)
 
 
-def mute_broken_pipe() -> None:
-    """Send what is still buffered nowhere, so that leaving does not fail on a closed pipe again."""
+def mute() -> None:
+    """Send what is still buffered nowhere, so that leaving does not fail on a closed pipe or a full disk again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         _redirect(stream, nowhere)
@@ -118,7 +121,13 @@ def _say(level: str, prefix: str, text: str) -> None:
     if "\n" in text:
         text = text.replace("\n", f"\n{prefix}")
     # One write a line: threads and child processes share the stream, and lines must not mix.
-    sys.stderr.write(f"{prefix}{text}\n")
+    try:
+        sys.stderr.write(f"{prefix}{text}\n")
+    except BrokenPipeError:
+        raise
+    except OSError:
+        # The disk of a log file is full, say.  There is nowhere to tell it, and it is no reason to stop a run.
+        return
 
 
 def _page_through(command: str, lines: Iterable[str]) -> bool:

@@ -282,3 +282,24 @@ def test_every_listed_command_has_its_help_in_the_table():
     """What `redun --help` prints needs no import."""
     assert cli.list_commands(click.Context(cli)) == [name for name, entry in COMMANDS.items() if not entry.is_hidden]
     assert all(entry.help.endswith(".") for entry in COMMANDS.values())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is a disk that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_to_a_full_disk_is_one_line_of_error(redun_environment, unbuffered):
+    """Neither the text of a command nor its messages can be written: no traceback, and exit code 1 for the first."""
+    command, environment = [sys.executable, "-m", "redun"], {**redun_environment, "PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        lost = subprocess.run(
+            [*command, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+        mute = subprocess.run([*command, "nonsense"], stdout=subprocess.PIPE, stderr=full, env=environment, check=False)
+    assert (lost.returncode, lost.stderr.count("\n")) == (ExitCode.FAILED, 1)
+    assert "No space left" in lost.stderr
+    assert mute.returncode == ExitCode.USAGE
+
+
+def test_commands_work_without_any_output():
+    """A closed standard output and error is where nobody listens."""
+    command = f'"{sys.executable}" -m redun --help >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == ExitCode.OK

@@ -21,7 +21,7 @@ from redun.store.repository import Repository
 REDUN = str(Path(sys.executable).with_name("redun"))
 SECONDS = 120
 WRITTEN_OUT_SECONDS = 2.5
-"""A job that ended so long before the kill must be on record: writing out happens each second, and the machine is busy."""
+"""A job that ended so long before a kill must be on record: writing out happens each second, on a busy machine."""
 
 WORKFLOW = """
 import os
