@@ -47,8 +47,12 @@ def echo_bytes(content: bytes) -> None:
 
 
 def flush() -> None:
-    """Hand what was echoed to whoever reads it; raises BrokenPipeError when nobody does."""
+    """Hand what was echoed to whoever reads it; raises BrokenPipeError when nobody does, OSError on a full disk."""
     sys.stdout.flush()
+    try:
+        sys.stderr.flush()
+    except OSError:  # as in _say; Python itself would try again, and exit with a code of its own
+        mute()
 
 
 def debug(text: str) -> None:
