@@ -342,6 +342,7 @@ class JobStatus(IntEnum):
     FAILED = 3
     STEPPED = 4  # its reduction was reused and its children asked one by one
     CONTESTED = 5  # no job: the task in the place of the eval has an eval with two different results; the newer call
+    UNSURE = 6  # done, but a file it was given changed while it ran: the result may fit neither content
 
 
 CANDIDATE_STATUSES = frozenset({JobStatus.REDUCED, JobStatus.DONE, JobStatus.STEPPED, JobStatus.CONTESTED})

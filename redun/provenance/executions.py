@@ -130,6 +130,7 @@ _STATES = {
     JobStatus.CACHED: JobState.CACHED,
     JobStatus.STEPPED: JobState.CACHED,  # its function did not run; only its children were asked anew
     JobStatus.FAILED: JobState.FAILED,
+    JobStatus.UNSURE: JobState.DONE,
 }
 _RUN_STATUSES = {
     ExecutionStatus.DONE: RunStatus.DONE,

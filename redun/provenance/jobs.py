@@ -26,7 +26,7 @@ from redun.provenance.values import (
 )
 from redun.store.base import ObjectStore
 
-_CALLED = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED})
+_CALLED = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED, JobStatus.UNSURE})
 """Rows of these statuses name a call as their outcome."""
 
 

@@ -6,7 +6,7 @@ and what only a running job needs is dropped when it ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.file.produced import mark_start, track_writes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from redun.expression import TaskExpression
     from redun.scheduler.evaluate import Waiter
     from redun.scheduler.facts import TaskFacts
-    from redun.scheduler.produced import ProducedFiles
+    from redun.scheduler.produced import FileKeeper, ProducedFiles
     from redun.scheduler.summary import SummaryBuilder
     from redun.store.base import Candidate
 
@@ -45,12 +45,14 @@ class Job:
         "attempt",
         "caller",
         "children",
+        "disturbed",
         "error",
         "eval",
         "execution_id",
         "executor",
         "facts",
         "given",
+        "keeper",
         "key",
         "kwargs",
         "line",
@@ -60,7 +62,6 @@ class Job:
         "prior",
         "produced",
         "reduction",
-        "settle_files",
         "start_us",
         "status",
         "summary",
@@ -97,7 +98,8 @@ class Job:
         self.error: BaseException | None = None
         self.traceback: TracebackType | None = None
         self.produced: ProducedFiles | None = None
-        self.settle_files: Callable[[Any, int], ProducedFiles | None] | None = None
+        self.disturbed: list[str] | None = None  # given files that something else changed while it ran
+        self.keeper: FileKeeper | None = None
 
     @property
     def id(self) -> str:
@@ -122,8 +124,11 @@ class Job:
         try:
             with track_writes():
                 value = self.task.func(*self.args, **(self.kwargs or {}))
-                if type(value) not in ATOMS and self.settle_files is not None:
-                    self.produced = self.settle_files(value, start_ns)
+                if self.keeper is not None:
+                    if type(value) not in ATOMS:
+                        self.produced = self.keeper.settle(value, start_ns)
+                    if self.given:
+                        self.disturbed = self.keeper.find_disturbed((self.args, dict(self.kwargs or {})), value)
             self.value = value
         except BaseException as error:
             # SystemExit and KeyboardInterrupt of user code too: a worker thread must report, or the run would hang.

@@ -12,7 +12,9 @@ from redun.expression import Expression, SimpleExpression, TaskExpression, Value
 from redun.file import File
 from redun.file.keep import keep_file
 from redun.file.produced import is_executable, mark_end, was_produced
+from redun.file.state import FileState, check_file
 from redun.hashing import Oid
+from redun.scheduler.job import ATOMS
 from redun.store.base import ObjectStore
 from redun.value.nested import iter_nested_value
 from redun.value.registry import get_type_registry
@@ -38,6 +40,24 @@ class FileKeeper:
                 keep_file(file, self._store.put_file, limit_bytes=self._keep_bytes)
                 produced[file.encode_node()[1]] = is_executable(file.path)
         return produced or None
+
+    def find_disturbed(self, arguments: Any, value: Any) -> list[str]:
+        """Return the paths of given files that changed while the job ran, not by its own doing.
+
+        Its own doing is a write through the file API, or to a path that its result names.  A file that is gone was
+        consumed by the job, as far as anybody can tell.
+        """
+        named = {file.path for file in _iter_files(value)} if type(value) not in ATOMS else set()
+        return [
+            file.path
+            for file in _iter_files(arguments)
+            if file.path not in named
+            and check_file(file.record).state is FileState.DIFFERENT
+            and not was_produced(file, *_NEVER)
+        ]
+
+
+_NEVER = (1, 0)  # a span of time that holds no moment: only writes that redun saw count
 
 
 def _iter_files(value: Any) -> list[File]:

@@ -114,7 +114,8 @@ class Recorder:
         reduction = ReductionRecord(_known(job.eval), expression.oid, listed, [produced[oid] for oid in listed])
         job.reduction, data = reduction.encode()
         self._store.put(job.reduction, data, Kind.REDUCTION)
-        self._reduced[job.number] = job
+        if not job.disturbed:
+            self._reduced[job.number] = job
         return expression
 
     def record_call(self, job: Job, result: Encoded) -> tuple[Oid, CallRecord]:

@@ -127,7 +127,6 @@ class Reducer:
         self._n_jobs = 0
         self._n_unshared = 0
         self._facts = FactsTable(parts.registry, parts.recorder.put_task)
-        self._settle_files = parts.keeper.settle
 
     # -- a call is asked for
 
@@ -238,7 +237,7 @@ class Reducer:
             if part.externals:
                 job.given = (job.given or frozenset()).union(part.externals)
         job.args, job.kwargs = bound.call_args()
-        job.settle_files = self._settle_files
+        job.keeper = self._parts.keeper
         reason = why or self._parts.reasons.explain(job, encoded)
         job.line = self._log.run_line(job, bound, reason)
         self._run(job)
@@ -285,6 +284,9 @@ class Reducer:
         if job.produced and job.given:
             # A source written in the clock tick before the job began, and named in its result, was not made by it.
             job.produced = {oid: flag for oid, flag in job.produced.items() if oid not in job.given}
+        if job.disturbed:
+            self._log.disturbed(job, job.disturbed)
+            self._summary_of(job).forbid_reuse()
         value, job.value = job.value, None
         if type(value) in ATOMS or is_concrete(value):
             self.finish(job, value)
@@ -312,7 +314,8 @@ class Reducer:
         self._note_contest(job, call_oid, record)
         is_stepped = job.status == JobStatus.STEPPED
         # A stepped call enters the eval table even when it was there: now it is newer than any contest below it.
-        self._recorder.add_row(job, JobStatus.STEPPED if is_stepped else JobStatus.DONE, call_oid)
+        done = JobStatus.UNSURE if job.disturbed else JobStatus.DONE
+        self._recorder.add_row(job, JobStatus.STEPPED if is_stepped else done, call_oid)
         self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED if is_stepped else Column.DONE)
         self._conclude(job, call_oid, record, value)
 

@@ -46,6 +46,11 @@ class RunLog:
         for path in paths:
             self.say(f"Restored File {path} for Job {job.short_id}:  {job.task.fullname}")
 
+    def disturbed(self, job: Job, paths: list[str]) -> None:
+        """Say that a job's result is recorded and will not be reused."""
+        for path in paths:
+            self.say(f"warning: {path} changed while the job ran, so its result will not be reused: Job {job.short_id}")
+
     def rejected(self, job: Job, error: BaseException) -> None:
         """Say that a job failed."""
         self.say(f"*** Reject Job {job.short_id}:  {job.task.fullname}: {type(error).__name__}: {preview(str(error))}")

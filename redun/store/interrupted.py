@@ -33,7 +33,7 @@ A run that slips through is shown as interrupted all the same, by ``is_writer_th
 
 _HEADER_BYTES = 4096
 _Batch = tuple[Oid, JobsRecord]
-_COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED})
+_COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED, JobStatus.UNSURE})
 
 
 def end_interrupted(store: ObjectDb, refs: Refs, journals: Path, clock: Clock) -> None:

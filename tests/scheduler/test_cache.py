@@ -263,3 +263,63 @@ def test_an_older_result_brings_its_own_file_back(folder, store):
     run(store, produce("out.txt", "one"))
     assert Path("out.txt").read_text() == "one"
     assert Runs.counts == {"produce": 3}
+
+
+@task(version="1")
+def read_while_it_changes(source: File, edit: bool) -> str:
+    """Read a file that somebody saves at that very moment."""
+    count("read")
+    if edit:
+        Path(source.path).write_text("edited meanwhile")
+    return source.read()
+
+
+@task(version="1")
+def above(path: str, edit: bool) -> list[str]:
+    """Have it read by a call below."""
+    count("above")
+    return [read_while_it_changes(File(path), edit)]
+
+
+def test_a_result_made_while_its_input_changed_does_not_serve(folder, store):
+    """The job was asked with the old content and saw the new one: its result fits neither, so it is not reused."""
+    Path("in.txt").write_text("as asked")
+    make_old("in.txt")
+    value, log = run(store, above("in.txt", edit=True))
+    assert value == ["edited meanwhile"]
+    assert "in.txt changed while the job ran" in log
+    Path("in.txt").write_text("as asked")
+    make_old("in.txt")
+    run(store, above("in.txt", edit=True))
+    assert Runs.counts == {"above": 1, "read": 2}
+
+
+def test_an_input_that_stays_does_not_hinder_reuse(folder, store):
+    """The usual case."""
+    Path("in.txt").write_text("as asked")
+    run(store, above("in.txt", edit=False))
+    run(store, above("in.txt", edit=False))
+    assert Runs.counts == {"above": 1, "read": 1}
+
+
+@task(version="1")
+def append_in_place(file: File) -> File:
+    """Change a file and hand it on."""
+    count("append")
+    Path(file.path).write_text(file.read() + "+")
+    return File(file.path)
+
+
+@task(version="1")
+def build_up(path: str) -> File:
+    """Make a file, then change it in place."""
+    count("build_up")
+    return append_in_place(produce(path, "a"))
+
+
+def test_a_file_changed_in_place_and_handed_on_is_reused(folder, store):
+    """A job that changes what it was given, and says so in its result, is no accident."""
+    run(store, build_up("out.txt"))
+    run(store, build_up("out.txt"))
+    assert Path("out.txt").read_text() == "a+"
+    assert Runs.counts == {"build_up": 1, "produce": 1, "append": 1}
