@@ -6,6 +6,7 @@ where there is one, a hint; a traceback is printed under ``--log-level DEBUG`` o
 
 from __future__ import annotations
 
+import errno
 import traceback
 from enum import IntEnum
 
@@ -30,6 +31,10 @@ MEANINGS = {
     ExitCode.USAGE: "the command line or a setting is wrong",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C",
 }
+
+
+_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL_DISK_HINT = "free some space and try again; what is on record is not done again"
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
@@ -64,5 +69,5 @@ def describe(error: BaseException) -> tuple[str, str]:
     if isinstance(error, RedunError):
         return str(error), error.hint
     if isinstance(error, OSError):
-        return str(error), ""
+        return str(error), _FULL_DISK_HINT if error.errno in _FULL_DISK else ""
     return f"{type(error).__name__}: {error}", "this was not expected; --log-level DEBUG prints where it happened"

@@ -221,9 +221,13 @@ class Journal:
         for oid, data in self._buffer.items():
             type_ = NODE if place[oid] & _KIND_MASK != Kind.BLOB else BLOB
             pieces += (_HEAD.pack(type_, len(data), crc32(data, _CRC_OF_TYPE[type_])), data)
-        _write_at(self._descriptor, b"".join(pieces), self._written)
-        if self._syncs:
-            os.fsync(self._descriptor)
+        try:
+            _write_at(self._descriptor, b"".join(pieces), self._written)
+            if self._syncs:
+                os.fsync(self._descriptor)
+        except OSError as error:
+            error.filename = str(self.path)  # of a full disk the system does not say which file it was
+            raise
         self._written = self.size
         self._buffered = 0
         self._buffer = {}  # a new one: readers in other threads may hold the old

@@ -58,7 +58,7 @@ class LocalStorage(Storage):
             # Not under _refusals: the content may come from a file that cannot be read, which is another matter.
             with os.fdopen(descriptor, "wb", buffering=0) as stream:
                 for piece in pieces:
-                    _write_all(stream.fileno(), piece)
+                    _write_all(stream.fileno(), piece, target)
             with self._refusals():
                 os.replace(temporary, target)  # noqa: PTH105 - hot, see open
         except BaseException:
@@ -129,16 +129,23 @@ def _open_temporary(folder: str) -> tuple[str, int]:
         return path, os.open(path, flags, 0o666)
 
 
-def _write_all(descriptor: int, piece: Buffer) -> None:
+def _write_all(descriptor: int, piece: Buffer, target: str) -> None:
     rest = memoryview(piece)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError as error:
+        error.filename = target  # of a full disk the system does not say which file it was
+        raise
 
 
 def _fsync(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         os.close(descriptor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -294,7 +295,8 @@ def test_output_to_a_full_disk_is_one_line_of_error(redun_environment, unbuffere
             [*command, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
         )
         mute = subprocess.run([*command, "nonsense"], stdout=subprocess.PIPE, stderr=full, env=environment, check=False)
-    assert (lost.returncode, lost.stderr.count("\n")) == (ExitCode.FAILED, 1)
+    assert (lost.returncode, lost.stderr.count("redun: error: ")) == (ExitCode.FAILED, 1)
+    assert "Traceback" not in lost.stderr
     assert "No space left" in lost.stderr
     assert mute.returncode == ExitCode.USAGE
 
@@ -303,3 +305,11 @@ def test_commands_work_without_any_output():
     """A closed standard output and error is where nobody listens."""
     command = f'"{sys.executable}" -m redun --help >&- 2>&-'
     assert subprocess.run(["sh", "-c", command], check=False).returncode == ExitCode.OK
+
+
+def test_a_full_disk_comes_with_a_hint(capsys):
+    """An error of the system names its file, and what to do about it where that is known."""
+    assert report(OSError(errno.ENOSPC, "No space left on device", "/data/x")) is ExitCode.FAILED
+    said = capsys.readouterr().err
+    assert "/data/x" in said
+    assert "free some space" in said

@@ -86,6 +86,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_the_old_content(tmp_path, monkeyp
     with pytest.raises(OSError, match="no space") as caught:
         storage.write("a", b"new content")
     assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename is not None, "of a full disk the system does not say which file it was"
     monkeypatch.undo()
     assert storage.read("a") == b"old"
     assert os.listdir(tmp_path) == ["a"]
