@@ -59,7 +59,8 @@ def find_config_dir(explicit: str | None, cwd: Path, environ: Mapping[str, str],
     """
     if explicit is not None:
         path = cwd / Path(explicit).expanduser()
-        if not is_init and not (path / CONFIG_FILE).is_file():
+        # A remote at a path is a repository without settings.
+        if not is_init and not any((path / name).is_file() for name in (CONFIG_FILE, "objects/format")):
             raise NoConfig(path)
         return path
     return config_dir.find_config_dir(cwd, environ)

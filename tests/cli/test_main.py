@@ -256,6 +256,12 @@ class TestConfigDir:
         assert caught.value.path == tmp_path / "typo"
         assert find_config_dir("new", tmp_path, {}, is_init=True) == tmp_path / "new"
 
+    def test_explicit_folder_may_be_a_repository_without_settings(self, tmp_path):
+        """`redun -c ../remote fsck` works where push has made the remote."""
+        (tmp_path / "remote" / "objects").mkdir(parents=True)
+        (tmp_path / "remote" / "objects" / "format").write_text("")
+        assert find_config_dir("remote", tmp_path, {}) == tmp_path / "remote"
+
     def test_environment_comes_second(self, tmp_path):
         """$REDUN_CONFIG is used when set and not empty."""
         (tmp_path / ".redun").mkdir()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +116,17 @@ class Project:
             process.wait(timeout=delay)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+        return self.finish(process, code=None)
+
+    def kill_when(self, reached: Callable[[], bool], *words: str) -> Done:
+        """Start a command and kill all of it as soon as something is so, or after it has ended."""
+        process = self.start(*words)
+        while process.poll() is None:
+            if reached():
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.02)
         return self.finish(process, code=None)
 
     def run_words(self, size: int, base: int, pause: float) -> list[str]:

@@ -374,6 +374,8 @@ class _Check:
             found = ExecutionRecord.decode(decode_node(self._get(oid)))
             if format_id(found.execution_id) != ref.execution_id:
                 self._error("ref", where, f"its object tells of execution {format_id(found.execution_id)}")
+            else:
+                self._compare(ref, found, where)
             if any(problem.severity is Severity.ERROR for problem in self._problems):
                 # Every hard link of every object was followed already; only which runs it concerns is left to find.
                 for _ in walk([oid], self._find):
@@ -382,6 +384,18 @@ class _Check:
             self._error("ref", where, f"its run is not whole: object {short(error.oid)} is missing")
         except ObjectError as error:
             self._error("ref", where, f"its run is not whole: {error}")
+
+    def _compare(self, ref: ExecutionRef, record: ExecutionRecord, where: str) -> None:
+        """A ref has no checksum, but whatever it says its execution says too."""
+        pairs: dict[str, tuple[Any, Any]] = {
+            "status": (ref.status.value, record.status.name.lower()),
+            "start": (ref.start_us, record.start_us),
+            "end": (ref.end_us, record.end_us),
+            "argv": (ref.argv, record.argv),
+        }
+        for key, (said, expected) in pairs.items():
+            if said != expected:
+                self._error("ref", where, f"it says {key} {said!r}, and its execution says {expected!r}")
 
     def _find(self, oid: Oid) -> tuple[int, bytes] | None:
         kind = self._known.kinds.get(oid)

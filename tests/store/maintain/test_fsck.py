@@ -265,6 +265,20 @@ def test_a_malformed_ref_is_named(repository: Repository) -> None:
             assert problem.where == f"refs/executions/{name}"
 
 
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [("argv", ["other"]), ("end_us", 7), ("status", RefStatus.FAILED)],
+    ids=["argv", "end", "status"],
+)
+def test_a_ref_that_contradicts_its_execution_is_named(repository: Repository, key: str, changed: object) -> None:
+    """A wrong bit in a ref that still reads as a ref is found by what the execution itself says."""
+    ref = next(repository.refs.iter_refs())
+    repository.refs.write(dataclasses.replace(ref, **{key: changed}))
+    problem = _only(_check(repository), "ref")
+    assert problem.severity is Severity.ERROR
+    assert key.removesuffix("_us") in problem.why
+
+
 def test_a_ref_that_leads_nowhere_is_named(repository: Repository) -> None:
     """Its execution is missing, or is the execution of another run, or no execution."""
     made = build_execution(seed=3)
