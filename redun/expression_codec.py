@@ -74,6 +74,7 @@ class _Flattener:
         self._index: dict[int, int] = {}
         self._value_index: dict[Oid, int] = {}
         self._alive: list[Any] = []
+        self._open: set[int] = set()
 
     def flatten(self, root: Any) -> None:
         stack: list[Any] = [root]
@@ -93,8 +94,16 @@ class _Flattener:
                     except ValueNotEncodable as error:
                         raise ExpressionNotEncodable(_owner_of(top, stack), error) from error
                 else:
+                    self._enter(top, stack)
                     stack.append(_Visit(top, children))
                     stack.extend(reversed(children))
+
+    def _enter(self, part: Any, stack: list[Any]) -> None:
+        # Depth first: what is met again before it is written holds itself.
+        if id(part) in self._open:
+            cause = ValueNotEncodable("", type(part).__name__, "it contains itself")
+            raise ExpressionNotEncodable(_owner_of(part, stack), cause)
+        self._open.add(id(part))
 
     def _write_value(self, value: Any) -> None:
         encoded = encode_value(value)
@@ -116,6 +125,7 @@ class _Flattener:
         if id(part) in self._index:
             return
         indexes = [self._index[id(child)] for child in visit.children]
+        self._open.discard(id(part))
         self._note(part, len(self.steps))
         self.steps.append(_step_of(part, indexes))
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from redun.errors import RedunError
-from redun.scheduler.preview import preview
+from redun.scheduler.preview import message_of, preview
 from redun.value.errors import ValueNotEncodable
 from redun.value.value import Value
 
@@ -37,7 +37,7 @@ class TaskExited(SchedulerError):
     """A task tried to end the process."""
 
     def __init__(self, cause: BaseException) -> None:
-        super().__init__(f"a task raised {cause!r}")
+        super().__init__(f"a task raised {preview(cause)}")
         self.redun_traceback = getattr(cause, "redun_traceback", None)
 
 
@@ -51,6 +51,10 @@ class Interrupted(SchedulerError):
 
 class DryRunResult(SchedulerError):
     """A dry run came to a job that would have to run."""
+
+
+MAX_FRAMES_SHOWN = 40
+"""A function that calls itself without end leaves a thousand frames: the outermost and the innermost are shown."""
 
 
 class Frame(NamedTuple):
@@ -73,6 +77,9 @@ class Traceback(NamedTuple):
         """Write it for people, the most recent task last."""
         lines = [f"  {job}" for job in self.jobs]
         for frame in self.frames:
+            if not frame.line:
+                lines.append(f"    ... {frame.name} ...")
+                continue
             lines.append(f'    File "{frame.filename}", line {frame.line}, in {frame.name}')
             if frame.source:
                 lines.append(f"      {frame.source}")
@@ -85,7 +92,12 @@ def frames_of(trace: TracebackType | None) -> list[Frame]:
         Frame(entry.filename, entry.lineno or 0, entry.name, entry.line or "") for entry in traceback.extract_tb(trace)
     ]
     first = next((i for i, frame in enumerate(frames) if not frame.filename.startswith(_PACKAGE)), len(frames))
-    return frames[first:]
+    frames = frames[first:]
+    n_left_out = len(frames) - MAX_FRAMES_SHOWN
+    if n_left_out > 0:
+        half = MAX_FRAMES_SHOWN // 2
+        frames[half:-half] = [Frame("", 0, f"{n_left_out} more frames", "")]
+    return frames
 
 
 def describe_error(error: BaseException) -> str:
@@ -110,7 +122,7 @@ class ErrorValue(Value):
         kind = type(self.error)
         return {
             "error_type": f"{kind.__module__}.{kind.__qualname__}",
-            "message": str(self.error),
+            "message": message_of(self.error),
             "repr": preview(self.error),
             "jobs": list(self.traceback.jobs),
             "frames": [list(frame) for frame in self.traceback.frames],

@@ -34,8 +34,8 @@ class Failures:
         self._log.rejected(job, error)
         self.errors.append(error)
         self.tracebacks.append(trace)
-        # An error class with slots takes no attribute; the traceback is in the log and in the store all the same.
-        with suppress(AttributeError, TypeError):
+        # A class may refuse attributes in its own way; the traceback is in the log and in the store all the same.
+        with suppress(Exception):
             error.redun_traceback = trace  # type: ignore[attr-defined]
         # `errors` keeps the error alive, so its id stays its own.
         encoded = self._noted[id(error)] = encode_value(ErrorValue(error, trace))

@@ -9,18 +9,28 @@ from typing import Any
 MAX_CHARS = 400
 _MAX_ITEMS = 40
 _MAX_DEPTH = 4
-_QUICK = frozenset({type(None), bool, int, float})
+_QUICK = frozenset({type(None), bool, float})
+_LONG = 10**18
+"""Python refuses to write integers of more than some thousand digits."""
 
 
 def preview(value: Any, max_chars: int = MAX_CHARS) -> str:
     """Return the repr of a value, cut to about ``max_chars`` characters; never raises."""
-    if type(value) in _QUICK:
+    if type(value) in _QUICK or (type(value) is int and -_LONG < value < _LONG):
         text = repr(value)
     elif type(value) is str:
         text = repr(value) if len(value) <= max_chars else repr(value[:max_chars]) + "..."
     else:
         text = _shown(value, 0)
     return text if len(text) <= max_chars else text[: max_chars - 3] + "..."
+
+
+def message_of(error: BaseException) -> str:
+    """Return an error's own words; never raises, whatever its class makes of being asked."""
+    try:
+        return str(error)
+    except (Exception, SystemExit) as failure:
+        return f"<{type(error).__name__} whose message raises {type(failure).__name__}>"
 
 
 def format_arguments(names: Iterable[str | int], values: Iterable[Any]) -> str:
@@ -44,7 +54,7 @@ def _shown(value: Any, depth: int) -> str:
         return repr(value[:MAX_CHARS]) + "..."
     try:
         return repr(value)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"<{kind.__name__} whose repr raises {type(error).__name__}>"
 
 

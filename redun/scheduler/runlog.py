@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from redun.objects.oid import short
-from redun.scheduler.preview import format_arguments, preview
+from redun.scheduler.preview import format_arguments, message_of, preview
 
 if TYPE_CHECKING:
     from redun.scheduler.job import Job
@@ -53,7 +53,9 @@ class RunLog:
 
     def rejected(self, job: Job, error: BaseException) -> None:
         """Say that a job failed."""
-        self.say(f"*** Reject Job {job.short_id}:  {job.task.fullname}: {type(error).__name__}: {preview(str(error))}")
+        self.say(
+            f"*** Reject Job {job.short_id}:  {job.task.fullname}: {type(error).__name__}: {preview(message_of(error))}"
+        )
 
     def job_place(self, job: Job) -> str:
         """Return a job's line in a traceback: its id, where its function stands, and its name."""

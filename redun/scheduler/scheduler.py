@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -202,14 +203,22 @@ class _Run:
                 status = self._status(root)
                 self._plan.forget()
                 self._end(status)
+        except Exception:
+            self._end_broken()
+            raise
         finally:
             scheduler._loop = None
             for executor in scheduler.executors.values():
                 executor.stop()
         return self._outcome(root)
 
+    def _end_broken(self) -> None:
+        """Keep what had finished when the machinery itself has failed, a full disk say."""
+        with suppress(Exception):
+            self._execution.end(ExecutionStatus.FAILED, None)
+
     def _start(self, expr: Any, root: Root) -> None:
-        if isinstance(expr, TaskExpression):
+        if isinstance(expr, TaskExpression) and all(map(is_concrete, (*expr.args, *expr.kwargs.values()))):
             self._root_call = expr
             self._reducer.call(expr, None, root, 0)
             return

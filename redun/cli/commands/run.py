@@ -49,7 +49,7 @@ def command(
     task: str | None,
     words: tuple[str, ...],
 ) -> int:
-    r"""Run TASK of SCRIPT, a Python file or the name of a module.
+    """Run TASK of SCRIPT, a Python file or the name of a module.
 
     Only what a change of data or code touches is run; everything else comes from the cache.
 
@@ -58,7 +58,7 @@ def command(
     redun run make.py help               list the tasks of the script
     redun run make.py make help          tell the arguments of a task
     redun run --dryrun make.py make      tell what would run
-    """
+    """  # noqa: D301 - click takes the character \b, not two, as "leave this paragraph as it is"
     from redun.cli.scripts import find_task, load_script
 
     # What a script prints while it is imported is the user's business; what it defines is ours.
@@ -93,6 +93,7 @@ def _list_tasks(module: Any) -> None:
 
 def _run(config_dir: Path, expression: Any, **options: Any) -> int:
     from redun.scheduler.errors import DryRunResult, Interrupted
+    from redun.scheduler.preview import message_of
     from redun.session import open_session
 
     _tune_collector()
@@ -115,7 +116,7 @@ def _run(config_dir: Path, expression: Any, **options: Any) -> int:
     except Exception as error:
         if not hasattr(error, "redun_traceback"):
             raise
-        ui.error(f"{type(error).__name__}: {error}")
+        ui.error(f"{type(error).__name__}: {message_of(error)}")
         return int(ExitCode.FAILED)
     finally:
         session.close()
@@ -136,7 +137,13 @@ def _tune_collector() -> None:
 
 
 def _pretty(result: Any) -> str:
-    text = repr(result)
+    try:
+        text = repr(result)
+    except Exception:
+        # The run has succeeded: a result that cannot be written out does not undo that.
+        from redun.scheduler.preview import preview
+
+        return preview(result, MAX_PRETTY_CHARS)
     if len(text) <= ui.terminal_width(120) or len(text) > MAX_PRETTY_CHARS:
         return text
     from pprint import pformat
