@@ -133,20 +133,19 @@ class Repository:
 
     @classmethod
     def open_or_init(cls, path: Path, *, on_warning: Callable[[str], None] | None = None) -> Repository:
-        """Open a repository for writing; make it where there is none, or one whose making was cut off.
+        """Open a repository for writing; make what is missing of it.
+
+        Objects without a format file are what is left when the folder was removed under a run that then ended.  To
+        take them over is safe: a pack says its own version, and what other keys have hashed is refused at each reading.
 
         Raises:
-            NotARepository: there are objects, and nothing that says in which format.
             OSError, StoreError, ConfigError: as ``open`` and ``init`` do.
         """
         try:
             return cls.open(path, on_warning=on_warning)
         except NotARepository:
-            root = _find_root(path, _load_config(path))
-            if any((root / "objects/pack").glob("*.pack")):
-                raise
-        cls.init(path).close()
-        return cls.open(path, on_warning=on_warning)
+            cls.init(path).close()
+            return cls.open(path, on_warning=on_warning)
 
     def is_alive(self, ref: ExecutionRef, *, clock: Clock = now_us) -> bool:
         """Tell whether the process that wrote a running ref is still there; a run without it is interrupted."""

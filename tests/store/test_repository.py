@@ -14,7 +14,7 @@ from redun.errors import ConfigError
 from redun.store.base import ReadOnlyStore
 from redun.store.format_file import FORMAT_TEXT
 from redun.store.repository import NotARepository, Repository, UnknownFormat
-from redun.testing.objects import make_execution
+from redun.testing.objects import build_execution, make_execution
 
 RACERS = 8
 
@@ -98,15 +98,17 @@ def test_a_repository_whose_making_was_cut_off_is_made_whole(tmp_path: Path, los
         assert repository.store.has(made.oid)
 
 
-def test_objects_of_no_known_format_are_not_taken_over(tmp_path: Path) -> None:
-    """Where there are packs and no format file, nothing is made and nothing is written."""
-    with Repository.init(tmp_path) as repository:
-        make_execution(repository.store, repository.refs)
+def test_a_run_that_lost_its_repository_leaves_one_that_can_be_used(tmp_path: Path) -> None:
+    """When the folder is removed under a writer, what it still wrote is found by the next one."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        made = build_execution()
+        for oid, data, kind in made.objects:
+            repository.store.put(oid, data, kind)
+        subprocess.run(["rm", "-r", tmp_path / ".redun"], check=True)
         repository.store.seal()
-    (tmp_path / "objects/format").unlink()
-    with pytest.raises(NotARepository):
-        Repository.open_or_init(tmp_path)
-    assert not (tmp_path / "objects/format").exists()
+    assert made.oid is not None
+    with Repository.open_or_init(tmp_path / ".redun") as repository:
+        assert repository.store.has(made.oid)
 
 
 def test_objects_and_refs_are_read_back(tmp_path: Path) -> None:
