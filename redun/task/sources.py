@@ -1,8 +1,8 @@
 """Syntax trees of the modules that functions and classes come from.
 
 A file is read and parsed once per process and state (modification time, size).  A function is found by its name and
-the line that it begins on; lambdas of one line by the columns of their code, which Python has from 3.11 on.  Before,
-or where columns are switched off, lambdas of one line are taken together.
+the line that it begins on; lambdas of one line by what they compile to.  The columns of their code would tell more, but
+Python 3.10 has none and 3.12 some, and one text would have several hashes.
 
 The invariant: a text stands for a function only if it is what the function was made of.  A file may be edited while a
 run goes on, and hashing the new text for the old code would file the old code's results under the new one.  So a
@@ -57,6 +57,7 @@ class ModuleText:
         self._functions: dict[tuple[str, int], list[Definition]] = {}
         self._classes: dict[str, list[Definition]] = {}
         self._codes: dict[tuple[str, int], list[CodeType]] | None = None
+        self._lambdas: dict[ast.Lambda, set[bytes]] | None = None
         self._facts: dict[tuple[ast.AST, ...], Facts] = {}
         self._variants: dict[tuple[Any, ...], Definition] = {}
         self._index_definitions()
@@ -65,7 +66,7 @@ class ModuleText:
     def find_functions(self, code: CodeType) -> list[Definition]:
         """Return the definition of a function's code, nothing when it is not there; several lambdas if in doubt."""
         found = self._functions.get((code.co_name, code.co_firstlineno), [])
-        return found if len(found) < 2 else _narrow(found, code)
+        return found if len(found) < 2 else self._tell_apart(found, code)
 
     def find_classes(self, qualname: str) -> list[Definition]:
         """Return the definitions of a class: more than one when branches define it differently."""
@@ -78,7 +79,7 @@ class ModuleText:
     def is_origin_of(self, code: CodeType) -> bool:
         """Tell whether this text compiles to a function's code, so that the one stands for the other."""
         if self._codes is None:
-            self._codes = self._compile()
+            self._codes = self._compile(self.tree)
         candidates = self._codes.get((code.co_name, code.co_firstlineno), [])
         return any(one == code or digest_code(one) == digest_code(code) for one in candidates)
 
@@ -115,11 +116,38 @@ class ModuleText:
         """Return the lines that nodes stand on, decorators included."""
         return "".join("".join(self._lines[first_line(node) - 1 : getattr(node, "end_lineno", 0)]) for node in nodes)
 
-    def _compile(self) -> dict[tuple[str, int], list[CodeType]]:
+    def _tell_apart(self, lambdas: list[Definition], code: CodeType) -> list[Definition]:
+        """Return those of some lambdas that compile to a code; all of them when none does."""
+        if self._lambdas is None:
+            self._lambdas = self._compile_lambdas()
+        wanted = digest_code(code)
+        same: list[Definition] = [
+            node for node in lambdas if isinstance(node, ast.Lambda) and wanted in self._lambdas[node]
+        ]
+        return same or lambdas
+
+    def _compile_lambdas(self) -> dict[ast.Lambda, set[bytes]]:
+        """Return the digests of each lambda's code: several for one that is compiled several times, as by finally."""
+        mine = [node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            labelled = ast.parse(self.text, self.path)
+        # A line of its own for each, below all others, which its code then names; walking meets them in the same order.
+        first_label = len(self._lines) + 1
+        for label, node in enumerate((one for one in ast.walk(labelled) if isinstance(one, ast.Lambda)), first_label):
+            node.lineno = node.end_lineno = label
+            node.col_offset = node.end_col_offset = 0
+        found: dict[ast.Lambda, set[bytes]] = {node: set() for node in mine}
+        for (_, line), codes in self._compile(labelled).items():
+            if line >= first_label:
+                found[mine[line - first_label]].update(map(digest_code, codes))
+        return found
+
+    def _compile(self, tree: ast.Module) -> dict[tuple[str, int], list[CodeType]]:
         index: dict[tuple[str, int], list[CodeType]] = {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = compile(self.tree, self.path, "exec", dont_inherit=True)
+            module = compile(tree, self.path, "exec", dont_inherit=True)
         for code in iter_codes(module):
             index.setdefault((code.co_name, code.co_firstlineno), []).append(code)
         return index
@@ -158,22 +186,8 @@ class ModuleText:
                     self.bound.add(name)
 
 
-def _narrow(lambdas: list[Definition], code: CodeType) -> list[Definition]:
-    """Return the innermost of some lambdas that all of a code lies in; all of them where that cannot be told."""
-    positions: Any = getattr(code, "co_positions", tuple)()
-    # The first instructions of a function stand at column 0 of its line, whatever stands there.
-    places = [(line, column) for line, _, column, _ in positions if line and column]
-    # Not at the start of a lambda: where one stands, the code around it makes it.
-    around = [node for node in lambdas if all(_start(node) < place < _end(node) for place in places)]
-    return [max(around, key=_start)] if places and around else lambdas
-
-
 def _start(node: Definition) -> tuple[int, int]:
     return node.lineno, node.col_offset
-
-
-def _end(node: Definition) -> tuple[int, int]:
-    return node.end_lineno or 0, node.end_col_offset or 0
 
 
 def first_line(node: ast.AST) -> int:

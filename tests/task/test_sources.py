@@ -6,8 +6,6 @@ import linecache
 import sys
 from textwrap import dedent
 
-import pytest
-
 from redun.task.sources import ModuleText, get_text, text_of_function
 
 
@@ -34,16 +32,27 @@ def test_definitions_are_found_by_name_and_line():
     assert [len(text.find_classes(name)) for name in ("A", "A.B", "g.<locals>.C", "C")] == [1, 1, 1, 0]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 knows no columns")
-def test_lambdas_of_one_line_are_told_apart_by_their_columns():
+def test_lambdas_of_one_line_are_told_apart_by_their_code():
     """One inside another, too; that over several lines as well."""
     source = "a, b, c = (lambda: d), (lambda x: lambda y: x + y), lambda: (\n  3)"
     namespace = {}
-    exec(compile(source, "wf.py", "exec"), namespace)
+    exec(compile(source, "wf.py", "exec", dont_inherit=True), namespace)
     text = indexed(source)
     functions = [namespace["a"], namespace["b"], namespace["b"](1), namespace["c"]]
     found = [text.find_functions(func.__code__) for func in functions]
     assert [[node.col_offset for node in nodes] for nodes in found] == [[11], [24], [34], [52]]
+
+
+def test_lambdas_of_one_line_with_one_code_are_taken_together():
+    """So are those whose code is not in the text, since any of them may be meant."""
+    source = "def f():\n try: pass\n finally: a, b, c = (lambda x=1: x), (lambda x=2: x), lambda: 3\n return a, b, c"
+    namespace = {}
+    exec(compile(source, "wf.py", "exec", dont_inherit=True), namespace)
+    text = indexed(source)
+    found = [text.find_functions(func.__code__) for func in namespace["f"]()]
+    assert [len(nodes) for nodes in found] == [2, 2, 1]
+    stranger = eval(compile("\n\nlambda: 4", "wf.py", "eval"))
+    assert len(text.find_functions(stranger.__code__)) == 3
 
 
 def test_statements_that_bind_or_change_a_name_are_kept_in_order():
