@@ -25,6 +25,14 @@ def test_help_of_a_command_is_its_own(capsys, name):
     assert capsys.readouterr().out == first
 
 
+def test_help_of_run_shows_each_example_on_a_line(capsys):
+    """Its examples are not run together, and no mark of how to lay them out is seen."""
+    assert main(["help", "run"]) == 0
+    text = capsys.readouterr().out
+    assert "\n  redun run make.py help               list the tasks of the script\n" in text
+    assert "\\b" not in text
+
+
 @pytest.mark.parametrize("words", [["nothing"], ["help", "more"]])
 def test_help_of_what_is_no_command_is_a_usage_error(capsys, words):
     """The words are named."""
