@@ -57,7 +57,7 @@ class ModuleText:
         self._functions: dict[tuple[str, int], list[Definition]] = {}
         self._classes: dict[str, list[Definition]] = {}
         self._codes: dict[tuple[str, int], list[CodeType]] | None = None
-        self._lambdas: dict[ast.Lambda, set[bytes]] | None = None
+        self._lambdas: dict[ast.AST, set[bytes]] | None = None
         self._facts: dict[tuple[ast.AST, ...], Facts] = {}
         self._variants: dict[tuple[Any, ...], Definition] = {}
         self._index_definitions()
@@ -126,7 +126,7 @@ class ModuleText:
         ]
         return same or lambdas
 
-    def _compile_lambdas(self) -> dict[ast.Lambda, set[bytes]]:
+    def _compile_lambdas(self) -> dict[ast.AST, set[bytes]]:
         """Return the digests of each lambda's code: several for one that is compiled several times, as by finally."""
         mine = [node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda)]
         with warnings.catch_warnings():
@@ -137,7 +137,7 @@ class ModuleText:
         for label, node in enumerate((one for one in ast.walk(labelled) if isinstance(one, ast.Lambda)), first_label):
             node.lineno = node.end_lineno = label
             node.col_offset = node.end_col_offset = 0
-        found: dict[ast.Lambda, set[bytes]] = {node: set() for node in mine}
+        found: dict[ast.AST, set[bytes]] = {node: set() for node in mine}
         for (_, line), codes in self._compile(labelled).items():
             if line >= first_label:
                 found[mine[line - first_label]].update(map(digest_code, codes))

@@ -1,8 +1,8 @@
 """What the guide's pages show is what redun says: their commands are run, and their outputs compared.
 
-A block that starts with ``# name.py`` is a file.  A block with lines that start with ``$ `` is a terminal: the lines
-under a command are its output, ``...`` stands for any lines.  Ids, hashes, times, sizes and seconds are not compared, nor
-is the order of lines: jobs end in the order they end.
+A block that starts with ``# name.py`` is a file.  A block with lines that start with ``$ `` is a terminal: the
+lines under a command are its output, ``...`` stands for any lines.  Ids, hashes, times, sizes and seconds are not
+compared, nor is the order of lines: jobs end in the order they end.
 """
 
 from __future__ import annotations
