@@ -99,6 +99,11 @@ class TaskExpression(Expression[Result]):
         """Return the ``nout`` of the task."""
         return self.length
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Within a partial task it is part of a value: what the scheduler noted on it must not enter that one's key.
+        options, exports = dict(self.task_options), dict(self.export_options)
+        return TaskExpression, (self.task_name, self.args, dict(self.kwargs), options, exports, self.length)
+
     def __repr__(self) -> str:
         return f"{self.task_name}({_format_arguments(self.args, self.kwargs)})"
 

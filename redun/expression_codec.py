@@ -184,7 +184,7 @@ def _parts_of(part: Any) -> list[Any]:
     if isinstance(part, dict):
         return [item for pair in part.items() for item in pair]
     if is_dataclass(part):
-        return [getattr(part, field.name) for field in fields(part)]
+        return [getattr(part, name) for name in set_fields(part)]
     return list(part)
 
 
@@ -210,8 +210,7 @@ def _step_of(part: Any, indexes: list[int]) -> list[Any]:
     if isinstance(part, tuple) and hasattr(part, "_fields"):
         return [_CONTAINER, "namedtuple", [_class_name(type(part))], indexes]
     if is_dataclass(part):
-        names = [field.name for field in fields(part)]
-        return [_CONTAINER, "dataclass", [_class_name(type(part)), names], indexes]
+        return [_CONTAINER, "dataclass", [_class_name(type(part)), set_fields(part)], indexes]
     return [_CONTAINER, type(part).__name__, None, indexes]
 
 
@@ -268,8 +267,18 @@ def rebuild_container(container: str, detail: list[Any] | None, items: list[Any]
         raise ValueError(f"unknown container {container!r}")
     cls = _find_class(detail[0])
     if container == "namedtuple":
-        return cls(*items)
+        return make_namedtuple(cls, items)
     return make_dataclass(cls, dict(zip(detail[1], items)))
+
+
+def set_fields(instance: Any) -> list[str]:
+    """Return the names of a dataclass's fields that are set: one with ``init=False`` may not be yet."""
+    return [field.name for field in fields(instance) if hasattr(instance, field.name)]
+
+
+def make_namedtuple(cls: type, items: list[Any]) -> Any:
+    """Make a named tuple of its items, past its ``__new__``, which may take others."""
+    return tuple.__new__(cls, items)
 
 
 def make_dataclass(cls: type, values: dict[str, Any]) -> Any:

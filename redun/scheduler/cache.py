@@ -11,6 +11,7 @@ The table of what happens to which file stands in docs/internals/files.md, with 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import ObjectError, RedunError
@@ -79,12 +80,17 @@ class Cache:
         """Return what is on record for a call, newest first."""
         return self._store.find_candidates(eval_oid)
 
-    def find(self, eval_oid: Oid, candidates: Iterable[Candidate]) -> tuple[Hit | Step | None, str]:
-        """Return the first candidate that serves, or None and why the newest one does not."""
+    def find(
+        self, eval_oid: Oid, candidates: Iterable[Candidate], *, is_shallow: bool = False
+    ) -> tuple[Hit | Step | None, str]:
+        """Return the first candidate that serves, or None and why the newest one does not.
+
+        ``is_shallow``: files that only calls below name need not be as recorded.
+        """
         why = ""
         for candidate in candidates:
             try:
-                return self._try(eval_oid, candidate), ""
+                return self._try(eval_oid, candidate, is_shallow=is_shallow), ""
             except Refused as refusal:
                 why = why or str(refusal)
             except (ObjectMissing, ObjectCorrupt) as error:
@@ -112,7 +118,7 @@ class Cache:
 
     # -- one candidate
 
-    def _try(self, eval_oid: Oid, candidate: Candidate) -> Hit | Step:
+    def _try(self, eval_oid: Oid, candidate: Candidate, *, is_shallow: bool) -> Hit | Step:
         target = candidate.target
         node = decode_node(self._store.get(target))
         if node.kind == Kind.REDUCTION:
@@ -123,12 +129,13 @@ class Cache:
         if record.reduction is None:
             return self._serve(target, record)
         tasks = record.summary.tasks
-        if record.summary.is_reusable and all(self._is_trusted(task, candidate.time_us) for task in tasks):
-            try:
-                return self._serve(target, record)
-            except Refused:
-                # A file below is not as recorded: only asking each child tells which of them must run again.
-                pass
+        if record.summary.is_reusable:
+            # A file below that is not as recorded: only asking each child tells which of them must run again.
+            with suppress(Refused):
+                if is_shallow and all(map(self._is_current, tasks)):
+                    return self._serve_shallow(target, record)
+                if all(self._is_trusted(task, candidate.time_us) for task in tasks):
+                    return self._serve(target, record)
         return self._step(eval_oid, record.reduction)
 
     def _serve(self, target: Oid, record: CallRecord) -> Hit:
@@ -136,6 +143,12 @@ class Cache:
             return Hit(target, record, self.decode(record.result), [])
         restores = self._check_files(record.summary.externals, produced_files(record))
         value = self.decode(record.result)
+        return Hit(target, record, value, self._restore(restores))
+
+    def _serve_shallow(self, target: Oid, record: CallRecord) -> Hit:
+        read = _NotingReader(self._store)
+        value = decode_value(record.result, read)
+        restores = self._check_files(read.externals, produced_files(record))
         return Hit(target, record, value, self._restore(restores))
 
     def _step(self, eval_oid: Oid, reduction_oid: Oid) -> Step:
@@ -154,6 +167,10 @@ class Cache:
 
         A call that was made, or confirmed by stepping, after the contest holds what stepping finds.
         """
+        return self._is_current(task_oid) and self._contested_us.get(task_oid, -1) <= time_us
+
+    def _is_current(self, task_oid: Oid) -> bool:
+        """Tell whether a task below is the one that is registered now; looked up once, with its contests."""
         known = self._current_tasks.get(task_oid)
         if known is None:
             record = TaskRecord.decode(decode_node(self._store.get(task_oid)))
@@ -162,7 +179,7 @@ class Cache:
             contests = self._store.find_candidates(task_oid)
             if contests:
                 self.note_contest(task_oid, contests[0].time_us)
-        return known and self._contested_us.get(task_oid, -1) <= time_us
+        return known
 
     def note_contest(self, task_oid: Oid, time_us: int) -> None:
         """Note that an eval of a task got a result that differs from an earlier one; microseconds since 1970 UTC."""

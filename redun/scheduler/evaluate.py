@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, Protocol
 
 from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
-from redun.expression_codec import is_concrete, make_dataclass
+from redun.expression_codec import is_concrete, make_dataclass, make_namedtuple, set_fields
 from redun.operators import get_lazy_operation
-from redun.scheduler.job import ATOMS, Job
+from redun.scheduler.job import Job
+from redun.scheduler.owned import ATOMS
 
 SLICE = 64
 """How many parts of a wide container are started before finished jobs are looked at again."""
@@ -164,9 +165,9 @@ def _open(part: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
         return [item for pair in part.items() for item in pair], _pairs_to_dict
     if isinstance(part, tuple) and hasattr(part, "_fields"):
         cls = type(part)
-        return list(part), lambda values: cls(*values)
+        return list(part), lambda values: make_namedtuple(cls, values)
     if is_dataclass(part):
-        names = [field.name for field in fields(part)]
+        names = set_fields(part)
         kind = type(part)
         return [getattr(part, name) for name in names], lambda values: make_dataclass(kind, dict(zip(names, values)))
     return list(part), list if isinstance(part, list) else type(part)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.expression import TaskExpression
+from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.scheduler.errors import UnknownTask
-from redun.task.options import CacheScope
+from redun.task.options import CacheCheckValid, CacheScope, normalize_options
 
 if TYPE_CHECKING:
     from redun.task.registry import TaskRegistry
@@ -22,6 +23,7 @@ class TaskFacts(NamedTuple):
     oid: Oid
     is_cached: bool  # results of earlier executions may serve, and its results may serve later
     is_shared: bool  # equal calls of this execution are one job
+    is_shallow: bool  # files that only calls below name need not be as recorded
     executor: str
     needs: Mapping[str, int] | None  # units of each limit
 
@@ -35,25 +37,36 @@ class FactsTable:
         self._put_task = put_task
         self._known: dict[str, TaskFacts] = {}
 
-    def of(self, expression: TaskExpression[Any]) -> TaskFacts:
-        """Return the facts of a call.
+    def of(self, expression: TaskExpression[Any]) -> TaskFacts | dict[str, Any]:
+        """Return the facts of a call; where some options must be evaluated first, all its options instead.
 
         Raises:
             UnknownTask: no task of this name is defined.
         """
+        given = expression.task_options
         known = self._known.get(expression.task_name)
-        if known is None:
-            task = self._registry.get(task_name=expression.task_name)
-            if task is None:
-                raise UnknownTask(
-                    f"task {expression.task_name!r} is not defined",
-                    hint="import the module that defines it before the run",
-                )
-            known = self._known[expression.task_name] = self.make(task)
-        return self.make(known.task, expression.task_options) if expression.task_options else known
+        if known is not None and not given:
+            return known
+        task = self._task(expression.task_name)
+        if not is_concrete(task.get_task_options()) or not is_concrete(given):
+            return {**task.get_task_options(), **given}
+        if given:
+            return self.make(task, given)
+        self._known[expression.task_name] = facts = self.make(task)
+        return facts
+
+    def with_options(self, expression: TaskExpression[Any], options: Mapping[str, Any]) -> TaskFacts:
+        """Return the facts of a call, given all its options as values.
+
+        Raises:
+            ValueError, TypeError: an option came to a value that it cannot take.
+        """
+        return self.make(self._task(expression.task_name), normalize_options(options))
 
     def make(self, task: Task[..., Any], overrides: Mapping[str, Any] | None = None) -> TaskFacts:
         """Return the facts of a task whose call has options of its own."""
+        if overrides and "config_args" in overrides:
+            task = task.options(config_args=overrides["config_args"])
         options = {**task.get_task_options(), **(overrides or {})}
         scope = options.get("cache_scope", CacheScope.BACKEND)
         return TaskFacts(
@@ -61,6 +74,13 @@ class FactsTable:
             self._put_task(task),
             scope is CacheScope.BACKEND,
             scope is not CacheScope.NONE,
+            options.get("check_valid") is CacheCheckValid.SHALLOW,
             options.get("executor") or "default",
             options.get("limits"),
         )
+
+    def _task(self, name: str) -> Task[..., Any]:
+        task = self._registry.get(task_name=name)
+        if task is None:
+            raise UnknownTask(f"task {name!r} is not defined", hint="import the module that defines it before the run")
+        return task

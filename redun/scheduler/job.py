@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.file.produced import mark_start, track_writes
 from redun.hashing import Oid
 from redun.objects.ids import format_id, job_id
+from redun.scheduler.owned import ATOMS, own_copy
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from redun.scheduler.produced import FileKeeper, ProducedFiles
     from redun.scheduler.summary import SummaryBuilder
     from redun.store.base import Candidate
-
-ATOMS = frozenset({type(None), bool, int, float, str, bytes})
-"""Types whose values hold nothing: no expression, no file, no other value."""
 
 
 class Caller(NamedTuple):
@@ -123,7 +121,8 @@ class Job:
         start_ns = mark_start()
         try:
             with track_writes():
-                value = self.task.func(*self.args, **(self.kwargs or {}))
+                kwargs = {name: own_copy(value) for name, value in self.kwargs.items()} if self.kwargs else {}
+                value = self.task.func(*map(own_copy, self.args), **kwargs)
                 if self.keeper is not None:
                     if type(value) not in ATOMS:
                         self.produced = self.keeper.settle(value, start_ns)

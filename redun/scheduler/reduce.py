@@ -10,7 +10,7 @@ evaluated below the job; ``_JobResult`` brings the result back to ``_finish``.  
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import RedunError
@@ -22,7 +22,8 @@ from redun.scheduler.cache import Cache, Hit, Step
 from redun.scheduler.errors import NotSerializable, SchedulerError
 from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
 from redun.scheduler.facts import FactsTable, TaskFacts
-from redun.scheduler.job import ATOMS, Caller, Job
+from redun.scheduler.job import Caller, Job
+from redun.scheduler.owned import ATOMS
 from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.record import Recorder
 from redun.scheduler.status import Column, StatusCounts
@@ -75,22 +76,35 @@ class _Ended(NamedTuple):
     error: BaseException | None
 
 
+class _Options:
+    """Waits for the options of one call."""
+
+    __slots__ = ("_caller", "_reducer")
+
+    def __init__(self, reducer: Reducer, caller: Caller) -> None:
+        self._reducer = reducer
+        self._caller = caller
+
+    def deliver(self, _slot: int, options: Any) -> None:
+        self._reducer.call_with(options, self._caller)
+
+    def fail(self, _slot: int, error: BaseException) -> None:
+        self._caller.waiter.fail(self._caller.slot, error)
+
+
 class _Arguments:
     """Waits for the arguments of one call."""
 
-    __slots__ = ("_caller", "_expression", "_facts", "_reducer")
+    __slots__ = ("_bound", "_caller", "_facts", "_reducer")
 
-    def __init__(self, reducer: Reducer, facts: TaskFacts, expression: TaskExpression[Any], caller: Caller) -> None:
+    def __init__(self, reducer: Reducer, facts: TaskFacts, bound: BoundArguments, caller: Caller) -> None:
         self._reducer = reducer
         self._facts = facts
-        self._expression = expression
+        self._bound = bound
         self._caller = caller
 
     def deliver(self, _slot: int, values: Any) -> None:
-        expression = self._expression
-        n_args = len(expression.args)
-        kwargs = dict(zip(expression.kwargs, values[n_args:]))
-        self._reducer.bind(self._facts, tuple(values[:n_args]), kwargs, self._caller, is_derived=True)
+        self._reducer.claim(self._facts, self._bound.replace(values), self._caller, self._bound)
 
     def fail(self, _slot: int, error: BaseException) -> None:
         self._caller.waiter.fail(self._caller.slot, error)
@@ -125,7 +139,6 @@ class Reducer:
         self._counts = parts.counts
         self.evaluator = Evaluator(self.call)
         self._n_jobs = 0
-        self._n_unshared = 0
         self._facts = FactsTable(parts.registry, parts.recorder.put_task)
 
     # -- a call is asked for
@@ -134,55 +147,67 @@ class Reducer:
         """Take a call of a task, made below ``parent``."""
         if self._plan.is_stopped:
             return  # the run is ending: whoever waits for this call is failing already, or is left to the next run
+        caller = Caller(waiter, slot, parent, -1, expression)
         try:
             facts = self._facts.of(expression)
         except Exception as error:
             waiter.fail(slot, error)
             return
-        child_slot = -1 if parent is None else parent.add_child()
-        caller = Caller(waiter, slot, parent, child_slot, expression)
-        args, kwargs = expression.args, expression.kwargs
-        if all(type(arg) in ATOMS for arg in args) and not kwargs:
-            self.bind(facts, args, kwargs, caller)
-            return
-        parts = [*args, *kwargs.values()]
-        if all(map(is_concrete, parts)):
-            self.bind(facts, args, kwargs, caller)
+        if isinstance(facts, TaskFacts):
+            self._bind(facts, caller)
         else:
-            arguments = _Arguments(self, facts, expression, caller)
-            self.evaluator.gather(parts, list, parent, arguments, 0)
+            self.evaluator.start(facts, parent, _Options(self, caller), 0)
 
-    def bind(
-        self,
-        facts: TaskFacts,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        caller: Caller,
-        *,
-        is_derived: bool = False,
-    ) -> None:
-        """Take a call whose arguments are values; ``is_derived`` when some of them came from other calls."""
+    def call_with(self, options: Mapping[str, Any], caller: Caller) -> None:
+        """Take a call whose options had to be evaluated."""
+        assert caller.expression is not None
         try:
-            bound = facts.task.bind(args, kwargs)
+            facts = self._facts.with_options(caller.expression, options)
+        except Exception as error:
+            caller.waiter.fail(caller.slot, error)
+            return
+        self._bind(facts, caller)
+
+    def _bind(self, facts: TaskFacts, caller: Caller) -> None:
+        expression, parent = caller.expression, caller.parent
+        assert expression is not None
+        if parent is not None:
+            caller = caller._replace(child_slot=parent.add_child())
+        try:
+            bound = facts.task.bind(expression.args, expression.kwargs)
+        except Exception as error:
+            self._refuse(facts, caller, error)
+            return
+        # Defaults may be expressions as well as what was given.
+        values = bound.values
+        if all(type(value) in ATOMS for value in values) or all(map(is_concrete, values)):
+            self.claim(facts, bound, caller)
+        else:
+            self.evaluator.gather(list(values), list, parent, _Arguments(self, facts, bound, caller), 0)
+
+    def claim(
+        self, facts: TaskFacts, bound: BoundArguments, caller: Caller, source: BoundArguments | None = None
+    ) -> None:
+        """Take a call whose arguments are values; ``source`` is what some of them were evaluated from."""
+        try:
             pairs = bound.hashed()
             encoded = [_encode_argument(name, value) for name, value in pairs]
         except Exception as error:
             self._refuse(facts, caller, error)
             return
-        names = [name for name, _ in pairs]
-        eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], names)
+        eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], [name for name, _ in pairs])
         key: Any = eval_oid
         if not facts.is_shared:
-            self._n_unshared += 1
-            key = eval_oid, self._n_unshared
+            # Equal calls below one job are one call whatever the scope: they stand for the same value.
+            key = eval_oid, 0 if caller.parent is None else caller.parent.number
         claim, ended = self._plan.claim(key, caller)
         if claim is Claim.REPLAY:
             self._replay(ended, caller)
         elif claim is Claim.LEAD:
             job = self._new_job(facts, caller)
             job.key, job.eval = key, eval_oid
-            if is_derived:
-                job.upstreams = _upstreams(caller.expression, bound.names, names)
+            if source is not None:
+                job.upstreams = _upstreams(source)
             self._look_up(job, bound, encoded, data)
 
     def start_root(self, task: Task[..., Any], caller: Caller, eval_data: tuple[Oid, bytes], value: Any) -> None:
@@ -222,7 +247,7 @@ class Reducer:
             if not (job.facts.is_cached and self._parts.options.use_cache):
                 why = "caching is off"
             else:
-                found, why = self._cache.find(job.eval, candidates)
+                found, why = self._cache.find(job.eval, candidates, is_shallow=job.facts.is_shallow)
                 if found is not None:
                     self._log.restored(job, found.restored)
                     self._log.cached(job, bound)
@@ -381,16 +406,12 @@ def _at_result(error: Exception) -> Exception:
     return NotSerializable("result", error) if isinstance(error, ValueNotEncodable) else error
 
 
-def _upstreams(
-    expression: TaskExpression[Any] | None, positional: Sequence[str | int], names: list[str | int]
-) -> list[tuple[int, list[Oid]]] | None:
+def _upstreams(source: BoundArguments) -> list[tuple[int, list[Oid]]] | None:
     """Return, for each argument made from other calls, its index in the eval and those calls."""
-    if expression is None:
-        return None
     found: list[tuple[int, list[Oid]]] = []
-    for name, arg in (*zip(positional, expression.args), *expression.kwargs.items()):
-        if type(arg) not in ATOMS and name in names:
-            calls = [call.call_hash for call in iter_calls(arg) if call.call_hash is not None]
+    for index, (_, value) in enumerate(source.hashed()):
+        if type(value) not in ATOMS:
+            calls = [call.call_hash for call in iter_calls(value) if call.call_hash is not None]
             if calls:
-                found.append((names.index(name), calls))
-    return sorted(found) or None
+                found.append((index, calls))
+    return found or None
