@@ -27,7 +27,8 @@ class NoSuchExecution(RefError):
     """No execution has an id that begins so."""
 
     def __init__(self, prefix: str) -> None:
-        super().__init__(f"no execution has an id that begins with {prefix!r}", hint="`redun log` lists executions")
+        why = "there is no execution yet" if prefix == "-" else f"no execution has an id that begins with {prefix!r}"
+        super().__init__(why, hint="`redun log` lists executions")
         self.prefix = prefix
 
 

@@ -12,7 +12,7 @@ from redun.config import Config, RemoteSettings
 from redun.errors import RemoteError
 from redun.ini import remove_section, set_value
 from redun.store.local_storage import LocalStorage
-from redun.store.refs import check_remote_name
+from redun.store.refs import check_remote_name, is_remote_name
 
 DEFAULT_REMOTE = "origin"
 
@@ -22,7 +22,8 @@ class RemoteUnknown(RemoteError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         others = f"; there are {', '.join(known)}" if known else ""
-        super().__init__(f"there is no remote {name!r}{others}", hint=f"`redun remote add {name} URL` adds it")
+        hint = f"`redun remote add {name} URL` adds it" if is_remote_name(name) else "`redun remote` lists them"
+        super().__init__(f"there is no remote {name!r}{others}", hint=hint)
         self.name = name
 
 

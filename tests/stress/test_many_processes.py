@@ -42,6 +42,7 @@ def test_runs_beside_transfers_checks_and_merges(project, make_project, tmp_path
         each.redun("remote", "add", "origin", str(tmp_path / "remote"))
     project.redun("-q", *project.run_words(1, 0, 0.0))
     project.redun("push")
+    other.redun("pull")
     for number in range(max(2, rounds // 4)):
         size, base = chance.choice([3, 50, 400]), 10_000 * number
         pause = chance.choice([0.0, 0.02])
@@ -49,7 +50,7 @@ def test_runs_beside_transfers_checks_and_merges(project, make_project, tmp_path
             (each, base + 20 * place, each.start("-q", *each.run_words(size, base + 20 * place, pause)))
             for place, each in enumerate((project, project, other))
         ]
-        words = [("push",), ("pull",), ("fetch",), ("fsck",), ("log", "-"), ("log", "--file"), ("push", "-")]
+        words = [("push",), ("pull",), ("fetch",), ("fsck",), ("log", "-"), ("log", "--file"), ("push", "origin", "-")]
         beside = [(each, each.start(*chance.choice(words))) for each in (project, other) for _ in range(2)]
         with Repository.open(project.store) as repository:
             consolidate(repository.store)

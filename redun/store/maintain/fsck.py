@@ -10,6 +10,7 @@ What can be derived can be repaired: an idx, from its pack.  Everything else is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -47,12 +48,13 @@ from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX, idx_name, pack_name
 from redun.store.refs import EXECUTIONS, ExecutionRef, RefStatus
-from redun.store.storage import NameMissing
+from redun.store.storage import Entry, NameMissing
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
 
 _JOURNALS = "objects/journal"
+_ATTEMPTS = 3
 _MAX_TAIL_BYTES = 1 << 20  # of a journal's end: as much is searched for records behind a broken one
 
 RECORDS: dict[int, Any] = {
@@ -113,7 +115,7 @@ def check_repository(repository: Repository, *, level: str = "full", repair: boo
     """Check a repository.
 
     Args:
-        repository: an open one; nothing else may delete from it meanwhile.
+        repository: an open one; others may write to it and merge its packs meanwhile.
         level: "full" reads every byte; "quick" checks that files are there, fit together and have their checksums.
         repair: make each idx anew that is missing or wrong.
 
@@ -123,7 +125,17 @@ def check_repository(repository: Repository, *, level: str = "full", repair: boo
     """
     if level not in ("full", "quick"):
         raise ValueError(f"expected the level 'full' or 'quick', found {level!r}")
-    return _Check(repository, is_full=level == "full", repair=repair).run()
+    for _ in range(_ATTEMPTS):
+        before = _look(repository)
+        report = _Check(repository, is_full=level == "full", repair=repair).run()
+        # What was being written or merged while it was read may have looked like damage.
+        if repair or report.is_clean or _look(repository) == before:
+            break
+    return report
+
+
+def _look(repository: Repository) -> list[Entry]:
+    return [entry for folder in ("objects", "refs") for entry in repository.storage.iter_entries(folder)]
 
 
 @dataclass(slots=True)
@@ -146,12 +158,16 @@ class _Check:
         self._counts = dict.fromkeys(("packs", "idxs", "journals", "refs", "blobs"), 0)
 
     def run(self) -> FsckReport:
+        # In the order in which what they name moves on, from journals to packs: so nothing slips by, and what a ref
+        # that was read first names is there.
+        refs = self._read_refs()
         self._repository.store.refresh(force=True)
+        self._check_journals()
         self._check_packs()
         self._check_blobs()
-        self._check_journals()
         self._check_links()
-        self._check_refs()
+        for where, ref in refs:
+            self._check_ref(ref, where)
         objects: dict[str, int] = {}
         for kind in self._known.kinds.values():
             name = _kind_name(kind)
@@ -163,18 +179,30 @@ class _Check:
     # Packs
 
     def _check_packs(self) -> None:
-        names = {entry.name for entry in self._storage.iter_entries(PACK_FOLDER)}
-        for name in sorted(names):
-            stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
-            if not _is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
-                self._note("file", name, "it does not belong here")
-            elif f".{suffix}" == PACK_SUFFIX:
-                self._check_pack(Oid(bytes.fromhex(stem)))
-            elif pack_name(Oid(bytes.fromhex(stem))) not in names:
+        seen: set[str] = set()
+        while names := [name for name in self._list_packs() if name not in seen]:  # anew: they may be merged meanwhile
+            seen.update(names)
+            for name in names:
+                stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
+                if not _is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
+                    self._note("file", name, "it does not belong here")
+                elif f".{suffix}" == PACK_SUFFIX:
+                    with suppress(NameMissing):  # merged since the listing
+                        self._check_pack(Oid(bytes.fromhex(stem)))
+        there = set(self._list_packs())
+        for name in sorted(there):
+            pack = name.removesuffix(IDX_SUFFIX) + PACK_SUFFIX
+            if (
+                name.endswith(IDX_SUFFIX)
+                and _is_oid(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)])
+                and pack not in there
+            ):
                 self._error("idx", name, "its pack is missing")
 
+    def _list_packs(self) -> list[str]:
+        return [entry.name for entry in self._storage.iter_entries(PACK_FOLDER)]
+
     def _check_pack(self, pack: Oid) -> None:
-        self._counts["packs"] += 1
         name = pack_name(pack)
         content: Buffer | None = None
         rebuilt: bytes | None = None
@@ -185,6 +213,7 @@ class _Check:
                 rebuilt = self._attempt("pack", name, lambda: rebuild_idx(content, name))
             else:
                 self._error("pack", name, f"its content hashes to {short(found)}, not to its name")
+        self._counts["packs"] += 1
         is_idx_sound = self._check_idx(pack, rebuilt)
         if rebuilt is None and not is_idx_sound and not self._repair_unread(pack):
             return
@@ -297,14 +326,17 @@ class _Check:
             if not entry.name.endswith(SUFFIX):
                 self._note("file", entry.name, "it does not belong here")
                 continue
-            self._counts["journals"] += 1
             try:
                 reader = JournalReader(self._storage.path / entry.name)
+            except FileNotFoundError:  # sealed since the listing
+                continue
             except OSError as error:
                 self._error("journal", entry.name, f"it cannot be read: {error.strerror}")
                 continue
+            self._counts["journals"] += 1
             try:
-                self._check_journal(reader, entry.name)
+                with suppress(NameMissing):  # as above
+                    self._check_journal(reader, entry.name)
             finally:
                 reader.close()
 
@@ -342,7 +374,8 @@ class _Check:
                 kind = _kind_name(known[source])
                 self._error("object", target.hex(), f"it is missing; {kind} {short(source)} links to it")
 
-    def _check_refs(self) -> None:
+    def _read_refs(self) -> list[tuple[str, ExecutionRef]]:
+        found: list[tuple[str, ExecutionRef]] = []
         refs = self._repository.refs
         for name in refs.iter_strangers():
             self._note("file", name, "it is no ref")
@@ -351,11 +384,10 @@ class _Check:
             for name in refs.iter_names(remote=remote):
                 self._counts["refs"] += 1
                 try:
-                    ref = refs.read(name, remote=remote)
+                    found.append((f"{folder}/{name}", refs.read(name, remote=remote)))
                 except RedunError as error:
                     self._error("ref", f"{folder}/{name}", str(error))
-                else:
-                    self._check_ref(ref, f"{folder}/{name}")
+        return found
 
     def _check_ref(self, ref: ExecutionRef, where: str) -> None:
         if ref.status is RefStatus.RUNNING:

@@ -19,9 +19,11 @@ from redun.store.journal import Journal
 from redun.store.liveness import describe_writer, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import FsckReport, Problem, Severity, check_repository
+from redun.store.maintain.repack import consolidate
 from redun.store.pack import write_pack
 from redun.store.refs import Refs, RefStatus
 from redun.store.repository import Repository
+from redun.store.storage import Entry
 from redun.testing.objects import MadeExecution, MadeFile, build_execution, made_ref, make_execution
 
 LARGE = b"large " * 200_000
@@ -339,3 +341,24 @@ def test_an_empty_repository_is_clean(tmp_path: Path) -> None:
     with Repository.open(tmp_path, writable=False) as repository:
         assert check_repository(repository).problems == ()
     assert LocalStorage(tmp_path).size("objects/format")
+
+
+@pytest.mark.parametrize("moment", ["refs", "journal", "pack"])
+def test_what_moves_while_it_is_checked_is_no_damage(repository: Repository, monkeypatch, moment: str) -> None:
+    """Another process ends a run and merges packs just when fsck has listed refs, journals or packs."""
+    folder = {"refs": "refs/executions", "journal": "objects/journal", "pack": "objects/pack"}[moment]
+    listed = LocalStorage.iter_entries
+    others = iter([2, 3, 4])
+
+    def disturb(storage: LocalStorage, prefix: str) -> Iterator[Entry]:
+        entries = list(listed(storage, prefix))
+        if prefix == folder and storage is checked.storage and (seed := next(others, None)):
+            make_execution(repository.store, repository.refs, seed=seed)
+            consolidate(repository.store)
+        return iter(entries)
+
+    with Repository.open(repository.path, writable=False) as checked:
+        monkeypatch.setattr(LocalStorage, "iter_entries", disturb)
+        report = check_repository(checked)
+    assert next(others, None) != 2, "nothing happened meanwhile"
+    assert report.problems == ()
