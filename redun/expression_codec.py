@@ -44,6 +44,7 @@ class EncodedExpression(NamedTuple):
     data: bytes
     values: list[Encoded]
     externals: list[Oid]  # files and handles among the values, in order of first use
+    plain: list[Any]  # the values themselves
 
 
 def is_concrete(value: Any) -> bool:
@@ -52,6 +53,8 @@ def is_concrete(value: Any) -> bool:
         return True
     if isinstance(value, Expression):
         return False
+    if type(value) is list and _ATOMS.issuperset(map(type, value)):
+        return True
     return not any(isinstance(part, Expression) for part in iter_nested_value(value))
 
 
@@ -69,6 +72,7 @@ class _Flattener:
         self.steps: list[list[Any]] = []
         self.links: dict[Oid, int] = {}
         self.values: list[Encoded] = []
+        self.plain: list[Any] = []
         self.externals: dict[Oid, None] = {}
         # By identity, while `_alive` keeps the parts from being freed and their ids reused.
         self._index: dict[int, int] = {}
@@ -111,6 +115,7 @@ class _Flattener:
         if index is None:
             link = self.links.setdefault(encoded.oid, len(self.links))
             self.values.append(encoded)
+            self.plain.append(value)
             self.externals.update(dict.fromkeys(encoded.externals))
             index = self._value_index[encoded.oid] = len(self.steps)
             self.steps.append([_VALUE, link])
@@ -139,7 +144,7 @@ def encode_expression(value: Any) -> EncodedExpression:
     flattener = _Flattener()
     flattener.flatten(value)
     oid, data = ExpressionRecord(flattener.steps, list(flattener.links)).encode()
-    return EncodedExpression(oid, data, flattener.values, list(flattener.externals))
+    return EncodedExpression(oid, data, flattener.values, list(flattener.externals), flattener.plain)
 
 
 def _owner_of(value: Any, stack: list[Any]) -> str:

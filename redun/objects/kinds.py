@@ -270,7 +270,7 @@ class SubtreeSummary(NamedTuple):
     """
 
     is_reusable: bool  # False: something below forbids it, or the summary grew too long; ask each child
-    tasks: list[Oid]  # distinct task hashes below, sorted
+    tasks: list[Oid]  # distinct hashes of tasks called below, or named by a result or reduction here or below; sorted
     externals: list[Oid]  # distinct files and handles in any result or reduction here or below, sorted
     produced: list[int]  # codes of the externals that this call or one below it wrote, ascending
 

@@ -31,6 +31,7 @@ from redun.objects.kinds import (
 )
 from redun.objects.oid import short
 from redun.scheduler.summary import produced_files
+from redun.scheduler.validity import is_still_valid, must_be_asked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
 from redun.value.encoding import ValueUndecodable, decode_value
 
@@ -139,17 +140,16 @@ class Cache:
         return self._step(eval_oid, record.reduction)
 
     def _serve(self, target: Oid, record: CallRecord) -> Hit:
-        if not record.summary.externals:
-            return Hit(target, record, self.decode(record.result), [])
-        restores = self._check_files(record.summary.externals, produced_files(record))
+        externals = record.summary.externals
+        restores = self._check_files(externals, produced_files(record)) if externals else []
         value = self.decode(record.result)
-        return Hit(target, record, value, self._restore(restores))
+        return Hit(target, record, value, self._admit([value], restores))
 
     def _serve_shallow(self, target: Oid, record: CallRecord) -> Hit:
         read = _NotingReader(self._store)
         value = decode_value(record.result, read)
         restores = self._check_files(read.externals, produced_files(record))
-        return Hit(target, record, value, self._restore(restores))
+        return Hit(target, record, value, self._admit([value], restores))
 
     def _step(self, eval_oid: Oid, reduction_oid: Oid) -> Step:
         reduction = ReductionRecord.decode(decode_node(self._store.get(reduction_oid)))
@@ -157,10 +157,19 @@ class Cache:
             raise Refused(f"reduction {short(reduction_oid)} was recorded for another eval")
         expression = ExpressionRecord.decode(decode_node(self._store.get(reduction.outcome)))
         read = _NotingReader(self._store)
-        value = decode_expression(expression, lambda oid: decode_value(oid, read))
+        plain: list[Any] = []
+        value = decode_expression(expression, lambda oid: _kept(plain, decode_value(oid, read)))
         produced = dict(zip(reduction.produced, reduction.executable))
         restores = self._check_files(read.externals, produced)
-        return Step(reduction_oid, value, list(read.externals), produced, self._restore(restores))
+        return Step(reduction_oid, value, list(read.externals), produced, self._admit(plain, restores))
+
+    def _admit(self, values: list[Any], restores: list[_Restore]) -> list[str]:
+        """Put files back, then ask the values that have a validity of their own; return the paths put back."""
+        restored = self._restore(restores)
+        for value in values:
+            if must_be_asked(value) and not is_still_valid(value):
+                raise Refused("the recorded result is no longer valid")
+        return restored
 
     def _is_trusted(self, task_oid: Oid, time_us: int) -> bool:
         """Tell whether a task below is the one that is registered now, and was not contested after ``time_us``.
@@ -231,6 +240,11 @@ class Cache:
 
 def _says(state: FileState) -> str:
     return "is missing" if state is FileState.MISSING else "has changed"
+
+
+def _kept(values: list[Any], value: Any) -> Any:
+    values.append(value)
+    return value
 
 
 class _NotingReader:

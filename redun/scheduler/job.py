@@ -13,6 +13,7 @@ from redun.file.produced import mark_start, track_writes
 from redun.hashing import Oid
 from redun.objects.ids import format_id, job_id
 from redun.scheduler.owned import ATOMS, own_copy
+from redun.scheduler.validity import postprocess, preprocess
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -121,8 +122,10 @@ class Job:
         start_ns = mark_start()
         try:
             with track_writes():
-                kwargs = {name: own_copy(value) for name, value in self.kwargs.items()} if self.kwargs else {}
-                value = self.task.func(*map(own_copy, self.args), **kwargs)
+                kwargs = {name: self._hand(value) for name, value in self.kwargs.items()} if self.kwargs else {}
+                value = self.task.func(*map(self._hand, self.args), **kwargs)
+                if type(value) not in ATOMS:
+                    value = postprocess(value, self._hook_facts())
                 if self.keeper is not None:
                     if type(value) not in ATOMS:
                         self.produced = self.keeper.settle(value, start_ns)
@@ -136,3 +139,11 @@ class Job:
         finally:
             self.args = ()
             self.kwargs = None
+
+    def _hand(self, value: Any) -> Any:
+        """Return an argument as the function gets it."""
+        return value if type(value) in ATOMS else preprocess(own_copy(value), self._hook_facts())
+
+    def _hook_facts(self) -> dict[str, Any]:
+        """Return what the hooks of values are told about the call."""
+        return {"pre_call_hash": "" if self.eval is None else self.eval.hex()}

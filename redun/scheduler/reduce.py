@@ -17,7 +17,7 @@ from redun.errors import RedunError
 from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
-from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, SubtreeSummary, encode_eval
+from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, Kind, SubtreeSummary, encode_eval
 from redun.scheduler.cache import Cache, Hit, Step
 from redun.scheduler.errors import NotSerializable, SchedulerError
 from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
@@ -28,6 +28,7 @@ from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.record import Recorder
 from redun.scheduler.status import Column, StatusCounts
 from redun.scheduler.summary import SummaryBuilder
+from redun.scheduler.validity import must_be_asked
 from redun.task.binding import BoundArguments
 from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 
@@ -322,6 +323,7 @@ class Reducer:
             self.fail(job, _at_result(error))
             return
         self._summary_of(job).add_externals(expression.externals, job.produced)
+        self._note_values(job, expression.plain, expression.values)
         self.evaluator.start(value, job, _JobResult(self, job), 0)
 
     # -- a job ends
@@ -335,6 +337,8 @@ class Reducer:
             return
         if result.externals:
             self._summary_of(job).add_externals(result.externals, None if job.reduction else job.produced)
+        if type(value) not in ATOMS:
+            self._note_values(job, [value], [result])
         call_oid, record = self._recorder.record_call(job, result)
         self._note_contest(job, call_oid, record)
         is_stepped = job.status == JobStatus.STEPPED
@@ -343,6 +347,13 @@ class Reducer:
         self._recorder.add_row(job, JobStatus.STEPPED if is_stepped else done, call_oid)
         self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED if is_stepped else Column.DONE)
         self._conclude(job, call_oid, record, value)
+
+    def _note_values(self, job: Job, values: list[Any], encoded: list[Encoded]) -> None:
+        """Note what the values that a job names ask of whoever wants to reuse a call above it."""
+        if any(part.parts or part.kind == Kind.TASK for part in encoded):
+            self._summary_of(job).add_values(encoded)
+        if any(map(must_be_asked, values)):
+            self._summary_of(job).forbid_reuse()
 
     def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
         if job.prior and self._cache.recorded_results(job.prior) - {record.result}:

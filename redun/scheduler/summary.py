@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from redun.hashing import Oid
-from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, SubtreeSummary, produced_code
+from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, Kind, SubtreeSummary, produced_code
+from redun.value.encoding import Encoded
 
 MAX_EXTERNALS = 1000
 """Beyond this the summary is not kept: in a deep chain each ancestor would repeat all files below it, and checking this
@@ -15,7 +16,7 @@ many files costs about what asking the children costs."""
 class SummaryBuilder:
     """The summary of one job so far."""
 
-    __slots__ = ("_executable", "_externals", "_own", "_tasks", "is_reusable")
+    __slots__ = ("_executable", "_externals", "_named", "_own", "_tasks", "is_reusable")
 
     def __init__(self) -> None:
         self.is_reusable = True
@@ -23,6 +24,7 @@ class SummaryBuilder:
         self._externals: set[Oid] = set()
         self._executable: dict[Oid, bool] = {}  # the produced ones among the externals
         self._own: set[Oid] = set()
+        self._named: set[Oid] = set()  # tasks that are values
 
     def add_externals(self, externals: Iterable[Oid], produced: dict[Oid, bool] | None = None) -> None:
         """Add files and handles that the job itself names; ``produced`` are those that it wrote."""
@@ -31,6 +33,13 @@ class SummaryBuilder:
             self._executable.update(produced)
             self._own.update(produced)
         self._check_size()
+
+    def add_values(self, values: Iterable[Encoded]) -> None:
+        """Add the tasks among what the job itself names: when one has changed, a result that holds it is no more."""
+        for value in values:
+            if value.kind == Kind.TASK:
+                self._named.add(value.oid)
+            self._named.update(oid for oid, _, kind in value.parts if kind == Kind.TASK)
 
     def add_call(self, task: Oid, summary: SubtreeSummary) -> None:
         """Add a call below: its own task, and what stands in its summary."""
@@ -63,7 +72,7 @@ class SummaryBuilder:
                 produced.append(code)
                 if oid in self._own:
                     own.append(code)
-        tasks = sorted(self._tasks) if self.is_reusable else []
+        tasks = sorted(self._tasks | self._named) if self.is_reusable else []
         return SubtreeSummary(self.is_reusable, tasks, ordered, produced), own
 
     def _check_size(self) -> None:
