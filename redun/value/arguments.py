@@ -7,7 +7,7 @@ or look them up in the registry, as they do with proxies of their own.
 from __future__ import annotations
 
 import collections.abc
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from types import FunctionType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -70,6 +70,20 @@ class DatetimeType(ProxyValue):
             return raw_type.fromisoformat(text)
         except ValueError:
             return _parse_loosely(arg)
+
+
+class DateType(ProxyValue):
+    """Days: ISO 8601, as 2024-02-29."""
+
+    type = date
+    type_name = "datetime.date"
+
+    @classmethod
+    def parse_arg(cls, raw_type: Any, arg: str) -> Any:
+        try:
+            return raw_type.fromisoformat(arg)
+        except ValueError:
+            raise BadArgument("a day as YYYY-MM-DD", arg) from None
 
 
 def _parse_loosely(arg: str) -> Any:

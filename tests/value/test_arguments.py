@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 import typing
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -59,6 +59,7 @@ class SizeProxy(ProxyValue):
         (Optional[int], "5", 5),
         (int | None, "5", 5),
         (Union[int, str], "5", "5"),
+        (date, "2024-02-29", date(2024, 2, 29)),
         (datetime, "2024-02-29T12:00:00", datetime(2024, 2, 29, 12)),
         (datetime, "2024-02-29T12:00:00Z", datetime(2024, 2, 29, 12, tzinfo=timezone.utc)),
         (set, "a, b", {"a", "b"}),
@@ -87,6 +88,7 @@ def test_proxies_may_parse():
         (bool, "yes", "true or false"),
         (Color, "BLUE", "one of RED, GREEN"),
         (datetime, "soon", "a date and time"),
+        (date, "2023-02-29", "a day as YYYY-MM-DD"),
         (Callable, "join", "a function as module.function"),
         (Callable, "os.nothing", "a function as module.function"),
         (Callable, "no_such_module.f", "a function as module.function"),
