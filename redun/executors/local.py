@@ -20,6 +20,6 @@ def make_executor(name: str, options: Mapping[str, Any]) -> Executor:
     if mode != "thread":
         raise ExecutorError(f"executor {name!r}: expected mode = thread, found {mode!r}")
     text = str(options.get("max_workers", DEFAULT_MAX_WORKERS))
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ExecutorError(f"executor {name!r}: expected max_workers to be a positive number, found {text!r}")
     return ThreadExecutor(name, max_workers=int(text))
