@@ -67,7 +67,7 @@ def _import_failed(name: str, error: BaseException) -> ScriptError:
 
     lines = [f"importing {name} failed"]
     for frame in frames_of(error.__traceback__):
-        if not frame.filename.startswith("<frozen importlib"):
+        if not frame.filename.startswith("<frozen importlib") and frame.filename != import_module.__code__.co_filename:
             lines.append(f'  File "{frame.filename}", line {frame.line}, in {frame.name}')
             if frame.source:
                 lines.append(f"    {frame.source}")
