@@ -74,7 +74,21 @@ class NoRepr:
         (Hidden(LOCK), ""),
         ([Refusing()], "[0]"),
     ],
-    ids=str,
+    ids=[
+        "itself",
+        "list",
+        "nested",
+        "long key",
+        "key",
+        "set",
+        "named tuple",
+        "dataclass",
+        "slots",
+        "attribute",
+        "Value",
+        "Value with another state",
+        "Value without state",
+    ],
 )
 def test_the_innermost_member_is_named_by_its_path(value, path):
     """From the outside in, through containers, fields, attributes and states; as far as a class shows itself."""
