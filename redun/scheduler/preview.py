@@ -66,6 +66,6 @@ def _bracketed(kind: type, items: list[str], length: int) -> str:
         return f"[{body}]"
     if kind is tuple:
         return f"({body},)" if length == 1 else f"({body})"
-    if not length and kind is set:
-        return "set()"
+    if not length and kind is not dict:
+        return f"{kind.__name__}()"
     return f"frozenset({{{body}}})" if kind is frozenset else f"{{{body}}}"
