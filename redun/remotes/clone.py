@@ -1,7 +1,7 @@
 """Clone: a new repository with everything that another one has.
 
-The invariant: a place where there is something already is never cloned into, except a clone of the same origin that was
-cut off, which goes on.
+The invariant: where there is a repository already, nothing is cloned over it, except that a clone of the same origin
+which was cut off goes on.  The folder around it may hold anything: a checkout of the project's source, as a rule.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from redun.store.repository import Repository
 
 
 class CloneTargetTaken(RemoteError):
-    """There is something where a clone was to go."""
+    """There is a repository where a clone was to go."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"expected nothing or an empty folder at {path}, found something", hint="name another folder")
+        super().__init__(
+            f"expected no repository in {path}, found one (or something else called {REPOSITORY_FOLDER})",
+            hint="`redun remote add` and `redun pull` bring another repository's executions into this one",
+        )
         self.path = path
 
 
@@ -30,18 +33,18 @@ def clone(url: str, path: Path, *, on_progress: OnProgress = ignore_progress) ->
 
     Args:
         url: a path (a relative one starts at the working directory) or a URL.
-        path: the project directory to make.
+        path: the project directory; made when it is not there.
         on_progress: told now and then how far it is.
 
     Raises:
-        CloneTargetTaken: there is something at ``path``.
+        CloneTargetTaken: there is a repository at ``path``, or ``path`` is no folder.
         RemoteError: the URL cannot be reached, holds no repository or a damaged one.
     """
     origin = locate(url, Path.cwd()) if is_local(url) else url
     folder = path / REPOSITORY_FOLDER
     remotes = load_remotes(folder / "redun.ini")
     is_resumed = DEFAULT_REMOTE in remotes and remotes[DEFAULT_REMOTE].url == origin
-    if not is_resumed and path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if not is_resumed and (folder.exists() or (path.exists() and not path.is_dir())):
         raise CloneTargetTaken(path)
     # Asked before anything is made: a mistyped URL leaves no folder behind.
     open_remote(DEFAULT_REMOTE, origin, path, None).check()

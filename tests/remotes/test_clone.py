@@ -57,16 +57,24 @@ def test_a_clone_of_nothing_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_place_that_is_taken_is_refused(tmp_path: Path, made: list[MadeExecution]) -> None:
-    """Nothing is written among what is there; an empty folder will do."""
-    (tmp_path / "copy").mkdir()
-    (tmp_path / "copy/mine.txt").write_text("mine")
+    """Nothing is written over a repository that is there, nor in the place of a file."""
+    with Repository.init(tmp_path / "copy/.redun") as repository:
+        before = repository.config_path.read_text()
     with pytest.raises(CloneTargetTaken, match="copy"):
         clone(str(tmp_path / "project"), tmp_path / "copy")
-    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["mine.txt"]
+    assert (tmp_path / "copy/.redun/redun.ini").read_text() == before
+    (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(CloneTargetTaken):
-        clone(str(tmp_path / "project"), tmp_path / "copy/mine.txt")
-    (tmp_path / "empty").mkdir()
-    assert clone(str(tmp_path / "project"), tmp_path / "empty").executions == len(made)
+        clone(str(tmp_path / "project"), tmp_path / "mine.txt")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_a_checkout_of_the_source_takes_a_clone(tmp_path: Path, made: list[MadeExecution]) -> None:
+    """The folder may hold anything but a repository, and what it holds stays."""
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout/make.py").write_text("source")
+    assert clone(str(tmp_path / "project"), tmp_path / "checkout").executions == len(made)
+    assert (tmp_path / "checkout/make.py").read_text() == "source"
 
 
 def test_a_clone_that_was_cut_off_goes_on(tmp_path: Path, made: list[MadeExecution]) -> None:
