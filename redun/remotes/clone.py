@@ -21,10 +21,13 @@ class CloneTargetTaken(RemoteError):
     """There is a repository where a clone was to go."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"expected no repository in {path}, found one (or something else called {REPOSITORY_FOLDER})",
-            hint="`redun remote add` and `redun pull` bring another repository's executions into this one",
-        )
+        if path.is_dir():
+            super().__init__(
+                f"expected a folder without {REPOSITORY_FOLDER} at {path}, found one with it",
+                hint="`redun remote add` and `redun pull` bring another repository's executions into this one",
+            )
+        else:
+            super().__init__(f"expected a folder or nothing at {path}, found a file", hint="name another folder")
         self.path = path
 
 

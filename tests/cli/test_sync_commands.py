@@ -180,7 +180,7 @@ def test_clone_names_its_folder_after_the_url(project: Path, tmp_path: Path, mon
     assert _redun(capsys, "pull") == "Already up to date with remote 'origin'.\n"
     monkeypatch.chdir(tmp_path / "elsewhere")
     (tmp_path / "elsewhere/taken").write_text("")
-    assert "found something" in _redun(capsys, "clone", "../project", "taken", code=ExitCode.FAILED)
+    assert "found a file" in _redun(capsys, "clone", "../project", "taken", code=ExitCode.FAILED)
 
 
 def _share(folder: Path) -> None:

@@ -23,8 +23,8 @@ from redun.remotes.transfer import TransferReport
 def command(options: Globals, /, url: str, folder: str | None, is_json: bool, is_quiet: bool) -> int:
     """Copy the repository at URL into DIR/.redun, and call URL its remote `origin`.
 
-    DIR is a new folder, or one that has no .redun yet, such as a checkout of the project's source (`redun clone URL .`);
-    without it, it is called as the last part of URL.
+    DIR is a new folder, or one that has no .redun yet, such as a checkout of the project's source: `redun clone URL .`
+    Without DIR, the folder is called as the last part of URL.
     """
     path = Path.cwd() / (folder or folder_name(url))
 
