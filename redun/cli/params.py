@@ -72,7 +72,7 @@ def parse_arguments(task: Task[..., Any], words: Sequence[str]) -> dict[str, Any
         try:
             arguments[parameter.name] = _read_values(_annotation(task, parameter), values)
         except (ValueError, TypeError, KeyError, AttributeError, ImportError, InvalidValueError) as error:
-            raise BadArguments(f"{flag} {' '.join(values)}: {error}", usage) from None
+            raise BadArguments(f"{' '.join([flag, *values])}: {error}", usage) from None
     missing = [
         flag
         for flag, parameter in parameters.items()

@@ -70,7 +70,11 @@ class _Restore(NamedTuple):
 class Cache:
     """Looks calls up for one execution."""
 
-    def __init__(self, store: ObjectStore, registry: TaskRegistry, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: ObjectStore, registry: TaskRegistry, warn: Callable[[str], None], *, restores: bool = True
+    ) -> None:
+        """``restores``: whether files are put back; else they are only named."""
+        self._restores = restores
         self._store = store
         self._registry = registry
         self._warn = warn
@@ -229,7 +233,7 @@ class Cache:
             raise Refused(f"{record.path} {_says(state)} and its content is not kept")
 
     def _restore(self, restores: list[_Restore]) -> list[str]:
-        for record, is_executable in restores:
+        for record, is_executable in restores if self._restores else ():
             try:
                 with self._store.open(Oid(record.digest)) as content:
                     restore_file(record, content, is_executable=is_executable)

@@ -58,6 +58,13 @@ class RepositoryHome:
         self._repository.store.touch()
 
 
+def home_of_dryrun(store: ObjectStore) -> MemoryHome:
+    """Return where a run is kept that must leave no trace: it reads the store, and writes into memory."""
+    from redun.store.memory import MemoryStore
+
+    return MemoryHome(OverlayStore(MemoryStore(), store))
+
+
 def home_of(backend: Repository | ObjectStore | None) -> MemoryHome | RepositoryHome:
     """Return where to keep executions.
 

@@ -250,7 +250,7 @@ class Reducer:
             else:
                 found, why = self._cache.find(job.eval, candidates, is_shallow=job.facts.is_shallow)
                 if found is not None:
-                    self._log.restored(job, found.restored)
+                    self._log.restored(job, found.restored, is_dryrun=self._parts.options.is_dryrun)
                     self._log.cached(job, bound)
                     self._take(job, found)
                     return

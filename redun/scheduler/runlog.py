@@ -41,10 +41,11 @@ class RunLog:
         because = f" ({reason})" if reason else ""
         self.say(f"Dryrun Job {job.short_id}:  {_call(job, bound)} on {job.executor}{because}")
 
-    def restored(self, job: Job, paths: list[str]) -> None:
-        """Say which files were put back from the store."""
+    def restored(self, job: Job, paths: list[str], *, is_dryrun: bool) -> None:
+        """Say which files were put back from the store, or would have been."""
+        done = "Dryrun restores" if is_dryrun else "Restored"
         for path in paths:
-            self.say(f"Restored File {path} for Job {job.short_id}:  {job.task.fullname}")
+            self.say(f"{done} File {path} for Job {job.short_id}:  {job.task.fullname}")
 
     def disturbed(self, job: Job, paths: list[str]) -> None:
         """Say that a job's result is recorded and will not be reused."""

@@ -20,7 +20,7 @@ from redun.scheduler.current import set_current_scheduler
 from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError, TaskExited
 from redun.scheduler.execution import Execution
 from redun.scheduler.failure import Failures
-from redun.scheduler.homes import home_of
+from redun.scheduler.homes import home_of, home_of_dryrun
 from redun.scheduler.interrupts import on_interrupt
 from redun.scheduler.job import Caller, Job
 from redun.scheduler.loop import Loop, Root
@@ -34,7 +34,7 @@ from redun.scheduler.status import StatusCounts
 from redun.store.base import ObjectStore
 from redun.store.repository import Repository
 from redun.task.registry import get_task_registry
-from redun.value.encoding import encode_value
+from redun.value.encoding import Encoded, encode_value
 
 
 class Logger(Protocol):
@@ -127,7 +127,7 @@ class Scheduler:
         Args:
             expr: the expression.
             exec_argv: what to show as the command line of this execution.
-            dryrun: look up, and run nothing.
+            dryrun: look up, and run, record and restore nothing.
             cache: whether results of earlier executions may serve.
             keep_going: after a failure, go on with whatever does not depend on it.
             execution_id: the UUID to run under; a new one when not given.
@@ -142,7 +142,8 @@ class Scheduler:
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
         # Globals may have been bound anew since the last run, as in a notebook: no hash outlives a run.
         get_task_registry().forget_hashes()
-        execution = Execution(self._home, exec_argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
+        home = home_of_dryrun(self.backend) if dryrun else self._home
+        execution = Execution(home, exec_argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
         options = RunOptions(cache, dryrun, keep_going)
         return _Run(self, execution, options).evaluate(expr)
 
@@ -161,7 +162,7 @@ class _Run:
         self._counts = scheduler._counts = StatusCounts()
         self._failures = Failures(self._log)
         store = scheduler.backend
-        cache = Cache(store, get_task_registry(), scheduler.logger.warning)
+        cache = Cache(store, get_task_registry(), scheduler.logger.warning, restores=not options.is_dryrun)
         self._reducer = Reducer(
             Parts(
                 execution_id=execution.raw_id,
@@ -229,14 +230,13 @@ class _Run:
 
     def _put_root(self, expr: Any) -> Oid:
         """Store what was to be evaluated, as the argument of the root task."""
-        recorder, store = self._execution.recorder, self._scheduler.backend
+        recorder = self._execution.recorder
         if is_concrete(expr):
             return recorder.put(encode_value(expr))
         encoded = encode_expression(expr)
         for value in encoded.values:
             recorder.put(value)
-        store.put(encoded.oid, encoded.data, Kind.EXPRESSION)
-        return encoded.oid
+        return recorder.put(Encoded(encoded.oid, Kind.EXPRESSION, encoded.data, (), ()))
 
     def _status(self, root: Root) -> ExecutionStatus:
         if self._loop.interrupted_by is not None and not root.is_ended:

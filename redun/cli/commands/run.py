@@ -27,9 +27,7 @@ class _UiLogger:
         self.warning = ui.warn
 
 
-@click.command(
-    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}, no_args_is_help=True
-)
+@click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--no-cache", is_flag=True, help="Use no result of earlier executions; new results are recorded.")
 @click.option("--dryrun", is_flag=True, help="Look up, and run nothing; exit with 1 when something would have to run.")
 @click.option("--keep-going", is_flag=True, help="After a failure, finish whatever does not depend on it.")
@@ -73,11 +71,17 @@ def command(
     if words in (("help",), ("--help",)):
         ui.echo(help_of(found))
         return int(ExitCode.OK)
-    arguments = parse_arguments(found, words)
-    expression = found(**arguments)
+    expression = _call(found, parse_arguments(found, words))
     return _run(
         config_dir, expression, cache=not no_cache, dryrun=dryrun, keep_going=keep_going, execution_id=execution_id
     )
+
+
+def _call(task: Any, arguments: dict[str, Any]) -> Any:
+    from inspect import Parameter
+
+    unnamed = [p.name for p in task.signature.parameters.values() if p.kind is Parameter.POSITIONAL_ONLY]
+    return task(*[arguments.pop(name) for name in unnamed if name in arguments], **arguments)
 
 
 def _list_tasks(module: Any) -> None:
