@@ -100,6 +100,13 @@ def view_job(store: ObjectStore, execution: ExecutionView, row: JobRow) -> JobVi
     )
 
 
+def outline_job(store: ObjectStore, execution: ExecutionView, row: JobRow) -> JobView:
+    """Read only what a job was called with: a line of a list shows no more, and it takes half the time."""
+    asked, trouble = _view_asked(store, row, fullname=row.task)
+    task, arguments = (None, ()) if asked is None else (asked.task, asked.arguments)
+    return JobView(head_of_job(execution, row), row.eval, task, arguments, None, None, None, trouble)
+
+
 def parents_of(execution: ExecutionView, row: JobRow) -> list[JobRow]:
     """Return the jobs that a job stands below, the root first; as far as they have rows."""
     known = execution.by_number()
@@ -124,11 +131,11 @@ def find_source(store: ObjectStore, task: Oid, execution: ExecutionView | None =
     return None
 
 
-def _view_asked(store: ObjectStore, row: JobRow) -> tuple[EvalView | None, str]:
+def _view_asked(store: ObjectStore, row: JobRow, fullname: str | None = None) -> tuple[EvalView | None, str]:
     if row.eval is None:
         return None, ""
     try:
-        return view_eval(store, row.eval), ""
+        return view_eval(store, row.eval, fullname), ""
     except ObjectError as error:
         return None, describe_damage(row.eval, error)
 

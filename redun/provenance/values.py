@@ -56,15 +56,16 @@ def view_value(store: ObjectStore, oid: Oid) -> ValueView:
     return ValueView(oid, text)
 
 
-def view_eval(store: ObjectStore, oid: Oid) -> EvalView:
-    """Return an eval with the texts of its arguments.
+def view_eval(store: ObjectStore, oid: Oid, fullname: str | None = None) -> EvalView:
+    """Return an eval with the texts of its arguments; its task is not read where ``fullname`` tells its name.
 
     Raises:
         ObjectError: the eval or its task is missing or damaged; a bad argument is only text.
     """
     record = get_eval(store, oid)
     arguments = tuple(ArgumentView(name, view_value(store, arg)) for name, arg in zip(record.names, record.args))
-    return EvalView(oid, record.task, get_task(store, record.task).fullname, arguments)
+    name = get_task(store, record.task).fullname if fullname is None else fullname
+    return EvalView(oid, record.task, name, arguments)
 
 
 def describe_damage(oid: Oid, error: ObjectError) -> str:

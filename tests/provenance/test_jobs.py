@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from redun.objects.kinds import JobStatus, Kind
 from redun.provenance.executions import JobState, RunStatus, load_execution
-from redun.provenance.jobs import find_source, head_of_job, parents_of, view_job
+from redun.provenance.jobs import find_source, head_of_job, outline_job, parents_of, view_job
 from redun.testing.compile_workflow import SOURCES, MadeRun
 
 
@@ -76,3 +76,13 @@ def test_source_is_found_in_the_execution_or_anywhere(shelf):
     assert find_source(shelf.store, task) == in_execution
     shelf.store.damaged.update(oid for oid, _ in shelf.store.iter_oids(Kind.SOURCE))
     assert find_source(shelf.store, task, shelf.second) is None
+
+
+def test_an_outline_reads_no_more_than_a_line_shows(shelf):
+    """It has the head and arguments of the whole view, and needs neither the call nor the task."""
+    row = shelf.second.by_number()[7]
+    whole = view_job(shelf.store, shelf.second, row)
+    shelf.store.damaged.update((row.outcome, whole.task, whole.result.oid))
+    outline = outline_job(shelf.store, shelf.second, row)
+    assert (outline.head, outline.arguments, outline.task) == (whole.head, whole.arguments, whole.task)
+    assert outline.problem == ""

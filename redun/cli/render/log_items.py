@@ -17,7 +17,7 @@ from redun.objects.kinds import Kind
 from redun.provenance import detail
 from redun.provenance.executions import ExecutionHead, ExecutionView, load_from_object
 from redun.provenance.files import FileView, list_files
-from redun.provenance.jobs import view_job
+from redun.provenance.jobs import outline_job, view_job
 from redun.provenance.resolve import Resolved, Subject
 from redun.provenance.search import Filters, FoundJob, Scope, search_heads, search_jobs, search_tasks
 from redun.provenance.show import show_object
@@ -106,7 +106,7 @@ def _execution_detail(scope: Scope, execution: ExecutionView) -> Item:
     store = scope.store
 
     def lines() -> Iterator[str]:
-        jobs = ((depth, view_job(store, execution, row)) for depth, row in execution.iter_tree())
+        jobs = ((depth, outline_job(store, execution, row)) for depth, row in execution.iter_tree())
         return text.execution_lines(execution, jobs, detail.list_tags(store, execution))
 
     def record() -> records.Json:
@@ -120,11 +120,8 @@ def _execution_detail(scope: Scope, execution: ExecutionView) -> Item:
 
 
 def _job(scope: Scope, found: FoundJob) -> Item:
-    return _gathered(
-        lambda: view_job(scope.store, found.execution, found.row),
-        lambda job: iter((text.job_line(job),)),
-        records.job_json,
-    )
+    asked = scope.store, found.execution, found.row
+    return Item(lambda: iter((text.job_line(outline_job(*asked)),)), lambda: records.job_json(view_job(*asked)))
 
 
 def _job_detail(scope: Scope, found: FoundJob) -> Item:
