@@ -99,7 +99,8 @@ def test_a_task_that_exits_fails_and_does_not_end_the_process():
 def test_an_error_that_takes_no_attribute_fails_its_job():
     """The traceback that redun hangs on an error is no condition."""
     error, log = failure_of(fail_with("closed"))
-    assert "closed" in str(error)
+    # From Python 3.11 on, contextlib sets an attribute of it, and what that raises takes its place.
+    assert isinstance(error, Closed) or str(error) == "closed"
     assert "Execution failed" in log
 
 
