@@ -30,7 +30,7 @@ from redun.scheduler.status import Column, StatusCounts
 from redun.scheduler.summary import SummaryBuilder
 from redun.scheduler.validity import must_be_asked
 from redun.task.binding import BoundArguments
-from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
+from redun.value.encoding import Encoded, ValueNotEncodable, encode_value, find_pickled_types
 
 if TYPE_CHECKING:
     from redun.executors.base import Executor
@@ -354,6 +354,9 @@ class Reducer:
             self._summary_of(job).add_values(encoded)
         if any(map(must_be_asked, values)):
             self._summary_of(job).forbid_reuse()
+        for part in encoded:
+            for name in find_pickled_types(part):
+                self._log.pickled(name)
 
     def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
         if job.prior and self._cache.recorded_results(job.prior) - {record.result}:

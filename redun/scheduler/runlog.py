@@ -18,6 +18,7 @@ class RunLog:
 
     def __init__(self, write: Callable[[str], None] | None) -> None:
         self._write = write
+        self._pickled: set[str] = set()
 
     def say(self, text: str | None) -> None:
         """Write a line; None writes nothing."""
@@ -51,6 +52,12 @@ class RunLog:
         """Say that a job's result is recorded and will not be reused."""
         for path in paths:
             self.say(f"warning: {path} changed while the job ran, so its result will not be reused: Job {job.short_id}")
+
+    def pickled(self, type_name: str) -> None:
+        """Say, once for each type, that its values have no stable form; an expression in a partial task has one."""
+        if type_name not in self._pickled and not type_name.startswith("redun."):
+            self._pickled.add(type_name)
+            self.say(f"warning: value of type {type_name} is pickled: its key may be unstable")
 
     def rejected(self, job: Job, error: BaseException) -> None:
         """Say that a job failed."""

@@ -47,6 +47,9 @@ class Logger(Protocol):
         """Take one line that says what may be wrong."""
 
 
+MAX_TASKS_LISTED = 10
+
+
 def now_us() -> int:
     """Return microseconds since 1970 UTC."""
     return time.time_ns() // 1000
@@ -89,6 +92,7 @@ class Scheduler:
                 self.executors[name] = make_executor(name, section)
         self._loop: Loop | None = None
         self._counts = StatusCounts()
+        self._has_warned = False
 
     @property
     def backend(self) -> ObjectStore:
@@ -142,10 +146,22 @@ class Scheduler:
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
         # Globals may have been bound anew since the last run, as in a notebook: no hash outlives a run.
         get_task_registry().forget_hashes()
+        self._warn_of_namespaces()
         home = home_of_dryrun(self.backend) if dryrun else self._home
         execution = Execution(home, exec_argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
         options = RunOptions(cache, dryrun, keep_going)
         return _Run(self, execution, options).evaluate(expr)
+
+    def _warn_of_namespaces(self) -> None:
+        """Warn once of tasks without a namespace: two projects that share a store would take each other's names."""
+        if self._has_warned or "namespace" in self._settings.ignore_warnings:
+            return
+        self._has_warned = True
+        places = [_place(task.func, task.name) for task in get_task_registry() if not task.is_namespace_given]
+        if places:
+            listed = ", ".join(places[:MAX_TASKS_LISTED]) + (", ..." if len(places) > MAX_TASKS_LISTED else "")
+            text = f"tasks without a namespace: {listed}; set redun_namespace in their module"
+            self.logger.warning(text)
 
 
 class _Run:
@@ -301,6 +317,11 @@ def _default_logger() -> Logger:
 
 def _is_heard(logger: Logger) -> bool:
     return bool(getattr(logger, "is_heard", True))
+
+
+def _place(func: Callable[..., Any], name: str) -> str:
+    code = getattr(func, "__code__", None)
+    return name if code is None else f"{code.co_filename.rpartition('/')[2]}:{name}"
 
 
 def _command(argv: Sequence[str]) -> str:

@@ -58,9 +58,11 @@ def command(
     redun run --dryrun make.py make      tell what would run
     """  # noqa: D301 - click takes the character \b, not two, as "leave this paragraph as it is"
     from redun.cli.scripts import find_task, load_script
+    from redun.task import get_task_registry
 
     # What a script prints while it is imported is the user's business; what it defines is ours.
     config_dir = find_config_dir(options.config_dir, Path.cwd(), os.environ)
+    get_task_registry().on_replace = _warn_of_clash
     module = load_script(script)
     if task is None or task == "help":
         _list_tasks(module)
@@ -75,6 +77,14 @@ def command(
     return _run(
         config_dir, expression, cache=not no_cache, dryrun=dryrun, keep_going=keep_going, execution_id=execution_id
     )
+
+
+def _warn_of_clash(old: Any, new: Any) -> None:
+    """Warn of two functions under one name; a module that is imported twice has only one."""
+    places = [getattr(task.func, "__code__", None) for task in (old, new)]
+    where = [f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "?" for code in places]
+    if where[0] != where[1]:
+        ui.warn(f"task {new.fullname} is defined twice, at {where[0]} and at {where[1]}; the second one counts")
 
 
 def _call(task: Any, arguments: dict[str, Any]) -> Any:
