@@ -82,6 +82,16 @@ class LocalStorage(Storage):
     def iter_entries(self, prefix: str) -> Iterator[Entry]:
         yield from _iter_folder(self._locate(prefix) if prefix else str(self.path), prefix)
 
+    def iter_unfinished(self) -> Iterator[Entry]:
+        """Yield the temporary files below the storage: of writes going on, or of processes that died."""
+        for folder, _, files in os.walk(self.path):
+            for name in files:
+                if name.startswith(TEMPORARY_PREFIX):
+                    path = f"{folder}/{name}"
+                    with suppress(FileNotFoundError):
+                        stat = os.stat(path)  # noqa: PTH116 - as above
+                        yield Entry(os.path.relpath(path, self.path), stat.st_size, stat.st_mtime_ns // 1000)
+
     def delete(self, name: str) -> None:
         self._refuse_if_read_only()
         with self._refusals(), suppress(FileNotFoundError, NotADirectoryError):

@@ -14,7 +14,7 @@ from redun.store.maintain.fsck import check_repository
 
 @click.command("fsck")
 @click.option("--quick", "is_quick", is_flag=True, help="Check files, sizes and checksums; read no object.")
-@click.option("--repair", "repair", is_flag=True, help="Make anew what follows from something sound: each idx.")
+@click.option("--repair", "repair", is_flag=True, help="Make each idx anew from its pack; remove half-written files.")
 @click.option("--json", "is_json", is_flag=True, help="Print a JSON record.")
 @click.pass_obj
 def command(options: Globals, /, is_quick: bool, repair: bool, is_json: bool) -> int:

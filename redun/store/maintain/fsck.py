@@ -4,7 +4,8 @@ The invariant: nothing is believed.  Packs, contents and objects are hashed agai
 again, every idx is made anew from its pack and compared; only then a repository is called clean.
 Formats: docs/format/.
 
-What can be derived can be repaired: an idx, from its pack.  Everything else is told, with its place and reason.
+What can be derived can be repaired: an idx, from its pack.  What a killed process left half written is removed then.
+Everything else is told, with its place and reason.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from redun.store.blobs import blob_name
 from redun.store.idx import Idx, check_idx
 from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
-from redun.store.liveness import is_writer_alive, now_us
+from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, is_writer_alive, now_us
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX, idx_name, pack_name
@@ -165,6 +166,7 @@ class _Check:
         self._check_journals()
         self._check_packs()
         self._check_blobs()
+        self._check_unfinished()
         self._check_links()
         for where, ref in refs:
             self._check_ref(ref, where)
@@ -320,6 +322,14 @@ class _Check:
                     self._error("blob", entry.name, f"its content hashes to {short(found)}, not to its name")
                     continue
             self._known.kinds[oid] = int(Kind.BLOB)
+
+    def _check_unfinished(self) -> None:
+        for entry in self._storage.iter_unfinished():
+            if now_us() - entry.modified_us > UNSEEN_WRITER_TIMEOUT_SECONDS * 1_000_000:
+                if self._repair:
+                    (self._storage.path / entry.name).unlink(missing_ok=True)
+                why = f"{entry.size} bytes left by a process that died while it wrote"
+                self._problems.append(Problem(Severity.NOTE, "file", entry.name, why, is_repaired=self._repair))
 
     def _check_journals(self) -> None:
         for entry in self._storage.iter_entries(_JOURNALS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -320,6 +321,20 @@ def test_files_that_do_not_belong_are_notes(repository: Repository) -> None:
     report = _check(repository)
     assert report.is_clean
     assert {problem.where for problem in report.problems} == set(strangers)
+
+
+def test_what_a_killed_process_left_half_written_is_removed(repository: Repository) -> None:
+    """Only what is older than an hour, and only with repair; what is being written now is left alone."""
+    old, young = (repository.storage.path / "objects/pack" / f".tmp-{name}" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    an_hour_ago = now_us() / 1_000_000 - 3700
+    os.utime(old, (an_hour_ago, an_hour_ago))
+    problem = _only(_check(repository), "file")
+    assert (problem.where, problem.severity, problem.is_repaired) == ("objects/pack/.tmp-old", Severity.NOTE, False)
+    assert old.exists()
+    assert _only(_check(repository, repair=True), "file").is_repaired
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_checking_changes_nothing(repository: Repository) -> None:
