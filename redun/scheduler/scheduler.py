@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -90,7 +91,7 @@ class Scheduler:
         for name, section in self.config.executors.items():
             if name != "default" or executor is None:
                 self.executors[name] = make_executor(name, section)
-        self._loop: Loop | None = None
+        self._running = threading.Lock()
         self._counts = StatusCounts()
         self._has_warned = False
 
@@ -102,7 +103,7 @@ class Scheduler:
     @property
     def is_running(self) -> bool:
         """Whether a run is going on."""
-        return self._loop is not None
+        return self._running.locked()
 
     def add_executor(self, executor: Executor) -> None:
         """Add an executor under its name."""
@@ -142,14 +143,19 @@ class Scheduler:
             DryRunResult: a dry run came to a job that would have to run.
             Exception: whatever the first failing task raised, with ``redun_traceback`` set.
         """
-        if self.is_running:
+        if not self._running.acquire(blocking=False):
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
+        try:
+            return self._run(expr, exec_argv, RunOptions(cache, dryrun, keep_going), execution_id)
+        finally:
+            self._running.release()
+
+    def _run(self, expr: Any, argv: Sequence[str] | None, options: RunOptions, execution_id: str | None) -> Any:
         # Globals may have been bound anew since the last run, as in a notebook: no hash outlives a run.
         get_task_registry().forget_hashes()
         self._warn_of_namespaces()
-        home = home_of_dryrun(self.backend) if dryrun else self._home
-        execution = Execution(home, exec_argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
-        options = RunOptions(cache, dryrun, keep_going)
+        home = home_of_dryrun(self.backend) if options.is_dryrun else self._home
+        execution = Execution(home, argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
         return _Run(self, execution, options).evaluate(expr)
 
     def _warn_of_namespaces(self) -> None:
@@ -209,7 +215,6 @@ class _Run:
         scheduler, root = self._scheduler, Root()
         self._execution.begin()
         self._log.say(f"Start Execution {self._execution.id}:  {_command(self._execution.argv)}")
-        scheduler._loop = self._loop
         for executor in scheduler.executors.values():
             executor.start(self._queue.put, self._set_up_thread)
         status = ExecutionStatus.FAILED
@@ -224,7 +229,6 @@ class _Run:
             self._end_broken()
             raise
         finally:
-            scheduler._loop = None
             for executor in scheduler.executors.values():
                 executor.stop()
         return self._outcome(root)

@@ -116,3 +116,23 @@ def test_a_dry_run_leaves_no_trace(tmp_path):
     repository = Repository.open(tmp_path / ".redun")
     assert (len(list(repository.refs.iter_names())), len(list(repository.store.iter_oids()))) == (refs, objects)
     repository.close()
+
+
+def test_a_scheduler_that_is_asked_from_two_threads_serves_one():
+    """The other is told, and waits for nothing."""
+    scheduler, outcomes = Scheduler(), []
+    inside, may_end = threading.Event(), threading.Event()
+
+    @task(version="1", namespace="test_scheduler")
+    def hold():
+        inside.set()
+        return may_end.wait(20)
+
+    thread = threading.Thread(target=lambda: outcomes.append(scheduler.run(hold())))
+    thread.start()
+    assert inside.wait(20)
+    with pytest.raises(SchedulerError, match="running already"):
+        scheduler.run(first(1))
+    may_end.set()
+    thread.join()
+    assert outcomes == [True]
