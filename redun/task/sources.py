@@ -15,6 +15,7 @@ import ast
 import linecache
 import os
 import warnings
+from collections.abc import Iterator
 from copy import copy
 from importlib.machinery import SourceFileLoader
 from importlib.util import decode_source
@@ -57,7 +58,7 @@ class ModuleText:
         self._functions: dict[tuple[str, int], list[Definition]] = {}
         self._classes: dict[str, list[Definition]] = {}
         self._codes: dict[tuple[str, int], list[CodeType]] | None = None
-        self._lambdas: dict[ast.AST, set[bytes]] | None = None
+        self._lambdas: dict[ast.AST, set[bytes]] = {}
         self._facts: dict[tuple[ast.AST, ...], Facts] = {}
         self._variants: dict[tuple[Any, ...], Definition] = {}
         self._index_definitions()
@@ -79,7 +80,7 @@ class ModuleText:
     def is_origin_of(self, code: CodeType) -> bool:
         """Tell whether this text compiles to a function's code, so that the one stands for the other."""
         if self._codes is None:
-            self._codes = self._compile(self.tree)
+            self._codes = self._compile()
         candidates = self._codes.get((code.co_name, code.co_firstlineno), [])
         return any(one == code or digest_code(one) == digest_code(code) for one in candidates)
 
@@ -118,36 +119,28 @@ class ModuleText:
 
     def _tell_apart(self, lambdas: list[Definition], code: CodeType) -> list[Definition]:
         """Return those of some lambdas that compile to a code; all of them when none does."""
-        if self._lambdas is None:
-            self._lambdas = self._compile_lambdas()
         wanted = digest_code(code)
-        same: list[Definition] = [
-            node for node in lambdas if isinstance(node, ast.Lambda) and wanted in self._lambdas[node]
-        ]
-        return same or lambdas
+        return [node for node in lambdas if wanted in self._digests_of(node)] or lambdas
 
-    def _compile_lambdas(self) -> dict[ast.AST, set[bytes]]:
-        """Return the digests of each lambda's code: several for one that is compiled several times, as by finally."""
-        mine = [node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            labelled = ast.parse(self.text, self.path)
-        # A line of its own for each, below all others, which its code then names; walking meets them in the same order.
-        first_label = len(self._lines) + 1
-        for label, node in enumerate((one for one in ast.walk(labelled) if isinstance(one, ast.Lambda)), first_label):
-            node.lineno = node.end_lineno = label
-            node.col_offset = node.end_col_offset = 0
-        found: dict[ast.AST, set[bytes]] = {node: set() for node in mine}
-        for (_, line), codes in self._compile(labelled).items():
-            if line >= first_label:
-                found[mine[line - first_label]].update(map(digest_code, codes))
-        return found
+    def _digests_of(self, node: Definition) -> set[bytes]:
+        """Return the digests of a lambda's code: several where the compiler repeats it, as it does with finally."""
+        if node not in self._lambdas:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(self.text, self.path)
+                _move_down(tree, self._number_of(node), len(self._lines))
+                module = compile(tree, self.path, "exec", dont_inherit=True)
+            self._lambdas[node] = {digest_code(code) for code in _outermost_below(module, len(self._lines))}
+        return self._lambdas[node]
 
-    def _compile(self, tree: ast.Module) -> dict[tuple[str, int], list[CodeType]]:
+    def _number_of(self, node: Definition) -> int:
+        return next(number for number, one in enumerate(_lambdas_in(self.tree)) if one is node)
+
+    def _compile(self) -> dict[tuple[str, int], list[CodeType]]:
         index: dict[tuple[str, int], list[CodeType]] = {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = compile(tree, self.path, "exec", dont_inherit=True)
+            module = compile(self.tree, self.path, "exec", dont_inherit=True)
         for code in iter_codes(module):
             index.setdefault((code.co_name, code.co_firstlineno), []).append(code)
         return index
@@ -184,6 +177,35 @@ class ModuleText:
                     self.statements[name].append(statement)
                 if isinstance(target, ast.Name):
                     self.bound.add(name)
+
+
+def _lambdas_in(tree: ast.Module) -> list[ast.Lambda]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+
+
+def _move_down(tree: ast.Module, number: int, n_lines: int) -> None:
+    """Move a lambda below all else, so that its code is known by its line.
+
+    Its body moves with it: a compiler that saw the two on lines further apart would make other code of them.  Its
+    defaults stay, since their code is not its.
+    """
+    moved = _lambdas_in(tree)[number]
+    for node in (moved, *ast.walk(moved.body)):
+        if isinstance(node, ast.expr):
+            node.lineno += n_lines
+            node.end_lineno = (node.end_lineno or 0) + n_lines
+
+
+def _outermost_below(code: CodeType, line: int) -> Iterator[CodeType]:
+    """Yield the code objects that begin below a line, but none that are within another one of them."""
+    pending = [code]
+    while pending:
+        for constant in pending.pop().co_consts:
+            if isinstance(constant, CodeType):
+                if constant.co_firstlineno > line:
+                    yield constant
+                else:
+                    pending.append(constant)
 
 
 def _start(node: Definition) -> tuple[int, int]:

@@ -34,13 +34,13 @@ def test_definitions_are_found_by_name_and_line():
 
 def test_lambdas_of_one_line_are_told_apart_by_their_code():
     """One inside another, too; that over several lines as well."""
-    source = "a, b, c = (lambda: d), (lambda x: lambda y: x + y), lambda: (\n  3)"
+    source = "a, b, c = (lambda: 1), (lambda x=(lambda: 2): lambda y: x + y), lambda: (\n  3)"
     namespace = {}
     exec(compile(source, "wf.py", "exec", dont_inherit=True), namespace)
     text = indexed(source)
-    functions = [namespace["a"], namespace["b"], namespace["b"](1), namespace["c"]]
+    functions = [namespace["a"], namespace["b"], *namespace["b"].__defaults__, namespace["b"](1), namespace["c"]]
     found = [text.find_functions(func.__code__) for func in functions]
-    assert [[node.col_offset for node in nodes] for nodes in found] == [[11], [24], [34], [52]]
+    assert [[node.col_offset for node in nodes] for nodes in found] == [[11], [24], [34], [46], [64]]
 
 
 def test_lambdas_of_one_line_with_one_code_are_taken_together():
