@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +24,18 @@ class NoSuchTask(TaskError):
     """A script defines no task of this name."""
 
 
+class _ScriptLoader(SourceFileLoader):
+    """Compiles a script anew at each run, as ``python FILE`` does.
+
+    Cached bytecode is told from stale by size and whole seconds: after a run, an edit of the same length within the
+    same second would not be seen until the next one.
+    """
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        # The import system's own word for: there is nothing to compare a cache with.
+        raise OSError(f"{path} is compiled anew")
+
+
 def load_script(name: str) -> ModuleType:
     """Import a workflow: a path of a Python file, or the dotted name of a module.
 
@@ -37,13 +51,14 @@ def load_script(name: str) -> ModuleType:
         raise ScriptError(f"there is no script {name}", hint=_near_scripts(path))
     sys.path.insert(0, str(path.resolve().parent))
     module_name = path.stem
-    spec = spec_from_file_location(module_name, path.resolve())
-    if spec is None or spec.loader is None:
+    loader = _ScriptLoader(module_name, str(path.resolve()))
+    spec = spec_from_file_location(module_name, path.resolve(), loader=loader)
+    if path.suffix != ".py" or spec is None:
         raise ScriptError(f"{name} is no Python file")
     module = module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         raise _import_failed(name, error) from error

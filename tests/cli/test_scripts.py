@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -103,3 +104,15 @@ def test_a_file_that_is_no_python_is_refused(folder):
     (folder / "notes.txt").write_text("hello")
     with pytest.raises(ScriptError, match=r"notes\.txt is no Python file"):
         load_script("notes.txt")
+
+
+def test_a_script_is_compiled_anew_each_time(tmp_path, monkeypatch):
+    """An edit of the same length within the same second is seen: no bytecode of a script is kept."""
+    script = tmp_path / "edited_script.py"
+    for answer in (1, 2):
+        script.write_text(f"ANSWER = {answer}\n")
+        os.utime(script, (1_000_000_000, 1_000_000_000))
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        assert answer == load_script(str(script)).ANSWER
+    assert not (tmp_path / "__pycache__").exists()
