@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
-from redun.scheduler.errors import UnknownTask
+from redun.scheduler.errors import SchedulerError, UnknownTask
 from redun.task.options import CacheCheckValid, CacheScope, normalize_options
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ class TaskFacts(NamedTuple):
     is_shallow: bool  # files that only calls below name need not be as recorded
     executor: str
     needs: Mapping[str, int] | None  # units of each limit
+
+
+class UnsupportedTask(SchedulerError):
+    """A task asks for something that this version does not do, and whose absence would make a wrong answer."""
+
+    def __init__(self, task: Task[..., Any], what: str) -> None:
+        super().__init__(
+            f"task {task.fullname!r} is {what}, which this version does not run", hint="see docs/shortcomings.md"
+        )
+        self.task_name = task.fullname
 
 
 class FactsTable:
@@ -68,6 +78,7 @@ class FactsTable:
         if overrides and "config_args" in overrides:
             task = task.options(config_args=overrides["config_args"])
         options = {**task.get_task_options(), **(overrides or {})}
+        _refuse_unsupported(task, options)
         scope = options.get("cache_scope", CacheScope.BACKEND)
         return TaskFacts(
             task,
@@ -84,3 +95,13 @@ class FactsTable:
         if task is None:
             raise UnknownTask(f"task {name!r} is not defined", hint="import the module that defines it before the run")
         return task
+
+
+def _refuse_unsupported(task: Task[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse what would otherwise be taken for a plain function: its text or its coroutine recorded as a result."""
+    if task.script:
+        raise UnsupportedTask(task, "a script (script=True)")
+    if task.is_async():
+        raise UnsupportedTask(task, "asynchronous (async def)")
+    if options.get("prov") is False:
+        raise UnsupportedTask(task, "not to be recorded (prov=False)")
