@@ -86,7 +86,10 @@ def _import_failed(name: str, error: BaseException) -> ScriptError:
             lines.append(f'  File "{frame.filename}", line {frame.line}, in {frame.name}')
             if frame.source:
                 lines.append(f"    {frame.source}")
-    return ScriptError("\n".join([*lines, describe_error(error)]))
+    # A file has no package around it, as with ``python FILE``.
+    is_relative = isinstance(error, ImportError) and "no known parent package" in str(error)
+    hint = f"name it as a module: redun run {name.removesuffix('.py').replace('/', '.')}" if is_relative else ""
+    return ScriptError("\n".join([*lines, describe_error(error)]), hint=hint)
 
 
 def _near_scripts(path: Path) -> str:

@@ -270,6 +270,9 @@ class _Run:
             self._log.say("*** Execution failed. Traceback (most recent task last):")
             for line in self._failures.tracebacks[0].lines():
                 self._log.say(line)
+            n_more = len(self._failures.tracebacks) - 1
+            if n_more:
+                self._log.say(f"and {n_more} more failed, each for a reason of its own")
         seconds = (self._scheduler._clock() - self._execution.start_us) / 1e6
         self._log.say(f"Execution duration: {seconds:.2f} seconds")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from redun.cli import ui
 from redun.cli.errors import ExitCode
 from redun.cli.options import Globals, find_config_dir
 from redun.version import __version__
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 MAX_PRETTY_CHARS = 20_000
 """A longer result is printed as its plain repr: laying it out would cost more than a cached run."""
@@ -31,7 +34,7 @@ class _UiLogger:
 @click.option("--no-cache", is_flag=True, help="Use no result of earlier executions; new results are recorded.")
 @click.option("--dryrun", is_flag=True, help="Look up, and run nothing; exit with 1 when something would have to run.")
 @click.option("--keep-going", is_flag=True, help="After a failure, finish whatever does not depend on it.")
-@click.option("--execution-id", metavar="UUID", help="The id to run under.")
+@click.option("--execution-id", type=click.UUID, metavar="UUID", help="The id to run under.")
 @click.argument("script")
 @click.argument("task", required=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]...")
@@ -42,7 +45,7 @@ def command(
     no_cache: bool,
     dryrun: bool,
     keep_going: bool,
-    execution_id: str | None,
+    execution_id: UUID | None,
     script: str,
     task: str | None,
     words: tuple[str, ...],
@@ -75,7 +78,12 @@ def command(
         return int(ExitCode.OK)
     expression = _call(found, parse_arguments(found, words))
     return _run(
-        config_dir, expression, cache=not no_cache, dryrun=dryrun, keep_going=keep_going, execution_id=execution_id
+        config_dir,
+        expression,
+        cache=not no_cache,
+        dryrun=dryrun,
+        keep_going=keep_going,
+        execution_id=None if execution_id is None else str(execution_id),
     )
 
 
