@@ -34,6 +34,10 @@ class Home(Protocol):
     def refs(self) -> Refs | None:
         """The refs; None where executions leave none, in memory or in a repository that cannot be written."""
 
+    @property
+    def is_forced(self) -> bool:
+        """Whether the end of an execution is forced to the disk."""
+
     def writer(self) -> str:
         """Return the name of the journal that is written to."""
 
@@ -96,7 +100,8 @@ class Execution:
         self._home.store.put(oid, data, Kind.EXECUTION)
         packs = self._home.seal()
         if self._home.refs is not None:
-            self._home.refs.write(self._ref(_REF_STATUS[status], end_us, oid, tuple(packs)))
+            ref = self._ref(_REF_STATUS[status], end_us, oid, tuple(packs))
+            self._home.refs.write(ref, is_forced=self._home.is_forced)
         self._home.finish()
 
     def touch(self) -> None:

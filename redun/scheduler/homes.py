@@ -19,6 +19,7 @@ class MemoryHome:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.refs: Refs | None = None
+        self.is_forced = False
 
     def writer(self) -> str:
         return ""
@@ -40,6 +41,7 @@ class RepositoryHome:
         self._repository = repository
         self.store: ObjectStore = repository.store
         self.refs: Refs | None = repository.refs
+        self.is_forced = repository.store.sealer.syncs
 
     def writer(self) -> str:
         return self._repository.store.writer

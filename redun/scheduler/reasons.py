@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from redun.value.encoding import Encoded
 
 MAX_TASKS_READ = 5000
-MAX_BATCHES_READ = 10
+MAX_BATCHES_READ = 2
 MAX_CALLS_COMPARED = 20
 
 

@@ -222,8 +222,8 @@ class Refs:
         """Return the name of an execution's ref; see the function of this name."""
         return ref_name(start_us, execution_id)
 
-    def write(self, ref: ExecutionRef, *, remote: str | None = None) -> None:
-        """Put a ref in place, atomically; the last writer wins.
+    def write(self, ref: ExecutionRef, *, remote: str | None = None, is_forced: bool = False) -> None:
+        """Put a ref in place, atomically; the last writer wins.  ``is_forced`` forces it to the disk.
 
         Raises:
             BadRefName: its name does not say its start and its id.
@@ -231,7 +231,10 @@ class Refs:
         """
         if ref_name(ref.start_us, ref.execution_id) != ref.name:
             raise BadRefName(ref.name, f"the name of execution {ref.execution_id}, started at {ref.start_us}")
-        self._storage.write(_path(ref.name, remote), ref.encode())
+        path = _path(ref.name, remote)
+        self._storage.write(path, ref.encode())
+        if is_forced:
+            self._storage.sync([path])
 
     def read(self, name: str, *, remote: str | None = None) -> ExecutionRef:
         """Read one ref.

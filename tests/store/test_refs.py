@@ -234,3 +234,19 @@ def test_a_ref_whose_name_does_not_fit_is_not_written() -> None:
     """A ref is written only under the name that its start and id give."""
     with pytest.raises(BadRefName):
         Refs(_storage()).write(_ref(name=ref_name(START + 1, UUID)))
+
+
+def test_a_forced_ref_is_synced_after_it_is_written() -> None:
+    """The commit of a run survives a power cut; the ref that only shows a run as running need not."""
+    synced: list[list[str]] = []
+
+    class Synced(MemoryStorage):
+        def sync(self, names):
+            synced.append([name for name in names if self.size(name) is not None])
+
+    refs = Refs(Synced())
+    ref = _ref()
+    refs.write(ref)
+    assert synced == []
+    refs.write(ref, is_forced=True)
+    assert synced == [[f"refs/executions/{ref.name}"]]
