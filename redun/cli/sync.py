@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import click
 
 from redun.cli import ui
-from redun.cli.options import Globals
+from redun.cli.options import Globals, open_repository
 from redun.cli.render.sync import progress, report_json, report_line, skipped_lines
 from redun.errors import RefError
+from redun.remotes.remote import connect
+from redun.remotes.settings import DEFAULT_REMOTE
 from redun.remotes.transfer import OnProgress, TransferReport
 from redun.store.refs import Refs, execution_id_of
 
@@ -50,6 +52,35 @@ def transfer_options(function: _Function) -> _Function:
     ):
         function = add(function)
     return function
+
+
+_RECEIVING_HELP = """{summary}
+
+EXEC_ID is a prefix of an execution's id; without one, all are taken.  Every object is checked against its hash before
+anything of its pack is written, and nothing is unpickled."""
+
+
+def receiving_command(verb: str, receive: Callable[..., TransferReport], summary: str) -> click.Command:
+    """Make the command that gets executions from a remote in one of the ways there are: ``fetch`` or ``pull``."""
+
+    @click.command(verb, help=_RECEIVING_HELP.format(summary=summary))
+    @click.argument("remote", default=DEFAULT_REMOTE)
+    @click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
+    @transfer_options
+    @click.pass_obj
+    def command(
+        options: Globals, /, remote: str, ids: tuple[str, ...], is_dry_run: bool, is_json: bool, is_quiet: bool
+    ) -> int:
+        with open_repository(options, writable=True) as repository:
+            source = connect(repository, remote)
+            return run_transfer(
+                verb,
+                lambda tell: receive(repository, source, ids or None, is_dry_run=is_dry_run, on_progress=tell),
+                is_quiet=is_silent(options, is_quiet),
+                is_json=is_json,
+            )
+
+    return command
 
 
 def run_transfer(
