@@ -77,20 +77,23 @@ class FileRecord(NamedTuple):
     scheme: str  # "blake3": digest is the oid of the content; others are opaque tokens of a file system
     digest: bytes
     size: int | None  # bytes; None where the file system does not tell
+    type_name: str = ""  # of the class it is read back as; empty for File itself
 
     def encode(self) -> Encoded:
-        path = _encode_path(self.path)
+        path, tail = _encode_path(self.path), [self.type_name] if self.type_name else []
         if self.scheme == CONTENT_SCHEME:
-            return encode_node(Kind.FILE, [Oid(self.digest)], [path, self.scheme, None, self.size])
-        return encode_node(Kind.FILE, [], [path, self.scheme, self.digest, self.size])
+            return encode_node(Kind.FILE, [Oid(self.digest)], [path, self.scheme, None, self.size, *tail])
+        return encode_node(Kind.FILE, [], [path, self.scheme, self.digest, self.size, *tail])
 
     @classmethod
     @_checked(Kind.FILE)
     def decode(cls, node: Node) -> FileRecord:
-        path, scheme, digest, size = node.body
+        path, scheme, digest, size, *tail = node.body
         if scheme == CONTENT_SCHEME:
             (digest,) = node.links
-        return cls(_decode_path(path), scheme, digest, size)
+        if tail and not (len(tail) == 1 and type(tail[0]) is str and tail[0]):
+            raise ValueError(f"expected the type name of a class of files, found {tail!r}")
+        return cls(_decode_path(path), scheme, digest, size, *tail)
 
 
 def _encode_path(path: str) -> str | bytes:

@@ -145,6 +145,22 @@ def test_paths_that_are_not_utf_8_come_back():
     assert FileRecord.decode(decode_node(record.encode()[1])) == record
 
 
+@pytest.mark.parametrize("scheme", [CONTENT_SCHEME, "path"])
+def test_a_file_of_another_class_names_it(scheme):
+    """The class is part of the identity; a file without one has the bytes that it had before there were others."""
+    record = FileRecord("a", scheme, A if scheme == CONTENT_SCHEME else b"", None, "redun.file.IFile")
+    assert FileRecord.decode(decode_node(record.encode()[1])) == record
+    assert record.encode()[0] != record._replace(type_name="").encode()[0]
+
+
+@pytest.mark.parametrize("tail", [[""], [1], ["a", "b"]])
+def test_a_file_names_one_class_or_none(tail):
+    """Each file has one form: no empty name, and nothing behind it."""
+    _, data = encode_node(Kind.FILE, [], ["a", "etag", b"d", 1, *tail])
+    with pytest.raises(BadBody, match="type name"):
+        FileRecord.decode(decode_node(data))
+
+
 def test_an_eval_can_be_encoded_without_its_record():
     """The short cut of the hot path names the same object."""
     task, argument = Oid(b"t" * 32), Oid(b"a" * 32)
