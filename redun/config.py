@@ -4,6 +4,7 @@ The invariant: a setting that cannot be understood is refused with its file and 
 sections nest: ``[executors.batch]`` is ``config["executors"]["batch"]``.  Keys are case-sensitive.  ``${name}`` in a
 value stands for the value of ``name`` in its own section, in ``[DEFAULT]``, or in the environment, the first that has
 it; ``$${`` stands for a plain ``${``.  Values of ``[DEFAULT]`` can be looked up in each section and belong to none.
+A relative path starts at the project directory, the parent of ``.redun``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class SchedulerSettings:
     ignore_warnings: tuple[str, ...] = ()
     job_status_interval_seconds: float = 20.0  # 0 or less: no status table
     code_hash: str = "closure"  # "function": a task's own text alone
+    setup_scheduler: str | None = None  # "file.py::function" or "module::function" that makes the scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,28 @@ class Config:
         words = str(section.get("ignore_warnings", "")).replace(",", " ").split()
         interval = section.getfloat("job_status_interval", 20.0)
         assert interval is not None, "there is a default"
-        return SchedulerSettings(tuple(words), interval, section.getchoice("code_hash", CODE_HASHES, "closure"))
+        code_hash = section.getchoice("code_hash", CODE_HASHES, "closure")
+        return SchedulerSettings(tuple(words), interval, code_hash, self.find_text(("scheduler",), "setup_scheduler"))
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """``[scheduler] context``, or what is in the file of ``context_file``: the context that every run begins with.
+
+        Raises:
+            BadIni: both are given, the file cannot be read, or what is there is no JSON object.
+        """
+        path = ("scheduler",)
+        file = self.find_text(path, "context_file")
+        text = self.find_text(path, "context")
+        if file is None:
+            return {} if text is None else self._parse_context("context", text)
+        if text is not None:
+            raise self.bad(path, "context_file", "expected one of context and context_file, found both")
+        try:
+            text = self.find_project_file(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.bad(path, "context_file", f"expected a file of JSON, found none to read: {error}") from None
+        return self._parse_context("context_file", text)
 
     @property
     def files(self) -> FileSettings:
@@ -270,16 +293,25 @@ class Config:
         found: dict[str, int] = {}
         for name in section:
             count = section.getint(name)
-            if count is None or count < 0:
-                raise self.bad(("limits",), name, f"expected 0 or more, found {count}")
+            if count is None or count < 1:
+                # A limit of nothing would let its jobs wait for ever.
+                raise self.bad(("limits",), name, f"expected 1 or more, found {count}")
             found[name] = count
         return found
 
     @property
-    def tags(self) -> dict[str, str]:
-        """``[tags]``: key to value, as written, of the tags that every run gets."""
-        section = Section(self, ("tags",))
-        return {key: section[key] for key in section}
+    def tags(self) -> dict[str, Any]:
+        """``[tags]``: key to value of the tags that every run gets.  Values are read as on the command line."""
+        from redun.tags import BadTag, check_tag_key, parse_tag_value
+
+        path = ("tags",)
+        found: dict[str, Any] = {}
+        for key in self._sections.get(path, ()):
+            try:
+                found[check_tag_key(key)] = parse_tag_value(self.find_text(path, key) or "")
+            except BadTag as error:
+                raise self.bad(path, key, str(error)) from None
+        return found
 
     @property
     def executors(self) -> dict[str, Section]:
@@ -296,6 +328,18 @@ class Config:
                 raise self.bad(("remotes", name), "url", f"expected a url for remote {name!r}, found none")
             found[name] = RemoteSettings(name, url)
         return found
+
+    def find_project_file(self, name: str) -> Path:
+        """Return the path of a file that a setting names; it need not exist.
+
+        A relative one starts at the project directory; one that is only beside the settings is found there.
+        """
+        folder = self.find_text(("repository",), "config_dir")
+        if folder is None:
+            return Path(name)
+        beside = Path(folder, name)
+        inside = Path(folder).parent / name
+        return beside if beside.exists() and not inside.exists() else inside
 
     def has_section(self, path: _Path) -> bool:
         """Tell whether there is a section of this path, with settings of its own or with sections in it."""
@@ -320,6 +364,17 @@ class Config:
         value = self._find(path, key)
         where, line = (value.where, value.line) if value is not None else (self._place(path), None)
         return BadIni(where, line, f"[{'.'.join(path)}] {key}: {why}")
+
+    def _parse_context(self, key: str, text: str) -> dict[str, Any]:
+        import json  # 5 ms, and most settings have no context
+
+        try:
+            context = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise self.bad(("scheduler",), key, f"expected JSON: {error}") from None
+        if not isinstance(context, dict):
+            raise self.bad(("scheduler",), key, f"expected a JSON object, found a {type(context).__name__}")
+        return context
 
     def _find(self, path: _Path, key: str) -> _Value | None:
         own = self._sections.get(path, {}).get(key)

@@ -100,16 +100,18 @@ def test_typed_settings_have_the_documented_defaults() -> None:
     assert config.files == FileSettings("content", 16 << 20)
     assert config.repository == RepositorySettings(None, "commit", None)
     assert (config.limits, config.tags, config.executors, config.remotes) == ({}, {}, {}, {})
+    assert config.context == {}
 
 
 def test_typed_settings_are_read() -> None:
     """Each key reaches its field."""
     config = _config(
         "[scheduler]\nignore_warnings = namespace, version\njob_status_interval = 0\ncode_hash = function\n"
+        "setup_scheduler = setup.py::make\n"
         "[files]\nhash = stat\nkeep_bytes = 2 MiB\n[repository]\nurl = /data/r\ndurability = job\n"
         "[limits]\ngpu = 2\n[tags]\nproject = acme\n[remotes.origin]\nurl = ../shared\n"
     )
-    assert config.scheduler == SchedulerSettings(("namespace", "version"), 0.0, "function")
+    assert config.scheduler == SchedulerSettings(("namespace", "version"), 0.0, "function", "setup.py::make")
     assert config.files == FileSettings("stat", 2 << 20)
     assert config.repository == RepositorySettings("/data/r", "job", None)
     assert config.limits == {"gpu": 2}
@@ -125,7 +127,12 @@ def test_typed_settings_are_read() -> None:
         ("[files]\n\nkeep_bytes = 3 miles\n", "files", r":3: .*expected a size"),
         ("[repository]\ndurability = yes\n", "repository", r":2: .*off or commit or job"),
         ("[limits]\ngpu = two\n", "limits", r":2: .*expected a whole number"),
-        ("[limits]\ngpu = -1\n", "limits", r":2: .*expected 0 or more"),
+        ("[limits]\ngpu = 0\n", "limits", r":2: .*expected 1 or more, found 0"),
+        ("[tags]\nteam = [1\n", "tags", r":2: \[tags\] team: .*begins as JSON"),
+        ("[scheduler]\ncontext = {\n", "context", r":2: .*expected JSON"),
+        ("[scheduler]\ncontext = [1]\n", "context", r":2: .*expected a JSON object, found a list"),
+        ("[scheduler]\ncontext_file = no.json\n", "context", r":2: .*context_file: expected a file of JSON"),
+        ("[scheduler]\ncontext = {}\ncontext_file = a\n", "context", r":3: .*context_file, found both"),
         ("[remotes.origin]\n", "remotes", "expected a url for remote 'origin'"),
     ],
 )
@@ -178,6 +185,26 @@ def test_the_folder_of_a_file_is_filled_in(tmp_path: Path) -> None:
     config.read_path(tmp_path / "redun.ini")
     assert config.repository.config_dir == str(tmp_path)
     assert config.get_config_dict("/elsewhere")["repository"]["config_dir"] == "/elsewhere"
+
+
+def test_tags_are_read_as_on_the_command_line() -> None:
+    """JSON where it is JSON, text otherwise, None when empty; variables are filled in."""
+    config = _config("[tags]\nproject = acme\nyear = 2024\nteam = ${TEAM}\nempty =\n", TEAM="blue")
+    assert config.tags == {"project": "acme", "year": 2024, "team": "blue", "empty": None}
+
+
+def test_the_context_stands_in_the_settings_or_in_a_file(tmp_path: Path) -> None:
+    """Its file is looked for in the project directory, then beside the settings."""
+    folder = tmp_path / ".redun"
+    folder.mkdir()
+    (folder / "redun.ini").write_text("[scheduler]\ncontext_file = c.json\n")
+    (folder / "c.json").write_text('{"beside": 1}')
+    config = Config()
+    config.read_path(folder / "redun.ini")
+    assert config.context == {"beside": 1}
+    (tmp_path / "c.json").write_text('{"project": {"a": 1}}')
+    assert config.context == {"project": {"a": 1}}
+    assert _config('[scheduler]\ncontext =\n  {"tool":\n   {"threads": 2}}\n').context == {"tool": {"threads": 2}}
 
 
 def test_a_config_dict_makes_an_equal_config() -> None:
