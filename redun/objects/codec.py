@@ -83,6 +83,18 @@ def decode_node(data: bytes) -> Node:
     return Node(kind, links, body)
 
 
+def decode_body(data: bytes) -> Body:
+    """Decode the canonical bytes of a body alone.  Raises NotCanonical as ``decode_node`` does."""
+    try:
+        body = msgpack.unpackb(data, object_pairs_hook=_refuse_map, ext_hook=_refuse_extension, timestamp=3)
+        canonical = _pack(body) == data
+    except (TypeError, ValueError, OverflowError, msgpack.exceptions.UnpackException, RecursionError) as error:
+        raise NotCanonical(f"not a body: {error}") from None
+    if not canonical:
+        raise NotCanonical("not canonical: the body does not re-encode to itself")
+    return body
+
+
 def _refuse_map(_pairs: list[tuple[Any, Any]]) -> Any:
     raise ValueError("a map has no place in a node")
 

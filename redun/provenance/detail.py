@@ -14,7 +14,6 @@ from typing import Any
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import TagRecord
 from redun.provenance.dataflow import Dataflow, trace_call
 from redun.provenance.executions import ExecutionView
@@ -158,7 +157,7 @@ def list_tags(store: ObjectStore, execution: ExecutionView) -> list[tuple[str, A
     tags: list[tuple[str, Any]] = []
     for oid in execution.tags:
         try:
-            record = TagRecord.decode(decode_node(store.get(oid)))
+            record = TagRecord.decode(store.get_node(oid))
             value = json.loads(record.value)
         except (ObjectError, ValueError):
             continue

@@ -13,7 +13,6 @@ from enum import Enum
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.ids import format_id, job_id, parse_id
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
 from redun.store.base import ObjectStore
@@ -176,8 +175,8 @@ def load_from_head(store: ObjectStore, head: ExecutionHead) -> ExecutionView:
     if head.object is None:
         rows = _best_rows(find_batches(store, head))
         return ExecutionView(head, rows, "", "", (), None, (), ())
-    record = ExecutionRecord.decode(decode_node(store.get(head.object)))
-    rows = _last_rows(JobsRecord.decode(decode_node(store.get(oid))) for oid in record.jobs)
+    record = ExecutionRecord.decode(store.get_node(head.object))
+    rows = _last_rows(JobsRecord.decode(store.get_node(oid)) for oid in record.jobs)
     versions = tuple((str(name), str(version)) for name, version in record.versions)
     sources, tags = tuple(record.sources), tuple(record.tags)
     return ExecutionView(head, rows, record.user, record.host, versions, record.root, sources, tags)
@@ -185,7 +184,7 @@ def load_from_head(store: ObjectStore, head: ExecutionHead) -> ExecutionView:
 
 def load_from_object(store: ObjectStore, oid: Oid) -> ExecutionView:
     """Load an execution from its node, when there is no ref to it.  Raises ObjectError as ``load_execution`` does."""
-    record = ExecutionRecord.decode(decode_node(store.get(oid)))
+    record = ExecutionRecord.decode(store.get_node(oid))
     name = Refs.ref_name(record.start_us, format_id(record.execution_id))
     status = _RUN_STATUSES[record.status]
     execution_id = format_id(record.execution_id)
@@ -199,7 +198,7 @@ def find_batches(store: ObjectStore, head: ExecutionHead) -> Iterator[JobsRecord
     foreign = 0
     for oid, _ in store.iter_oids(Kind.JOBS):
         try:
-            batch = JobsRecord.decode(decode_node(store.get(oid)))
+            batch = JobsRecord.decode(store.get_node(oid))
         except ObjectError:  # its journal was sealed since the listing, or an old batch is damaged: fsck tells of those
             continue
         if batch.execution_id == wanted:

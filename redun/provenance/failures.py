@@ -12,7 +12,6 @@ from typing import Any
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import ValueRecord
 from redun.provenance.values import view_value
 from redun.store.base import ObjectStore
@@ -31,7 +30,7 @@ class ErrorView:
 def view_error(store: ObjectStore, oid: Oid) -> ErrorView:
     """Return the error of a failed job; one that cannot be read gets a text that says so."""
     try:
-        state = _read_state(ValueRecord.decode(decode_node(store.get(oid))).payload)
+        state = _read_state(ValueRecord.decode(store.get_node(oid)).payload)
     except ObjectError:
         state = {}
     text = state.get("repr")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import ABSENT_SCHEME, CallRecord, FileRecord, JobRow, JobStatus, Kind, ReductionRecord
 from redun.provenance.executions import ExecutionView
 from redun.provenance.values import get_eval, iter_nested
@@ -104,7 +103,7 @@ class FileLedger:
 
     def _files_in_outcome(self, outcome: Oid) -> tuple[set[Oid], set[Oid]]:
         """Return the files that a leaf's result names, and those that the function itself wrote."""
-        node = decode_node(self._store.get(outcome))
+        node = self._store.get_node(outcome)
         if node.kind == Kind.REDUCTION:
             return set(), set(ReductionRecord.decode(node).produced)
         call = CallRecord.decode(node)
@@ -163,7 +162,7 @@ def iter_file_records(store: ObjectStore) -> Iterator[tuple[Oid, FileRecord]]:
     """Yield every file object that can be read and was there when it was hashed."""
     for oid, _ in store.iter_oids(Kind.FILE):
         try:
-            record = FileRecord.decode(decode_node(store.get(oid)))
+            record = FileRecord.decode(store.get_node(oid))
         except ObjectError:
             continue
         if record.scheme != ABSENT_SCHEME:
@@ -172,7 +171,7 @@ def iter_file_records(store: ObjectStore) -> Iterator[tuple[Oid, FileRecord]]:
 
 def view_file(store: ObjectStore, oid: Oid, uses: list[FileUse]) -> FileView:
     """Return one version of a file with its uses; raises ObjectError."""
-    node = decode_node(store.get(oid))
+    node = store.get_node(oid)
     record = FileRecord.decode(node)
     times = [_start_of(use) for use in uses]
     written = [use for use in uses if use.is_written]

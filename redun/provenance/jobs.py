@@ -11,7 +11,6 @@ from itertools import chain
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import JobRow, JobStatus, Kind, SourceRecord
 from redun.provenance.executions import ExecutionView, JobState
 from redun.provenance.failures import ErrorView, view_error
@@ -123,7 +122,7 @@ def find_source(store: ObjectStore, task: Oid, execution: ExecutionView | None =
     preferred = execution.sources if execution is not None else ()
     for oid in chain(preferred, (oid for oid, _ in store.iter_oids(Kind.SOURCE))):
         try:
-            record = SourceRecord.decode(decode_node(store.get(oid)))
+            record = SourceRecord.decode(store.get_node(oid))
         except ObjectError:
             continue
         if record.subject == task:

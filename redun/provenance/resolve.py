@@ -17,7 +17,6 @@ from pathlib import Path
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.ids import job_id, parse_id
 from redun.objects.kinds import Kind, TaskRecord
 from redun.objects.oid import MIN_PREFIX_DIGITS, SHORT_DIGITS, is_prefix
@@ -195,7 +194,7 @@ def _task_names(store: ObjectStore) -> dict[str, list[Oid]]:
     names: dict[str, list[Oid]] = {}
     for oid, _ in store.iter_oids(Kind.TASK):
         try:
-            record = TaskRecord.decode(decode_node(store.get(oid)))
+            record = TaskRecord.decode(store.get_node(oid))
         except ObjectError:
             continue
         names.setdefault(record.fullname, []).append(oid)

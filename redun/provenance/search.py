@@ -12,7 +12,6 @@ from fnmatch import fnmatchcase
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import JobRow, JobStatus, Kind, TaskRecord
 from redun.provenance.executions import ExecutionHead, ExecutionView, IsAlive, head_of, load_execution, load_from_head
 from redun.provenance.values import get_call, get_eval
@@ -139,7 +138,7 @@ def search_tasks(store: ObjectStore, filters: Filters) -> Iterator[tuple[Oid, Ta
     """Yield every task on record that the filters keep, the last sealed first; a damaged one is passed over."""
     for oid, _ in store.iter_oids(Kind.TASK):
         try:
-            record = TaskRecord.decode(decode_node(store.get(oid)))
+            record = TaskRecord.decode(store.get_node(oid))
         except ObjectError:
             continue
         if filters.keeps_task(record.fullname):

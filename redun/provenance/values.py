@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import CallRecord, EvalRecord, Kind, TaskRecord
 from redun.objects.oid import short
 from redun.store.base import ObjectCorrupt, ObjectMissing, ObjectStore
@@ -79,17 +78,17 @@ def describe_damage(oid: Oid, error: ObjectError) -> str:
 
 def get_eval(store: ObjectStore, oid: Oid) -> EvalRecord:
     """Return an eval's record; raises ObjectError."""
-    return EvalRecord.decode(decode_node(store.get(oid)))
+    return EvalRecord.decode(store.get_node(oid))
 
 
 def get_call(store: ObjectStore, oid: Oid) -> CallRecord:
     """Return a call's record; raises ObjectError."""
-    return CallRecord.decode(decode_node(store.get(oid)))
+    return CallRecord.decode(store.get_node(oid))
 
 
 def get_task(store: ObjectStore, oid: Oid) -> TaskRecord:
     """Return a task's record; raises ObjectError."""
-    return TaskRecord.decode(decode_node(store.get(oid)))
+    return TaskRecord.decode(store.get_node(oid))
 
 
 def iter_nested(store: ObjectStore, root: Oid) -> Iterator[tuple[Oid, int]]:
@@ -110,6 +109,6 @@ def iter_nested(store: ObjectStore, root: Oid) -> Iterator[tuple[Oid, int]]:
         yield oid, kind
         if kind == Kind.VALUE:
             try:
-                stack.extend(reversed(decode_node(store.get(oid)).links))
+                stack.extend(reversed(store.get_node(oid).links))
             except ObjectError:
                 continue

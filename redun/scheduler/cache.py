@@ -19,7 +19,6 @@ from redun.expression_codec import ExpressionUndecodable, decode_expression
 from redun.file.restore import restore_file
 from redun.file.state import FileState, check_file
 from redun.hashing import Oid, hash_node
-from redun.objects.codec import decode_node
 from redun.objects.kinds import (
     CONTENT_SCHEME,
     CallRecord,
@@ -110,7 +109,7 @@ class Cache:
         results: set[Oid] = set()
         for candidate in candidates:
             try:
-                node = decode_node(self._store.get(candidate.target))
+                node = self._store.get_node(candidate.target)
                 if node.kind == Kind.CALL:
                     results.add(CallRecord.decode(node).result)
             except ObjectError:
@@ -119,13 +118,13 @@ class Cache:
 
     def decode(self, value_oid: Oid) -> Any:
         """Return a recorded value."""
-        return decode_value(value_oid, self._store.get)
+        return decode_value(value_oid, self._store.get, node=self._store.get_node(value_oid))
 
     # -- one candidate
 
     def _try(self, eval_oid: Oid, candidate: Candidate, *, is_shallow: bool) -> Hit | Step:
         target = candidate.target
-        node = decode_node(self._store.get(target))
+        node = self._store.get_node(target)
         if node.kind == Kind.REDUCTION:
             return self._step(eval_oid, target)
         record = CallRecord.decode(node)
@@ -156,10 +155,10 @@ class Cache:
         return Hit(target, record, value, self._admit([value], restores))
 
     def _step(self, eval_oid: Oid, reduction_oid: Oid) -> Step:
-        reduction = ReductionRecord.decode(decode_node(self._store.get(reduction_oid)))
+        reduction = ReductionRecord.decode(self._store.get_node(reduction_oid))
         if reduction.eval != eval_oid:
             raise Refused(f"reduction {short(reduction_oid)} was recorded for another eval")
-        expression = ExpressionRecord.decode(decode_node(self._store.get(reduction.outcome)))
+        expression = ExpressionRecord.decode(self._store.get_node(reduction.outcome))
         read = _NotingReader(self._store)
         plain: list[Any] = []
         value = decode_expression(expression, lambda oid: _kept(plain, decode_value(oid, read)))
@@ -186,7 +185,7 @@ class Cache:
         """Tell whether a task below is the one that is registered now; looked up once, with its contests."""
         known = self._current_tasks.get(task_oid)
         if known is None:
-            record = TaskRecord.decode(decode_node(self._store.get(task_oid)))
+            record = TaskRecord.decode(self._store.get_node(task_oid))
             task = self._registry.get(task_name=record.fullname)
             known = self._current_tasks[task_oid] = task is not None and task.oid == task_oid
             contests = self._store.find_candidates(task_oid)
@@ -205,7 +204,7 @@ class Cache:
         restores: list[_Restore] = []
         paths: set[str] = set()
         for oid in externals:
-            node = decode_node(self._store.get(oid))
+            node = self._store.get_node(oid)
             if node.kind != Kind.FILE:
                 raise Refused(f"{short(oid)} is of kind {node.kind}, whose validity is not recorded")
             record = FileRecord.decode(node)

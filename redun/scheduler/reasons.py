@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import RedunError
-from redun.objects.codec import decode_node
 from redun.objects.kinds import EvalRecord, JobsRecord, Kind, TaskRecord, UnitRecord
 from redun.store.base import ObjectStore
 from redun.task.closure import describe_changes, diff_records
@@ -55,7 +54,7 @@ class Reasons:
             return ""
         units = {}
         for unit_oid in newest.units:
-            unit = UnitRecord.decode(decode_node(self._store.get(unit_oid)))
+            unit = UnitRecord.decode(self._store.get_node(unit_oid))
             units[unit.name] = unit
         return describe_changes(diff_records(newest, units, task))
 
@@ -78,7 +77,7 @@ class Reasons:
                 if count >= MAX_TASKS_READ:
                     break
                 if oid not in self._recorder.new_tasks:
-                    record = TaskRecord.decode(decode_node(self._store.get(oid)))
+                    record = TaskRecord.decode(self._store.get_node(oid))
                     self._versions.setdefault(record.fullname, record)
         return self._versions
 
@@ -89,7 +88,7 @@ class Reasons:
             for count, (oid, _) in enumerate(self._store.iter_oids(Kind.JOBS)):
                 if count >= MAX_BATCHES_READ:
                     break
-                batch = JobsRecord.decode(decode_node(self._store.get(oid)))
+                batch = JobsRecord.decode(self._store.get_node(oid))
                 if batch.execution_id != self._recorder.execution_id:
                     self._read_batch(batch, self._evals)
         return self._evals
@@ -99,4 +98,4 @@ class Reasons:
             listed = evals.setdefault(row.task, [])
             # One more than are compared tells that there are too many.
             if row.number and row.eval is not None and len(listed) <= MAX_CALLS_COMPARED:
-                listed.append(EvalRecord.decode(decode_node(self._store.get(row.eval))))
+                listed.append(EvalRecord.decode(self._store.get_node(row.eval)))

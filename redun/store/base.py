@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from redun.errors import ObjectError, StoreError
 from redun.hashing import Oid
+from redun.objects.codec import Node, decode_node
 from redun.objects.oid import short
 
 
@@ -72,6 +73,10 @@ class ObjectStore(ABC):
             ObjectMissing: it is not here.
             ObjectCorrupt: it is here, and damaged.
         """
+
+    def get_node(self, oid: Oid) -> Node:
+        """Return an object decoded as a node.  Raises as ``get`` does, and NotCanonical for what is no node."""
+        return decode_node(self.get(oid))
 
     @abstractmethod
     def open(self, oid: Oid) -> BinaryIO:

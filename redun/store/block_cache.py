@@ -7,7 +7,6 @@ together.
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import suppress
 from threading import Lock
 
 from redun.hashing import Oid
@@ -27,9 +26,11 @@ class BlockCache:
         key = pack, index
         records = self._blocks.get(key)
         if records is not None:
-            # Another thread may just have let go of it; what was found is as good as ever.
-            with suppress(KeyError):
+            try:  # noqa: SIM105 - `suppress` costs as much as all the rest here
                 self._blocks.move_to_end(key)
+            except KeyError:
+                # Another thread has just let go of it; what was found is as good as ever.
+                pass
         return records
 
     def keep(self, pack: Oid, index: int, records: list[Record]) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
 from redun.store.base import ObjectStore
 from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
@@ -94,7 +93,7 @@ def _group(store: ObjectStore, oids: Iterable[Oid]) -> dict[bytes, list[_Batch]]
     found: dict[bytes, list[_Batch]] = {}
     for oid in oids:
         try:
-            record = JobsRecord.decode(decode_node(store.get(oid)))
+            record = JobsRecord.decode(store.get_node(oid))
         except ObjectError:
             continue  # damaged: the run is told without it
         found.setdefault(record.execution_id, []).append((oid, record))

@@ -83,6 +83,9 @@ class LiveJournals:
                 return data
         return None
 
+    def __len__(self) -> int:
+        return len(self._journals)
+
     def kind_of(self, oid: Oid) -> int | None:
         """Return an object's kind, None when no journal has it."""
         for journal in self._journals:

@@ -111,6 +111,6 @@ class RecentLookups:
         return self._producers.get(file_oid, ())
 
 
-def newest_first(candidates: set[Candidate]) -> list[Candidate]:
-    """Put candidates into the order in which they are tried: by time, then by oid, both descending."""
-    return sorted(candidates, reverse=True)
+def newest_first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Put candidates into the order in which they are tried, each once: by time, then by oid, both descending."""
+    return list(candidates) if len(candidates) < 2 else sorted(set(candidates), reverse=True)

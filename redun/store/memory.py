@@ -60,7 +60,7 @@ class MemoryStore(ObjectStore):
         return sorted((oid, kind) for oid, kind in self.iter_oids() if low <= oid <= high)[:limit]
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
-        return newest_first(set(self._lookups.find_candidates(eval_oid)))
+        return newest_first(self._lookups.find_candidates(eval_oid))
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
         return sorted(set(self._lookups.find_producers(file_oid)))

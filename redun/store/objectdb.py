@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from redun.errors import StoreError
 from redun.hashing import Oid, hash_blob
+from redun.objects.codec import Node, decode_node
 from redun.objects.kinds import Kind
 from redun.objects.oid import prefix_range
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore, ReadOnlyStore
@@ -134,6 +135,19 @@ class ObjectDb(ObjectStore):
                     return found[0].read(found[1], oid)
             except (ObjectCorrupt, NameMissing):
                 pass  # what follows finds out what is wrong, and looks elsewhere
+        return self._get_anywhere(oid)
+
+    def get_node(self, oid: Oid) -> Node:
+        if self._own is None or not self._own.has(oid):
+            try:
+                found = self.packs.find(oid)
+                if found is not None:
+                    return found[0].read_node(found[1], oid)
+            except (ObjectCorrupt, NameMissing):
+                pass  # as in ``get``
+        return decode_node(self._get_anywhere(oid))
+
+    def _get_anywhere(self, oid: Oid) -> bytes:
         errors: list[ObjectCorrupt] = []
         data = self._find_data(oid, errors)
         if data is None and not errors:
@@ -181,10 +195,10 @@ class ObjectDb(ObjectStore):
         own = self._own
         # An eval that nobody has put has no outcome.  Asked first, a cold run never has to gather its own outcomes,
         # which takes 250 bytes a job.
-        if own is not None and (own.has(eval_oid) or self.packs.has(eval_oid)):
-            found.update(own.lookups.find_candidates(eval_oid))
-        if self.live is not None:
-            found |= self.live.find_candidates(eval_oid)
+        if own is not None and (found or own.has(eval_oid) or self.packs.has(eval_oid)):
+            found += own.lookups.find_candidates(eval_oid)
+        if self.live is not None and len(self.live):
+            found += self.live.find_candidates(eval_oid)
         return newest_first(found)
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:

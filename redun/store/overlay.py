@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from redun.hashing import Oid
+from redun.objects.codec import Node
 from redun.store.base import Candidate, ObjectStore
+from redun.store.lookups import newest_first
 
 
 class OverlayStore(ObjectStore):
@@ -27,6 +29,9 @@ class OverlayStore(ObjectStore):
 
     def get(self, oid: Oid) -> bytes:
         return self._holder(oid).get(oid)
+
+    def get_node(self, oid: Oid) -> Node:
+        return self._holder(oid).get_node(oid)
 
     def open(self, oid: Oid) -> BinaryIO:
         return self._holder(oid).open(oid)
@@ -49,8 +54,7 @@ class OverlayStore(ObjectStore):
         return sorted(found)[:limit]
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
-        found = {*self._upper.find_candidates(eval_oid), *self._lower.find_candidates(eval_oid)}
-        return sorted(found, reverse=True)
+        return newest_first([*self._upper.find_candidates(eval_oid), *self._lower.find_candidates(eval_oid)])
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
         return sorted({*self._upper.find_producers(file_oid), *self._lower.find_producers(file_oid)})

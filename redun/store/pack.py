@@ -18,9 +18,11 @@ import zstandard
 from blake3 import blake3
 
 from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_node
+from redun.objects.codec import Node, decode_body, decode_node
 from redun.objects.kinds import Kind
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing
 from redun.store.block_cache import BlockCache
+from redun.store.canonical import join_node
 from redun.store.idx import Idx, IdxBuilder, PackShape
 from redun.store.pack_format import (
     BLOCK_SIZE_BYTES,
@@ -39,10 +41,12 @@ from redun.store.pack_format import (
     locate_directory,
     pack_name,
     restore_object,
+    restore_parts,
 )
 from redun.store.storage import NameMissing, Storage
 
 _SPOOL_SIZE_BYTES = 64 << 20
+_BLOB = int(Kind.BLOB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +234,32 @@ class PackReader:
         if oid is None:
             oid = idx.oid_at(ordinal)
         kind = idx.kind_at(ordinal)
-        directory = self._directory or self._open_content()
         try:
-            data = restore_object(kind, self._record_at(ordinal, directory), ordinal, idx.oid_at)
+            data = restore_object(kind, self._record_at(ordinal), ordinal, idx.oid_at)
         except (ValueError, TypeError, IndexError, ObjectCorrupt) as error:
             raise ObjectCorrupt(oid, self.where, str(error)) from error
         if _hash(kind, data) != oid:
             raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
         return data
+
+    def read_node(self, ordinal: int, oid: Oid) -> Node:
+        """Return the node at an ordinal: what decoding its bytes gives, for the price of decoding its body.
+
+        Raises:
+            NotCanonical: it is a blob, or its bytes are not the one encoding of what they say.
+            ObjectCorrupt, NameMissing: as ``get`` does.
+        """
+        idx = self.idx
+        kind = idx.kind_at(ordinal)
+        if kind == _BLOB:
+            return decode_node(self.read(ordinal, oid))
+        try:
+            links, body = restore_parts(self._record_at(ordinal), ordinal, idx.oid_at)
+        except (ValueError, TypeError, IndexError, ObjectCorrupt) as error:
+            raise ObjectCorrupt(oid, self.where, str(error)) from error
+        if hash_node(join_node(kind, links, body)) != oid:
+            raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
+        return Node(kind, links, decode_body(body))
 
     def iter_objects(self, kind: int | None = None) -> Iterator[tuple[Oid, int, bytes]]:
         """Yield (oid, kind, bytes) in order of ordinal, of all or of one kind.  Raises as ``get`` does."""
@@ -261,7 +283,8 @@ class PackReader:
         """Return the calls and reductions in this pack that produced a file, in no order."""
         return self.idx.find_producers(file_oid)
 
-    def _record_at(self, ordinal: int, directory: Directory) -> Record:
+    def _record_at(self, ordinal: int) -> Record:
+        directory = self._directory or self._open_content()
         index = bisect_right(self._firsts, ordinal) - 1
         records = self._cache.get(self.name, index)
         if records is None:
@@ -292,4 +315,4 @@ def _block_length(directory: Directory, index: int) -> int:
 
 
 def _hash(kind: int, data: bytes) -> Oid:
-    return hash_blob(data) if kind == Kind.BLOB else hash_node(data)
+    return hash_blob(data) if kind == _BLOB else hash_node(data)

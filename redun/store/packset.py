@@ -147,16 +147,16 @@ class PackSet:
             if ordinal is not None:
                 yield reader, ordinal
 
-    def find_candidates(self, eval_oid: Oid) -> set[Candidate]:
-        """Return the outcomes of an eval that any pack records."""
-        found: set[Candidate] = set()
+    def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
+        """Return the outcomes of an eval that any pack records, in no order, some more than once."""
+        found: list[Candidate] = []
         readers = self._view.naming.narrow(eval_oid)
         try:
             for reader in readers:
-                found.update(reader.idx.find_candidates(eval_oid))
+                found += reader.idx.find_candidates(eval_oid)
         except ObjectCorrupt:
             answers = self._ask(readers, lambda reader: reader.find_candidates(eval_oid))
-            return {candidate for _, rows in answers for candidate in rows}
+            return [candidate for _, rows in answers for candidate in rows]
         return found
 
     def find_producers(self, file_oid: Oid) -> set[Oid]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from redun.hashing import Oid, hash_blob
-from redun.objects.codec import encode_node
+from redun.hashing import Oid, hash_blob, hash_node
+from redun.objects.codec import NotCanonical, decode_node, encode_node
 from redun.objects.kinds import (
     CallRecord,
     FileRecord,
@@ -73,9 +73,22 @@ class ObjectStoreSuite:
         assert store.kind_of(hash_blob(blob)) == Kind.BLOB
         assert store.find_kind_and_data(oid) == (Kind.VALUE, data)
 
+    def test_a_node_comes_decoded(self, store: ObjectStore) -> None:
+        """``get_node`` gives what decoding the bytes gives; a blob, and what is only like a node, is refused."""
+        oid, data = encode_node(Kind.VALUE, [hash_blob(b"x")], ["type", "data", [1, 2.5, None, b"", "text"]])
+        fake = data[:-1] + b"\xda\x00\x00"  # an empty text, spelled longer than need be
+        for name, content, kind in ((oid, data, Kind.VALUE), (hash_blob(b"raw"), b"raw", Kind.BLOB)):
+            store.put(name, content, int(kind))
+        store.put(hash_node(fake), fake, int(Kind.VALUE))
+        store.flush()
+        assert store.get_node(oid) == decode_node(data)
+        for name in (hash_blob(b"raw"), hash_node(fake)):
+            with pytest.raises(NotCanonical):
+                store.get_node(name)
+
     def test_what_is_absent_is_told(self, store: ObjectStore) -> None:
         """An absent object raises ObjectMissing with its name, and has no kind."""
-        for verb in (store.get, store.open):
+        for verb in (store.get, store.get_node, store.open):
             with pytest.raises(ObjectMissing) as caught:
                 verb(ABSENT)
             assert caught.value.oid == ABSENT

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redun.hashing import Oid, hash_blob, hash_node
-from redun.objects.codec import MAX_DEPTH, NotCanonical, NotEncodable, decode_node, encode_node
+from redun.objects.codec import MAX_DEPTH, NotCanonical, NotEncodable, decode_body, decode_node, encode_node
 
 OIDS = st.binary(min_size=32, max_size=32).map(Oid)
 SCALARS = (
@@ -24,6 +24,7 @@ def test_nodes_come_back(kind, links, body):
     """Kind, links and body decode to what was encoded, of the same types, and name the same object."""
     oid, data = encode_node(kind, links, body)
     node = decode_node(data)
+    assert repr(decode_body(data[-len(_packed(node.body)) :])) == repr(node.body)
     assert node == (kind, links, body)
     assert repr(node.body) == repr(body)  # True is not 1, -0.0 is not 0.0
     assert encode_node(*node) == (oid, data)
@@ -68,6 +69,8 @@ def test_other_spellings_are_refused(body, why):
     """What msgpack would read and this program would never write is not canonical."""
     with pytest.raises(NotCanonical):
         decode_node(b"\x93\x05\x90" + body)
+    with pytest.raises(NotCanonical):
+        decode_body(body)
     assert why
 
 
@@ -102,6 +105,10 @@ def test_what_has_no_form_is_refused(body):
         encode_node(5, [], body)
 
 
+def _packed(body):
+    return encode_node(5, [], body)[1][3:]
+
+
 def _nest(depth):
     body = []
     for _ in range(depth - 1):
@@ -116,8 +123,9 @@ def test_bodies_nest_to_the_bound_and_not_without_end():
     with pytest.raises(NotEncodable):
         encode_node(5, [], _nest(2_000))
     for depth in (2_000, 1_000_000):
-        with pytest.raises(NotCanonical):
-            decode_node(b"\x93\x05\x90" + b"\x91" * depth + b"\xc0")
+        for decode, head in ((decode_node, b"\x93\x05\x90"), (decode_body, b"")):
+            with pytest.raises(NotCanonical):
+                decode(head + b"\x91" * depth + b"\xc0")
 
 
 def test_a_size_that_lies_takes_no_memory():

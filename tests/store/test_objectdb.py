@@ -10,7 +10,7 @@ import pytest
 
 from redun.errors import StoreError
 from redun.hashing import Oid, hash_blob
-from redun.objects.codec import encode_node
+from redun.objects.codec import decode_node, encode_node
 from redun.objects.kinds import Kind
 from redun.store import journal as journal_module
 from redun.store import objectdb as objectdb_module
@@ -325,8 +325,9 @@ def test_a_damaged_copy_is_passed_over_for_a_whole_one(disk):
     content[20:80] = bytes(60)
     path.write_bytes(content)
     store = disk.open()
-    for oid, data, _ in made.objects:
+    for oid, data, kind in made.objects:
         assert store.get(oid) == data
+        assert kind == Kind.BLOB or store.get_node(oid) == decode_node(data)
 
 
 @pytest.mark.parametrize("suffix", [".pack", ".idx"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redun.hashing import Oid, hash_blob
-from redun.objects.codec import NotCanonical, encode_node
+from redun.objects.codec import NotCanonical, decode_node, encode_node
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectCorrupt, ObjectMissing
 from redun.store.block_cache import BlockCache
@@ -60,6 +60,8 @@ def test_any_objects_come_back(objects):
     assert list(reader.iter_objects()) == objects
     for oid, kind, data in objects:
         assert (reader.get(oid), reader.kind_of(oid), reader.has(oid)) == (data, kind, True)
+        if kind != Kind.BLOB:
+            assert reader.read_node(reader.idx.find(oid), oid) == decode_node(data)
         assert reader.find_prefix(oid, oid, 5) == [(oid, kind)]
     assert rebuild_idx(storage.read(pack_name(reader.name))) == storage.read(idx_name(reader.name))
 
@@ -201,9 +203,10 @@ def test_a_flipped_byte_of_a_pack_never_gives_wrong_bytes(small):
         flipped = bytearray(pack)
         flipped[at] ^= 0x55
         reader = _reopen(name, bytes(flipped), idx)
-        for oid, _, data in objects:
+        for oid, kind, data in objects:
             try:
                 assert reader.get(oid) == data
+                assert kind == Kind.BLOB or reader.read_node(reader.idx.find(oid), oid) == decode_node(data)
             except ObjectCorrupt:
                 continue
         try:
@@ -222,9 +225,10 @@ def test_a_flipped_byte_of_an_idx_never_gives_wrong_bytes(small):
             reader = _reopen(name, pack, bytes(flipped))
         except ObjectCorrupt:
             continue
-        for oid, _, data in objects:
+        for oid, kind, data in objects:
             try:
                 assert reader.get(oid) == data
+                assert kind == Kind.BLOB or reader.read_node(reader.idx.find(oid), oid) == decode_node(data)
                 reader.find_candidates(oid)
                 reader.find_producers(oid)
                 reader.find_prefix(oid, oid, 3)

@@ -77,7 +77,7 @@ def test_an_outcome_of_an_eval_in_another_pack_is_found(packs):
     packs.set.refresh()
     assert Candidate(10, ABSENT) in packs.set.find_candidates(key)
     assert len(packs.set.find_candidates(key)) == 2
-    assert packs.set.find_candidates(Oid(b"z" * 32)) == {Candidate(10, ABSENT)}
+    assert packs.set.find_candidates(Oid(b"z" * 32)) == [Candidate(10, ABSENT)]
 
 
 def test_packs_come_newest_first(packs):
