@@ -12,6 +12,7 @@ from redun.scheduler.errors import SchedulerError, UnknownTask
 from redun.task.options import CacheCheckValid, CacheScope, normalize_options
 
 if TYPE_CHECKING:
+    from redun.task.binding import Binder
     from redun.task.registry import TaskRegistry
     from redun.task.task import Task
 
@@ -20,6 +21,7 @@ class TaskFacts(NamedTuple):
     """A task with the options that a call of it has."""
 
     task: Task[..., Any]
+    binder: Binder  # of its arguments
     oid: Oid
     is_cached: bool  # results of earlier executions may serve, and its results may serve later
     is_shared: bool  # equal calls of this execution are one job
@@ -82,6 +84,7 @@ class FactsTable:
         scope = options.get("cache_scope", CacheScope.BACKEND)
         return TaskFacts(
             task,
+            task.binder,
             self._put_task(task),
             scope is CacheScope.BACKEND,
             scope is not CacheScope.NONE,

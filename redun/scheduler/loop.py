@@ -55,9 +55,22 @@ class Loop:
         on_interval: Callable[[], None],
         interval_seconds: float,
         *,
+        before_wait: Callable[[], None] = lambda: None,
         flushes_each_job: bool = False,
     ) -> None:
-        """``on_interval`` is called every ``interval_seconds`` while the run goes on; 0 or less is never."""
+        """Make a loop that has not begun.
+
+        Args:
+            plan: what may start.
+            recorder: what is flushed.
+            executors: where jobs run.
+            queue: where finished jobs come in.
+            on_interval: called every ``interval_seconds`` while the run goes on.
+            interval_seconds: 0 or less is never.
+            before_wait: called before the loop waits for a job.
+            flushes_each_job: whether each finished job is handed to the system at once.
+        """
+        self._before_wait = before_wait
         self._flushes_each_job = flushes_each_job
         self._plan = plan
         self._recorder = recorder
@@ -124,6 +137,7 @@ class Loop:
             self._on_interval()
 
     def _wait(self, reducer: Reducer) -> None:
+        self._before_wait()
         now = monotonic()
         timeout: float | None = None
         if self._is_dirty:

@@ -148,13 +148,13 @@ class Reducer:
         """Take a call of a task, made below ``parent``."""
         if self._plan.is_stopped:
             return  # the run is ending: whoever waits for this call is failing already, or is left to the next run
-        caller = Caller(waiter, slot, parent, -1, expression)
         try:
             facts = self._facts.of(expression)
         except Exception as error:
             waiter.fail(slot, error)
             return
-        if isinstance(facts, TaskFacts):
+        caller = Caller(waiter, slot, parent, -1 if parent is None else parent.add_child(), expression)
+        if type(facts) is TaskFacts:
             self._bind(facts, caller)
         else:
             self.evaluator.start(facts, parent, _Options(self, caller), 0)
@@ -170,33 +170,37 @@ class Reducer:
         self._bind(facts, caller)
 
     def _bind(self, facts: TaskFacts, caller: Caller) -> None:
-        expression, parent = caller.expression, caller.parent
+        expression = caller.expression
         assert expression is not None
-        if parent is not None:
-            caller = caller._replace(child_slot=parent.add_child())
         try:
-            bound = facts.task.bind(expression.args, expression.kwargs)
+            bound = facts.binder.bind(expression.args, expression.kwargs)
         except Exception as error:
             self._refuse(facts, caller, error)
             return
         # Defaults may be expressions as well as what was given.
         values = bound.values
-        if all(type(value) in ATOMS for value in values) or all(map(is_concrete, values)):
+        if ATOMS.issuperset(map(type, values)) or all(map(is_concrete, values)):
             self.claim(facts, bound, caller)
         else:
-            self.evaluator.gather(list(values), list, parent, _Arguments(self, facts, bound, caller), 0)
+            self.evaluator.gather(list(values), list, caller.parent, _Arguments(self, facts, bound, caller), 0)
 
     def claim(
         self, facts: TaskFacts, bound: BoundArguments, caller: Caller, source: BoundArguments | None = None
     ) -> None:
         """Take a call whose arguments are values; ``source`` is what some of them were evaluated from."""
+        names: list[str | int] = []
+        encoded: list[Encoded] = []
         try:
-            pairs = bound.hashed()
-            encoded = [_encode_argument(name, value) for name, value in pairs]
+            for name, value in bound.hashed():
+                names.append(name)
+                encoded.append(encode_value(value))
+        except ValueNotEncodable as error:
+            self._refuse(facts, caller, NotSerializable(f"argument {names[-1]}", error))
+            return
         except Exception as error:
             self._refuse(facts, caller, error)
             return
-        eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], [name for name, _ in pairs])
+        eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], names)
         key: Any = eval_oid
         if not facts.is_shared:
             # Equal calls below one job are one call whatever the scope: they stand for the same value.
@@ -250,7 +254,8 @@ class Reducer:
             else:
                 found, why = self._cache.find(job.eval, candidates, is_shallow=job.facts.is_shallow)
                 if found is not None:
-                    self._log.restored(job, found.restored, is_dryrun=self._parts.options.is_dryrun)
+                    if found.restored:
+                        self._log.restored(job, found.restored, is_dryrun=self._parts.options.is_dryrun)
                     self._log.cached(job, bound)
                     self._take(job, found)
                     return
@@ -407,13 +412,6 @@ class Reducer:
         if job.summary is None:
             job.summary = SummaryBuilder()
         return job.summary
-
-
-def _encode_argument(name: str | int, value: Any) -> Encoded:
-    try:
-        return encode_value(value)
-    except ValueNotEncodable as error:
-        raise NotSerializable(f"argument {name}", error) from error
 
 
 def _at_result(error: Exception) -> Exception:

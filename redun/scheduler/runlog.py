@@ -13,17 +13,32 @@ if TYPE_CHECKING:
     from redun.task.binding import BoundArguments
 
 
+MAX_GATHERED = 32
+"""So many lines are written at once, at most: no program's output stands between the lines of jobs that do not run."""
+
+
 class RunLog:
     """Formats what happens to jobs.  Where nobody listens, nothing is formatted."""
 
-    def __init__(self, write: Callable[[str], None] | None) -> None:
+    def __init__(self, write: Callable[[str], None] | None, *, gathers: bool = False) -> None:
+        """``write`` takes a line; where it takes several with line breaks between them, say so by ``gathers``."""
         self._write = write
+        self._limit = MAX_GATHERED if gathers else 1
         self._pickled: set[str] = set()
+        self._gathered: list[str] = []
 
     def say(self, text: str | None) -> None:
         """Write a line; None writes nothing."""
         if self._write is not None and text is not None:
+            if self._gathered:
+                self.flush()
             self._write(text)
+
+    def flush(self) -> None:
+        """Write what was gathered; whoever waits asks for it first."""
+        if self._gathered and self._write is not None:
+            lines, self._gathered = self._gathered, []
+            self._write("\n".join(lines))
 
     def run_line(self, job: Job, bound: BoundArguments, reason: str) -> str | None:
         """Return the line that says that a job runs, and what made it run where that is known."""
@@ -35,7 +50,9 @@ class RunLog:
     def cached(self, job: Job, bound: BoundArguments) -> None:
         """Say that a job was answered from the store."""
         if self._write is not None and job.eval is not None:
-            self._write(f"Cached Job {job.short_id}:  {_call(job, bound)} (eval_hash={short(job.eval)})")
+            self._gathered.append(f"Cached Job {job.short_id}:  {_call(job, bound)} (eval_hash={short(job.eval)})")
+            if len(self._gathered) >= self._limit:
+                self.flush()
 
     def dryrun(self, job: Job, bound: BoundArguments, reason: str) -> None:
         """Say that a job would run."""

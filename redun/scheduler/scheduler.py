@@ -39,7 +39,10 @@ from redun.value.encoding import Encoded, encode_value
 
 
 class Logger(Protocol):
-    """Where a run's lines go: a ``logging.Logger`` will do."""
+    """Where a run's lines go: a ``logging.Logger`` will do.
+
+    One whose attribute ``takes_lines`` is true is given several lines at once, where they may wait for each other.
+    """
 
     def info(self, msg: str) -> None:
         """Take one line."""
@@ -179,7 +182,9 @@ class _Run:
         self._options = options
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._root_call: TaskExpression[Any] = root_task(None)
-        self._log = RunLog(scheduler.logger.info if _is_heard(scheduler.logger) else None)
+        logger = scheduler.logger
+        gathers = bool(getattr(logger, "takes_lines", False))
+        self._log = RunLog(logger.info if _is_heard(logger) else None, gathers=gathers)
         self._plan: Plan[Job] = Plan(scheduler.limits)
         self._counts = scheduler._counts = StatusCounts()
         self._failures = Failures(self._log)
@@ -208,6 +213,7 @@ class _Run:
             self._queue,
             self._on_interval,
             scheduler._interval_seconds,
+            before_wait=self._log.flush,
             flushes_each_job=scheduler.config.repository.durability == "job",
         )
 
@@ -229,6 +235,7 @@ class _Run:
             self._end_broken()
             raise
         finally:
+            self._log.flush()
             for executor in scheduler.executors.values():
                 executor.stop()
         return self._outcome(root)

@@ -84,7 +84,7 @@ class Task(Value, Generic[P, R]):
         self._export_overrides: dict[str, Any] = {}
         self._code = TaskCode(func, version=self.version, source=source, hash_includes=hash_includes or ())
         if self._options.get("config_args"):
-            self._binder.check_config_args()
+            self.binder.check_config_args()
         if self.is_async():
             check_async_options(self.fullname, self._options)
 
@@ -191,7 +191,7 @@ class Task(Value, Generic[P, R]):
         made._overrides = {**self._overrides, **checked}
         made._export_overrides = {**self._export_overrides, **exported_by_nature(checked)}
         if "config_args" in checked:
-            made._binder.check_config_args()
+            made.binder.check_config_args()
         if made.is_async():
             check_async_options(self.fullname, made.get_task_options())
         return made
@@ -217,7 +217,16 @@ class Task(Value, Generic[P, R]):
         Raises:
             TaskArgumentError: the signature does not take them.
         """
-        return self._binder.bind(args, kwargs)
+        return self.binder.bind(args, kwargs)
+
+    @property
+    def binder(self) -> Binder:
+        """What binds arguments to the signature, ``config_args`` left out of the key."""
+        names = self.get_task_option("config_args") or ()
+        known: Binder | None = self.__dict__.get("_known_binder")
+        if known is None or known.config_args != frozenset(names):
+            known = self.__dict__["_known_binder"] = Binder(self.fullname, self.signature, names)
+        return known
 
     def partial(self, *args: Any, **kwargs: Any) -> PartialTask[R]:
         """Return the task with some of its arguments given."""
@@ -259,14 +268,6 @@ class Task(Value, Generic[P, R]):
         return _load_task, (self.fullname, self.load_module, self.hash, self._overrides, self._export_overrides)
 
     # -- inside
-
-    @property
-    def _binder(self) -> Binder:
-        names = self.get_task_option("config_args") or ()
-        known: Binder | None = self.__dict__.get("_known_binder")
-        if known is None or known.config_args != frozenset(names):
-            known = self.__dict__["_known_binder"] = Binder(self.fullname, self.signature, names)
-        return known
 
     @cached_property
     def _inferred_nout(self) -> int | None:

@@ -8,6 +8,7 @@ import pytest
 
 from redun import Scheduler, task
 from redun.scheduler.preview import MAX_CHARS, format_arguments, preview
+from redun.scheduler.runlog import MAX_GATHERED
 from redun.scheduler.status import Column, StatusCounts
 from redun.store.memory import MemoryStore
 from redun.task import get_task_registry
@@ -147,3 +148,31 @@ def test_a_preview_is_short_and_never_raises(value):
 def test_arguments_are_shown_as_they_would_be_typed():
     """Those of ``*args`` have no name."""
     assert format_arguments(["a", 0, "b"], [1, "x", {}]) == "a=1, 'x', b={}"
+
+
+def test_lines_of_cached_jobs_come_together_where_they_may():
+    """In order, none lost, each whole; one by one for a logger that has not said so, and before anything else."""
+    alone, together = Lines(), Lines()
+    together.takes_lines = True
+    for log in (alone, together):
+        store = MemoryStore()
+        Scheduler(backend=store).run([first(i) for i in range(100)])
+        Scheduler(backend=store, logger=log).run([first(i) for i in [*range(100), -1]])
+    jobs = [line for line in alone.lines if " Job " in line]
+    assert len(jobs) == 101
+    assert all("\n" not in line for line in alone.lines)
+    written = [line for line in together.lines if " Job " in line]
+    assert len(written) < 10
+    assert max(text.count("\n") for text in written) < MAX_GATHERED
+    lines = "\n".join(written).split("\n")
+    assert [line.split(":", 1)[1] for line in lines] == [line.split(":", 1)[1] for line in jobs]
+
+
+def test_gathered_lines_are_written_before_a_wait():
+    """Whoever looks at the log while a job runs sees what was cached."""
+    store = MemoryStore()
+    Scheduler(backend=store).run(first(1))
+    log = Lines("Cached Job")
+    log.takes_lines = True
+    Bells.bell = log.rings
+    assert Scheduler(backend=store, logger=log).run([wait_for_bell(2), first(1)]) == [True, 1]

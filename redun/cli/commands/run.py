@@ -28,6 +28,7 @@ class _UiLogger:
         self.is_heard = is_heard
         self.info = ui.log
         self.warning = ui.warn
+        self.takes_lines = True
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
