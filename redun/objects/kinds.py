@@ -429,23 +429,41 @@ class JobsRecord(NamedTuple):
         return cls(execution_id, epoch_us, rows)
 
 
-class TagRecord(NamedTuple):
-    """A key=value annotation of any object.  An edit names the tags it replaces as parents."""
+class RunSubject(NamedTuple):
+    """An execution, or one of its jobs, as what a tag is about: neither is an object that a tag could link to.
 
-    subject: Oid
+    An execution links to its tags, so they cannot link to it; and jobs share one object a batch.
+    """
+
+    execution_id: bytes  # the 16 bytes of its uuid
+    job_number: int  # counted from 1; 0 for the execution itself
+
+
+class TagRecord(NamedTuple):
+    """A key=value annotation.  An edit names the tags it replaces as parents: docs/format/tag.md."""
+
+    subject: Oid | RunSubject
     parents: list[Oid]
     key: str
     value: str  # canonical JSON
     is_deleted: bool
 
     def encode(self) -> Encoded:
-        return encode_node(Kind.TAG, [self.subject, *self.parents], [self.key, self.value, self.is_deleted])
+        body: list[Any] = [self.key, self.value, self.is_deleted]
+        if isinstance(self.subject, RunSubject):
+            return encode_node(Kind.TAG, self.parents, [*body, *self.subject])
+        return encode_node(Kind.TAG, [self.subject, *self.parents], body)
 
     @classmethod
     @_checked(Kind.TAG)
     def decode(cls, node: Node) -> TagRecord:
-        subject, *parents = node.links
-        return cls(subject, parents, *node.body)
+        if len(node.body) == 3:
+            subject, *parents = node.links
+            return cls(subject, parents, *node.body)
+        key, value, is_deleted, execution_id, number = node.body
+        if len(execution_id) != 16 or number < 0:
+            raise ValueError("expected the 16 bytes of an execution's uuid and a job's number")
+        return cls(RunSubject(execution_id, number), node.links, key, value, is_deleted)
 
 
 class ExecutionStatus(IntEnum):

@@ -22,6 +22,7 @@ from redun.objects.kinds import (
     JobStatus,
     Kind,
     ReductionRecord,
+    RunSubject,
     SourceRecord,
     TagRecord,
     TaskRecord,
@@ -174,7 +175,12 @@ def _format_step(step: Any, links: list[Oid]) -> str:
 def _describe_tag(node: Node) -> Description:
     record = TagRecord.decode(node)
     fields = (Field("key", record.key), Field("value", record.value), Field("deleted", record.is_deleted))
-    return Description(fields, [("subject", record.subject), *(("parent", parent) for parent in record.parents)])
+    parents = [("parent", parent) for parent in record.parents]
+    if isinstance(record.subject, RunSubject):
+        execution_id, number = record.subject
+        about = (Field("execution", format_id(execution_id)), *([Field("job", number)] if number else []))
+        return Description((*about, *fields), parents)
+    return Description(fields, [("subject", record.subject), *parents])
 
 
 def _describe_execution(node: Node) -> Description:

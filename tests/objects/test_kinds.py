@@ -22,6 +22,7 @@ from redun.objects.kinds import (
     JobStatus,
     Kind,
     ReductionRecord,
+    RunSubject,
     SourceRecord,
     SubtreeSummary,
     TagRecord,
@@ -36,6 +37,7 @@ OIDS = st.binary(min_size=32, max_size=32).map(Oid)
 LINKS = st.lists(OIDS, max_size=4)
 TEXT = st.text(max_size=10)
 COUNTS = st.integers(0, 2**40)
+RUN_SUBJECTS = st.builds(RunSubject, st.binary(min_size=16, max_size=16), COUNTS)
 CODES = st.lists(st.integers(0, 1), max_size=2)
 
 
@@ -87,7 +89,7 @@ RECORDS = {
     Kind.REDUCTION: reductions(),
     Kind.CALL: calls(),
     Kind.JOBS: st.builds(JobsRecord, st.binary(min_size=16, max_size=16), COUNTS, st.lists(ROWS, max_size=5)),
-    Kind.TAG: st.builds(TagRecord, OIDS, LINKS, TEXT, TEXT, st.booleans()),
+    Kind.TAG: st.builds(TagRecord, OIDS | RUN_SUBJECTS, LINKS, TEXT, TEXT, st.booleans()),
     Kind.EXECUTION: st.builds(
         ExecutionRecord,
         st.binary(min_size=16, max_size=16),
@@ -220,6 +222,10 @@ GOLDEN = {
     "jobs": (
         JobsRecord(bytes(range(16)), 1_750_000_000_000_000, [ROW, ROW._replace(number=3, outcome=None)]),
         "09897918a022dc61f8b7a509e046212f6e3892e1cb05fa031d6c780407670345",
+    ),
+    "tag of a job": (
+        TagRecord(RunSubject(bytes(range(16)), 3), [B], "key", '"value"', is_deleted=False),
+        "6c622549d2a895138ec72d599351fcc870d165e50aa0d16a8298c496e3e54d37",
     ),
     "tag": (
         TagRecord(A, [B], "key", '"value"', is_deleted=False),
