@@ -91,6 +91,8 @@ class _Flattener:
                     self._note(top, len(self.steps))
                     self.steps.append([_ATOM, top])
                     continue
+                if type(top) is TaskExpression and self._write_plain_call(top):
+                    continue
                 children = None if is_concrete(top) else _parts_of(top)
                 if children is None:
                     try:
@@ -101,6 +103,24 @@ class _Flattener:
                     self._enter(top, stack)
                     stack.append(_Visit(top, children))
                     stack.extend(reversed(children))
+
+    def _write_plain_call(self, call: TaskExpression[Any]) -> bool:
+        """Write a call whose parts are all atoms, as a wide fan-out has thousands of; False when it is none."""
+        args = call.args
+        if call.kwargs or call.task_options or call.export_options or not all(map(_is_atom, args)):
+            return False
+        steps, index = self.steps, self._index
+        places = []
+        for arg in args:
+            place = index.get(id(arg))
+            if place is None:
+                place = len(steps)
+                self._note(arg, place)
+                steps.append([_ATOM, arg])
+            places.append(place)
+        self._note(call, len(steps))
+        steps.append([_TASK, call.task_name, places, [], [], None, None, call.length])
+        return True
 
     def _enter(self, part: Any, stack: list[Any]) -> None:
         # Depth first: what is met again before it is written holds itself.

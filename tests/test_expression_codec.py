@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redun import expression_codec
 from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
 from redun.expression_codec import ExpressionUndecodable, decode_expression, encode_expression, is_concrete
 from redun.objects.codec import decode_node
@@ -137,3 +138,14 @@ def test_concrete_values_hold_no_expression():
     assert is_concrete([1, {"a": (2, Box(3))}])
     assert not is_concrete({"a": [Box(lazy)]})
     assert not is_concrete({lazy: 1})
+
+
+@given(st.lists(plain | st.tuples(plain) | st.floats() | st.binary(max_size=80), max_size=4), st.booleans())
+def test_a_call_of_plain_arguments_is_encoded_like_any_other(args, is_twice):
+    """The short way for calls whose parts are all atoms gives the bytes of the long one."""
+    call = TaskExpression("ns.task", (*args, *args[:1]), {})
+    tree = [call, call, SimpleExpression("add", (call, 1))] if is_twice else call
+    encoded = encode_expression(tree)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(expression_codec._Flattener, "_write_plain_call", lambda *_: False)
+        assert encode_expression(tree) == encoded
