@@ -9,21 +9,20 @@ from __future__ import annotations
 import collections.abc
 from datetime import date, datetime
 from enum import Enum
-from types import FunctionType, UnionType
-from typing import Any, Union, get_args, get_origin
+from types import FunctionType
+from typing import Any, get_origin
 
+from redun.value.annotations import choices_of, collection_of, fields_of, is_text, is_union, members_of, unwrap
 from redun.value.errors import InvalidValueError
 from redun.value.names import NotFound, load_module
 from redun.value.value import ProxyValue, Value, find_proxy
-
-_AS_TEXT = (None, str, Any, object)
 
 
 class BadArgument(InvalidValueError):
     """A text does not stand for a value of the type that is wanted."""
 
-    def __init__(self, expected: str, found: str) -> None:
-        super().__init__(f"expected {expected}, found {found!r}")
+    def __init__(self, expected: str, found: str, *, quoted: bool = True) -> None:
+        super().__init__(f"expected {expected}, found {found!r}" if quoted else f"expected {expected}, found {found}")
         self.expected = expected
         self.found = found
 
@@ -131,33 +130,57 @@ class Function(ProxyValue):
 def parse_argument(annotation: Any, arg: str) -> Any:
     """Return the value that a command-line text stands for.
 
+    Collections and records are read from JSON; of a union, the first member that fits, text last.
+
     Args:
-        annotation: of the parameter; of a list, give its item's and call once for each item.
+        annotation: of the parameter; ``json_arguments.parse_words`` reads collections of several words.
         arg: the text as typed.
 
     Raises:
         BadArgument: it does not stand for such a value.
     """
-    wanted = _without_none(annotation)
-    if wanted in _AS_TEXT:
+    wanted = unwrap(annotation)
+    if is_text(wanted):
         return arg
+    if is_union(wanted):
+        return _parse_union(wanted, arg)
+    if (choices := choices_of(wanted)) is not None:
+        return _parse_choice(choices, arg)
     origin = get_origin(wanted) or wanted
     hooks = _hooks_of(origin)
+    is_made_of_parts = collection_of(wanted) is not None or fields_of(wanted) is not None
+    if is_made_of_parts and (hooks is None or wanted is not origin):
+        from redun.value.json_arguments import parse_json
+
+        return parse_json(wanted, arg)
     name = getattr(origin, "__name__", repr(origin))
     try:
-        return origin(arg) if hooks is None else hooks.parse_arg(origin, arg)
+        return _make(origin, arg) if hooks is None else hooks.parse_arg(origin, arg)
     except InvalidValueError:
         raise
     except Exception as error:
         raise BadArgument(f"a value of type {name}", arg) from error
 
 
-def _without_none(annotation: Any) -> Any:
-    """Return T of ``Optional[T]`` and ``T | None``; the annotation itself otherwise."""
-    if get_origin(annotation) in {Union, UnionType}:
-        others = [option for option in get_args(annotation) if option is not type(None)]
-        return others[0] if len(others) == 1 else str
-    return annotation
+def _parse_union(annotation: Any, arg: str) -> Any:
+    members = members_of(annotation)
+    for member in members:
+        try:
+            return parse_argument(member, arg)
+        except InvalidValueError:
+            continue
+    raise BadArgument(f"one of {', '.join(getattr(m, '__name__', str(m)) for m in members)}", arg)
+
+
+def _parse_choice(choices: tuple[Any, ...], arg: str) -> Any:
+    for choice in choices:
+        if arg == (choice.name if isinstance(choice, Enum) else str(choice)):
+            return choice
+    raise BadArgument(f"one of {', '.join(map(str, choices))}", arg)
+
+
+def _make(origin: Any, arg: str) -> Any:
+    return arg.encode() if origin is bytes else origin(arg)
 
 
 def _hooks_of(origin: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Annotated, Any, Literal, NewType, Optional, TypeVar, Union
 
 import pytest
 
@@ -58,11 +58,18 @@ class SizeProxy(ProxyValue):
         (Color, "Color.GREEN", Color.GREEN),
         (Optional[int], "5", 5),
         (int | None, "5", 5),
-        (Union[int, str], "5", "5"),
+        (Union[str, int], "5", 5),
+        (Union[int, str], "five", "five"),
         (date, "2024-02-29", date(2024, 2, 29)),
         (datetime, "2024-02-29T12:00:00", datetime(2024, 2, 29, 12)),
         (datetime, "2024-02-29T12:00:00Z", datetime(2024, 2, 29, 12, tzinfo=timezone.utc)),
+        (Annotated[int, "how many"], "5", 5),
+        (Literal["fast", 2], "2", 2),
+        (NewType("Count", int), "5", 5),
+        (TypeVar("Bound", bound=int), "5", 5),
+        (bytes, "ab", b"ab"),
         (set, "a, b", {"a", "b"}),
+        (set[int], "[1, 2]", {1, 2}),
         (typing.Callable, "os.path.join", os.path.join),
         (Callable[[int], int], "os.path.join", os.path.join),
         (Path, "a/b", Path("a/b")),
@@ -87,6 +94,8 @@ def test_proxies_may_parse():
         (int, "five", "a value of type int"),
         (bool, "yes", "true or false"),
         (Color, "BLUE", "one of RED, GREEN"),
+        (Literal["fast", 2], "slow", "one of fast, 2"),
+        (Union[int, bool], "x", "one of int, bool"),
         (datetime, "soon", "a date and time"),
         (date, "2023-02-29", "a day as YYYY-MM-DD"),
         (Callable, "join", "a function as module.function"),
