@@ -1,4 +1,4 @@
-"""Runs whose process died: told as interrupted, with everything that they had finished.
+"""Runs whose process died: told as interrupted, with everything that they had finished, tags included.
 
 The invariant: whoever ends a run in its writer's place, and however many do so at once, they make the same execution
 node, since it follows from the ref and the run's *jobs* nodes alone.  A process that dies between sealing the orphaned
@@ -15,13 +15,13 @@ from itertools import islice
 from pathlib import Path
 
 from redun.errors import ObjectError, RefError
-from redun.hashing import Oid
+from redun.hashing import Oid, hash_blob
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
 from redun.store.base import ObjectStore
 from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
 from redun.store.liveness import BadHeader, Clock, JournalHeader, is_writer_alive
 from redun.store.objectdb import ObjectDb
-from redun.store.refs import ExecutionRef, Refs, RefStatus
+from redun.store.refs import ExecutionRef, Refs, RefStatus, TagRef, ref_name
 
 RECENT_REFS = 16
 """How many of the newest refs are looked at for a writer that is gone; opening must not cost more with every run,
@@ -38,6 +38,8 @@ _COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED, JobS
 def end_interrupted(store: ObjectDb, refs: Refs, journals: Path, clock: Clock) -> None:
     """Seal the journals of dead writers, and end the runs that they were writing."""
     for orphan in store.seal_orphans():
+        if orphan.tags:
+            write_orphan_tags(refs, orphan.header.created_us, orphan.tags)
         for raw_id, batches in _group(store, orphan.jobs).items():
             for name in refs.find(str(uuid.UUID(bytes=raw_id))):
                 _end(store, refs, name, orphan.writer, batches, orphan.packs)
@@ -46,6 +48,19 @@ def end_interrupted(store: ObjectDb, refs: Refs, journals: Path, clock: Clock) -
         batches_by_run = _group(store, [oid for oid, _ in store.iter_oids(int(Kind.JOBS))])
         for ref in gone:
             _end(store, refs, ref.name, ref.writer, batches_by_run.get(uuid.UUID(ref.execution_id).bytes, []), [])
+
+
+def write_orphan_tags(refs: Refs, created_us: int, tags: Iterable[Oid]) -> None:
+    """Give the tags of a dead writer a ref: whoever does it makes the same one.
+
+    Args:
+        refs: where to write it.
+        created_us: when the writer began, microseconds since 1970 UTC.
+        tags: what it had put.
+    """
+    listed = tuple(sorted(set(tags)))
+    name = ref_name(created_us, str(uuid.UUID(bytes=hash_blob(b"".join(listed))[:16])))
+    refs.write_tags(TagRef(name, listed))
 
 
 def is_writer_there(journals: Path, writer: str | None, now_us: int) -> bool:

@@ -1,4 +1,4 @@
-"""Refs: named pointers to executions, one small text each.  Normative page: docs/format/refs.md.
+"""Refs: named pointers to executions and to edits of tags, one small text each.  Normative page: docs/format/refs.md.
 
 The invariant: a ref that names an object is the commit of a run; everything reachable from that object was in the store
 before the ref was written.  Names sort by time of start, so the newest runs are found by name, and no file is opened
@@ -21,6 +21,7 @@ from redun.objects.oid import parse_oid
 from redun.store.storage import NameMissing, Storage
 
 EXECUTIONS = "refs/executions"
+TAGS = "refs/tags"
 REMOTES = "refs/remotes"
 _VERSION_LINE = "redun-ref 1"
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})")
@@ -125,8 +126,31 @@ class ExecutionRef:
         return ref
 
 
-def _split_lines(path: str, content: bytes) -> tuple[dict[str, str], list[str]]:
-    """Return the value of each key, and of each ``pack`` line."""
+@dataclass(frozen=True, slots=True)
+class TagRef:
+    """One edit of tags made outside of a run.  Written once: of two of one name, both say the same."""
+
+    name: str
+    tags: tuple[Oid, ...]
+
+    def encode(self) -> bytes:
+        """Return the text of the ref."""
+        lines = [_VERSION_LINE, *(f"tag {tag.hex()}" for tag in sorted(self.tags))]
+        return ("\n".join(lines) + "\n").encode()
+
+    @classmethod
+    def decode(cls, name: str, content: bytes, *, path: str | None = None) -> TagRef:
+        """Read the text of a tag ref; ``path`` is what to call it in messages.  Raises BadRef for what is none."""
+        path = path or name
+        _, tags = _split_lines(path, content, repeated="tag")
+        try:
+            return cls(name, tuple(parse_oid(tag) for tag in tags))
+        except ObjectError as error:
+            raise BadRef(path, str(error)) from None
+
+
+def _split_lines(path: str, content: bytes, repeated: str = "pack") -> tuple[dict[str, str], list[str]]:
+    """Return the value of each key, and of each line whose key may be repeated."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -137,14 +161,14 @@ def _split_lines(path: str, content: bytes) -> tuple[dict[str, str], list[str]]:
     if not lines or lines.pop() != "":
         raise BadRef(path, "cut short: its last line does not end")
     fields: dict[str, str] = {}
-    packs: list[str] = []
+    many: list[str] = []
     for line in lines:
         key, _, value = line.partition(" ")
-        if key == "pack":
-            packs.append(value)
+        if key == repeated:
+            many.append(value)
         elif fields.setdefault(key, value) != value:
             raise BadRef(path, f"it has two lines {key!r}")
-    return fields, packs
+    return fields, many
 
 
 def _decode_integer(text: str) -> int:
@@ -283,11 +307,44 @@ class Refs:
         wanted = prefix.lower()
         return [name for name in self.iter_names(remote=remote) if execution_id_of(name).startswith(wanted)]
 
+    def write_tags(self, ref: TagRef, *, is_forced: bool = False) -> None:
+        """Put a tag ref in place, atomically; whoever writes it writes the same.  ``is_forced`` forces it to the disk.
+
+        Raises:
+            BadRefName: its name has not the form of one.
+            ReadOnlyStore: the repository cannot be written.
+        """
+        path = f"{TAGS}/{check_ref_name(ref.name)}"
+        self._storage.write(path, ref.encode())
+        if is_forced:
+            self._storage.sync([path])
+
+    def read_tags(self, name: str) -> TagRef:
+        """Read one tag ref.  Raises as ``read`` does."""
+        path = f"{TAGS}/{check_ref_name(name)}"
+        try:
+            content = self._storage.read(path)
+        except NameMissing:
+            raise RefMissing(path, self._storage.location) from None
+        return TagRef.decode(name, content, path=path)
+
+    def iter_tag_names(self) -> Iterator[str]:
+        """Yield the names of all tag refs, oldest first; what has not a ref's name is passed over."""
+        names = sorted(entry.name[len(TAGS) + 1 :] for entry in self._storage.iter_entries(TAGS))
+        return (name for name in names if is_ref_name(name))
+
+    def iter_all_names(self) -> Iterator[tuple[str, str]]:
+        """Yield (folder, name) of each execution ref and tag ref of this repository, from one listing, in no order."""
+        for entry in self._storage.iter_entries("refs"):
+            folder, _, name = entry.name.rpartition("/")
+            if folder in {EXECUTIONS, TAGS} and is_ref_name(name):
+                yield folder, name
+
     def iter_strangers(self) -> Iterator[str]:
         """Yield the names under ``refs/`` that are no ref of this repository or of a remote: what fsck tells of."""
         for entry in self._storage.iter_entries("refs"):
             parts = entry.name.split("/")
-            is_own = parts[:-1] == EXECUTIONS.split("/")
+            is_own = "/".join(parts[:-1]) in {EXECUTIONS, TAGS}
             is_remote = len(parts) == 4 and parts[1] == "remotes" and is_remote_name(parts[2])
             if not ((is_own or is_remote) and is_ref_name(parts[-1])):
                 yield entry.name

@@ -24,6 +24,7 @@ LivenessCheck = Callable[[JournalHeader, int, int], bool]
 """From a header, the time of the journal's last change and the time now (microseconds): is the writer alive?"""
 
 _JOBS = int(Kind.JOBS)
+_TAG = int(Kind.TAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class OrphanSealed:
     header: JournalHeader
     packs: list[Oid]  # those its writer had sealed before, oldest first, and the one made of the journal
     jobs: list[Oid]  # the *jobs* nodes in them, in order
+    tags: list[Oid]  # the *tag* nodes in them, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +91,19 @@ class Sealer:
             return None
         sealed = self.write(journal.iter_objects())
         self._compare(sealed, len(journal.index), header.writer)
-        jobs: list[Oid] = []
+        found: dict[int, list[Oid]] = {_JOBS: [], _TAG: []}
         for name in journal.packs:
             reader = self.packs.find_reader(name)
             if reader is None:
                 self.warn(f"pack {name.hex()[:8]}, sealed by {header.writer}, is gone: jobs in it are not listed")
-            else:
-                jobs += [reader.idx.oid_at(ordinal) for ordinal in reader.idx.ordinals_of(_JOBS)]
-        jobs += [oid for oid, kind in journal.index.kinds().items() if kind == _JOBS]
+                continue
+            for kind, oids in found.items():
+                oids += [reader.idx.oid_at(ordinal) for ordinal in reader.idx.ordinals_of(kind)]
+        for oid, kind in journal.index.kinds().items():
+            if kind in found:
+                found[kind].append(oid)
         packs = [*journal.packs, *([] if sealed is None else [sealed.name])]
-        return OrphanSealed(header.writer, header, packs, jobs)
+        return OrphanSealed(header.writer, header, packs, found[_JOBS], found[_TAG])
 
     def _compare(self, sealed: SealedPack | None, count: int, writer: str | None) -> None:
         found = 0 if sealed is None else sealed.count
