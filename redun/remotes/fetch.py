@@ -1,4 +1,4 @@
-"""Fetch: get the executions that a remote has and this repository lacks, checked on arrival.
+"""Fetch: get the executions and edits of tags that a remote has and this repository lacks, checked on arrival.
 
 The invariant: whatever is in the store is there together with all that its hard links lead to, after each single
 write.  So large contents come first, then packs in an order in which each one links only into what is there already.
@@ -9,14 +9,15 @@ Every pack is re-hashed, and every object in it, before anything of it is writte
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from redun.errors import RefError
+from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
 from redun.objects.codec import NotCanonical, decode_node
-from redun.objects.kinds import BadBody, FileRecord, Kind
+from redun.objects.ids import format_id
+from redun.objects.kinds import BadBody, FileRecord, Kind, RunSubject, TagRecord
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.remotes.negotiate import names_to_read, order_packs, plan_refs
@@ -37,7 +38,7 @@ from redun.store.idx import Idx
 from redun.store.local_storage import LocalStorage
 from redun.store.pack import PackReader, rebuild_idx, write_pack
 from redun.store.pack_format import idx_name, pack_name
-from redun.store.refs import ExecutionRef, execution_id_of
+from redun.store.refs import ExecutionRef, TagRef, execution_id_of
 from redun.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def fetch(
 ) -> TransferReport:
     """Get ended executions that were not seen at a remote before, or that it tells otherwise by now.
 
+    Edits of tags come along and are this repository's own at once: with ``prefixes`` those that speak only of what is
+    here then.
+
     Args:
         repository: where they go; what was seen is written down under ``refs/remotes/<remote>/``.
         remote: where they are.
@@ -76,27 +80,48 @@ def fetch(
     remote.check()
     if not (is_dry_run or repository.is_writable):
         raise ReadOnlyStore(f"{repository.location} cannot be written")
-    refs = plan_fetch(repository, remote, prefixes)
+    listed = remote.list_refs()
+    refs = plan_fetch(repository, remote, prefixes, listed.executions)
+    tag_names = plan_tags(repository, listed.tags)
     report = TransferReport(remote.name, remote.location, executions=len(refs), is_dry_run=is_dry_run)
-    if is_dry_run or not refs:
+    if is_dry_run:
+        # Which edits speak of some executions only is not known before they are here.
+        return dataclasses.replace(report, tag_edits=len(tag_names) if prefixes is None else 0)
+    if not (refs or tag_names):
         return report
     repository.store.refresh(force=True)
     remote.load_packs()
+    tag_refs = remote.read_tag_refs(tag_names)
     with _Staging(repository, remote, on_progress) as staging:
-        wanted = _Finder(repository, staging).find(refs)
+        finder = _Finder(repository, staging)
+        finder.find([ref.object for ref in refs if ref.object is not None])
+        if prefixes is not None:
+            there = {execution_id_of(name) for name in (*repository.refs.iter_names(), *(ref.name for ref in refs))}
+            tag_refs = [ref for ref in tag_refs if finder.is_only_of(ref, there)]
+        wanted = finder.find(tag for ref in tag_refs for tag in ref.tags)
         objects, size = _Installer(repository, remote, staging, on_progress).install(wanted)
     for ref in refs:
         repository.refs.write(ref, remote=remote.name)
-    return dataclasses.replace(report, objects=objects, transferred_bytes=size)
+    for tag_ref in tag_refs:
+        repository.refs.write_tags(tag_ref)
+    return dataclasses.replace(report, tag_edits=len(tag_refs), objects=objects, transferred_bytes=size)
 
 
-def plan_fetch(repository: Repository, remote: Remote, prefixes: Sequence[str] | None) -> list[ExecutionRef]:
-    """Return the refs that a fetch would bring: not seen at the remote before, or told otherwise by now."""
-    listed = [name for name in remote.list_refs() if matches(name, prefixes)]
+def plan_fetch(
+    repository: Repository, remote: Remote, prefixes: Sequence[str] | None, at_remote: Iterable[str]
+) -> list[ExecutionRef]:
+    """Return which refs at a remote a fetch would bring: not seen there before, or told otherwise by now."""
+    listed = [name for name in at_remote if matches(name, prefixes)]
     tracked = read_tracked(repository, remote.name, listed)
     # What was seen and is not here any more (a damaged pack) is fetched again.
     seen = {name: ref for name, ref in tracked.items() if ref.object is not None and repository.store.has(ref.object)}
     return plan_refs(remote.read_refs(names_to_read(listed, seen)).values(), seen)
+
+
+def plan_tags(repository: Repository, at_remote: Iterable[str]) -> list[str]:
+    """Return which tag refs at a remote are not here: what has the same name is the same."""
+    known = set(repository.refs.iter_tag_names())
+    return [name for name in at_remote if name not in known]
 
 
 def read_tracked(repository: Repository, remote: str, names: Iterable[str] | None = None) -> dict[str, ExecutionRef]:
@@ -193,13 +218,12 @@ class _Finder:
         self._wanted = _Wanted()
         self._small: set[Oid] = set()  # contents that files say are too small to be files of their own
 
-    def find(self, refs: Iterable[ExecutionRef]) -> _Wanted:
-        """Return what is missing.
+    def find(self, roots: Iterable[Oid]) -> _Wanted:
+        """Return what is missing of all that was asked for so far.
 
         Raises:
             RemoteDamaged: the remote lacks something that must be there, or holds what is no object.
         """
-        roots = [ref.object for ref in refs if ref.object is not None]
         try:
             for _ in walk(roots, self._read, skip=self._store.has):
                 pass
@@ -209,6 +233,39 @@ class _Finder:
         except NotCanonical as error:
             raise self._remote.damaged(str(error)) from error
         return self._wanted
+
+    def is_only_of(self, ref: TagRef, executions: Collection[str]) -> bool:
+        """Tell whether an edit speaks only of objects that are here or wanted, and of some executions (uuids).
+
+        Raises:
+            RemoteDamaged: one of its tags is not there, or is none.
+        """
+        own = set(ref.tags)
+        for tag in ref.tags:
+            subject, parents = self._read_tag(tag)
+            if isinstance(subject, RunSubject):
+                if format_id(subject.execution_id) not in executions:
+                    return False
+            elif not self._is_here(subject):
+                return False
+            if not all(parent in own or self._is_here(parent) for parent in parents):
+                return False
+        return True
+
+    def _read_tag(self, oid: Oid) -> tuple[Oid | RunSubject, list[Oid]]:
+        pack = self._remote.find_pack(oid)
+        if pack is None:
+            raise self._remote.damaged(f"it lacks tag {short(oid)}")
+        reader = self._staging.reader(pack)
+        ordinal = reader.idx.find(oid)
+        try:
+            record = TagRecord.decode(decode_node(reader.read(-1 if ordinal is None else ordinal)))
+        except ObjectError as error:
+            raise self._remote.damaged(str(error)) from error
+        return record.subject, record.parents
+
+    def _is_here(self, oid: Oid) -> bool:
+        return self._store.has(oid) or any(oid in oids for oids in self._wanted.packs.values())
 
     def _read(self, oid: Oid) -> tuple[int, bytes] | None:
         pack = self._remote.find_pack(oid)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redun.errors import RefError
-from redun.remotes.fetch import fetch, matches, plan_fetch, read_tracked
+from redun.remotes.fetch import fetch, matches, plan_fetch, plan_tags, read_tracked
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.remote import Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
@@ -35,9 +35,12 @@ def pull(
     """
     if is_dry_run:
         remote.check()
-        coming = {ref.name: ref for ref in plan_fetch(repository, remote, prefixes)}
+        listed = remote.list_refs()
+        coming = {ref.name: ref for ref in plan_fetch(repository, remote, prefixes, listed.executions)}
         refs = _plan(repository, _find_tracked(repository, remote, prefixes) | coming)
-        return TransferReport(remote.name, remote.location, executions=len(refs), is_dry_run=True)
+        # As with fetch: which edits speak of some executions only is not known before.
+        n_edits = len(plan_tags(repository, listed.tags)) if prefixes is None else 0
+        return TransferReport(remote.name, remote.location, len(refs), is_dry_run=True, tag_edits=n_edits)
     report = fetch(repository, remote, prefixes, on_progress=on_progress)
     refs = _plan(repository, _find_tracked(repository, remote, prefixes))
     taken = [ref for ref in refs if ref.object is not None and repository.store.has(ref.object)]

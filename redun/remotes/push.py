@@ -1,4 +1,4 @@
-"""Push: give a remote the executions that it lacks.
+"""Push: give a remote the executions and the edits of tags that it lacks.
 
 The invariant: whatever the remote's idx files name is there together with all that its hard links lead to, and a ref
 is written only after its closure.  So the order is: large contents, one pack, its idx, refs; a push that is cut off
@@ -8,14 +8,15 @@ anywhere leaves a sound remote, and the next one goes on from there.  Nothing is
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redun.hashing import READ_SIZE_BYTES, Oid, hash_blob, hash_stream
 from redun.objects.codec import decode_node
-from redun.objects.kinds import FileRecord, Kind
+from redun.objects.ids import format_id
+from redun.objects.kinds import FileRecord, Kind, RunSubject, TagRecord
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.remotes.negotiate import names_to_read, plan_refs
@@ -31,7 +32,7 @@ from redun.remotes.transfer import (
 )
 from redun.store.blobs import blob_name
 from redun.store.pack_format import idx_name, pack_name
-from redun.store.refs import BadRef, ExecutionRef
+from redun.store.refs import BadRef, ExecutionRef, TagRef, execution_id_of
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
@@ -42,6 +43,7 @@ class _Cargo:
     """What is to be sent."""
 
     refs: list[ExecutionRef] = field(default_factory=list)
+    tags: list[TagRef] = field(default_factory=list)
     objects: list[tuple[Oid, int]] = field(default_factory=list)  # parents first, as the walk comes to them
     files: dict[Oid, Path] = field(default_factory=dict)  # contents that lie in the working tree alone
     large: dict[Oid, int] = field(default_factory=dict)  # contents that are files of their own, with their sizes
@@ -57,12 +59,13 @@ def push(
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
-    """Send ended executions that a remote lacks, or tells worse.
+    """Send ended executions that a remote lacks, or tells worse, and the edits of tags that it lacks.
 
     Args:
         repository: where they are.
         remote: where they go; a repository is made when there is nothing there.
-        names: the refs to send; all when None.
+        names: the refs to send; all when None.  Edits of tags go along: all of them, or those that speak only of what
+            the remote then has.
         bases: folders where relative paths of files are looked up whose contents the repository does not keep; the
             project directory when empty.
         is_dry_run: only tell what would be sent.
@@ -76,27 +79,35 @@ def push(
     """
     remote.create_or_check(is_dry_run=is_dry_run)
     skipped: list[Skipped] = []
-    planned = _plan(repository, remote, names, skipped)
+    listed = remote.list_refs()
+    planned = _plan(repository, remote, names, listed.executions, skipped)
+    tag_refs = _plan_tags(repository, listed.tags, skipped)
     report = TransferReport(remote.name, remote.location, skipped=tuple(skipped), is_dry_run=is_dry_run)
-    if not planned:
+    if not (planned or tag_refs):
         return report
     repository.store.refresh(force=True)  # a ref read just now may be of a run that another process has just sealed
     remote.load_packs()
-    cargo = _Loader(repository, remote, bases or (repository.path.parent,), on_progress).load(planned)
+    loader = _Loader(repository, remote, bases or (repository.path.parent,), on_progress)
+    loader.load(planned)
+    there = {execution_id_of(name) for name in (*listed.executions, *(ref.name for ref in planned))}
+    cargo = loader.load_tags(tag_refs, None if names is None else there)
     report = dataclasses.replace(
         report,
         executions=len(cargo.refs),
+        tag_edits=len(cargo.tags),
         objects=len(cargo.objects) + len(cargo.large),
         skipped=(*skipped, *cargo.skipped),
     )
-    return report if is_dry_run else _send(repository, remote, cargo, report, on_progress)
+    if is_dry_run or not (cargo.refs or cargo.tags):
+        return report
+    return _send(repository, remote, cargo, report, on_progress)
 
 
 def _plan(
-    repository: Repository, remote: Remote, names: Sequence[str] | None, skipped: list[Skipped]
+    repository: Repository, remote: Remote, names: Sequence[str] | None, at_remote: list[str], skipped: list[Skipped]
 ) -> list[ExecutionRef]:
     """Return the refs to send, from names alone where that is enough."""
-    listed = set(remote.list_refs())
+    listed = set(at_remote)
     own: list[ExecutionRef] = []
     seen: dict[str, ExecutionRef] = {}
     for name in repository.refs.iter_names() if names is None else names:
@@ -109,6 +120,19 @@ def _plan(
     unsure = names_to_read([ref.name for ref in own if ref.name in listed], seen)
     there = seen | remote.read_refs(unsure)
     return plan_refs(own, there)
+
+
+def _plan_tags(repository: Repository, at_remote: list[str], skipped: list[Skipped]) -> list[TagRef]:
+    """Return the tag refs that the remote lacks: what has the same name is the same."""
+    listed = set(at_remote)
+    found: list[TagRef] = []
+    for name in repository.refs.iter_tag_names():
+        if name not in listed:
+            try:
+                found.append(repository.refs.read_tags(name))
+            except BadRef as error:
+                skipped.append(Skipped(name, str(error)))
+    return found
 
 
 def _find_tracked(repository: Repository, remote: str, name: str) -> ExecutionRef | None:
@@ -133,29 +157,56 @@ class _Loader:
         self._taken: set[Oid] = set()
         self._cargo = _Cargo()
 
-    def load(self, refs: Iterable[ExecutionRef]) -> _Cargo:
-        """Return what must be sent so that the remote can have these refs."""
+    def load(self, refs: Iterable[ExecutionRef]) -> None:
+        """Find what must be sent so that the remote can have these refs."""
         for ref in refs:
             assert ref.object is not None, "only refs that name an object are planned"
             try:
-                found = self._walk(ref.object)
+                found = self._walk([ref.object])
             except BrokenLink as error:
                 why = f"object {short(error.oid)} is missing here, so it is not whole"
                 self._cargo.skipped.append(Skipped(ref.name, why))
                 continue
             self._take(found)
             self._cargo.refs.append(ref)
+
+    def load_tags(self, refs: Iterable[TagRef], executions: Collection[str] | None) -> _Cargo:
+        """Return what must be sent so that the remote can have these tag refs too.
+
+        Args:
+            refs: the edits.
+            executions: uuids of those that the remote will have; edits that speak of anything else stay here.  None
+                sends all edits, with whatever they speak of.
+        """
+        for ref in refs:
+            try:
+                found = self._walk(ref.tags)
+            except BrokenLink as error:
+                why = f"object {short(error.oid)} is missing here, so it is not whole"
+                self._cargo.skipped.append(Skipped(ref.name, why))
+                continue
+            if executions is None or self._is_only_of(found, executions):
+                self._take(found)
+                self._cargo.tags.append(ref)
         return self._cargo
 
-    def _walk(self, root: Oid) -> list[tuple[Oid, int, bool]]:
+    def _is_only_of(self, found: list[tuple[Oid, int, bool]], executions: Collection[str]) -> bool:
+        """Tell whether the remote lacks nothing but tags, and these are of objects that it has or of executions."""
+        for oid, kind, _ in found:
+            if kind != Kind.TAG:
+                return False
+            subject = TagRecord.decode(decode_node(self._store.get(oid))).subject
+            if isinstance(subject, RunSubject) and format_id(subject.execution_id) not in executions:
+                return False
+        return True
+
+    def _walk(self, roots: Iterable[Oid]) -> list[tuple[Oid, int, bool]]:
         """Return (oid, kind, is it here) of all that is reached and that the remote lacks."""
 
         def skip(oid: Oid) -> bool:
             return oid in self._taken or self._remote.has(oid)
 
-        return [
-            (reached.oid, reached.kind, reached.data is not None) for reached in walk([root], self._read, skip=skip)
-        ]
+        return [(reached.oid, reached.kind, reached.data is not None) for reached in walk(roots, self._read, skip=skip)]
 
     def _read(self, oid: Oid) -> tuple[int, bytes] | None:
         kind = self._store.kind_of(oid)
@@ -240,6 +291,7 @@ def _send(
     remote.load_packs()
     refs = [_localize(remote, ref) for ref in cargo.refs]
     remote.write_refs(refs)
+    remote.write_tag_refs(cargo.tags)
     if repository.is_writable:
         for ref in refs:
             repository.refs.write(ref, remote=remote.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from redun.errors import RemoteError
 from redun.hashing import Buffer, Oid
@@ -23,7 +23,7 @@ from redun.store.idx import Idx, check_idx
 from redun.store.local_storage import LocalStorage
 from redun.store.pack import SealedPack, write_pack
 from redun.store.pack_format import FOLDER, IDX_SUFFIX, idx_name
-from redun.store.refs import BadRef, ExecutionRef, Refs
+from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, Refs, TagRef
 from redun.store.storage import NameMissing, Storage
 
 if TYPE_CHECKING:
@@ -65,6 +65,13 @@ class RemoteDamaged(RemoteError):
         self.name = name
         self.location = location
         self.what = what
+
+
+class RefNames(NamedTuple):
+    """The names of the refs at a remote, each list in order."""
+
+    executions: list[str]
+    tags: list[str]
 
 
 class Remote:
@@ -117,10 +124,12 @@ class Remote:
             with self._reaching():
                 write_format(self.storage)
 
-    def list_refs(self) -> list[str]:
+    def list_refs(self) -> RefNames:
         """Return the names of its refs, in order: one listing, no file is opened."""
         with self._reaching():
-            return list(self._refs.iter_names(newest_first=False))
+            found = sorted(self._refs.iter_all_names())
+        executions = [name for folder, name in found if folder == EXECUTIONS]
+        return RefNames(executions, [name for folder, name in found if folder == TAGS])
 
     def read_refs(self, names: Iterable[str]) -> dict[str, ExecutionRef]:
         """Read refs, many at a time.
@@ -138,6 +147,19 @@ class Remote:
         """Put refs in place, many at a time."""
         with self._reaching():
             self._map(self._refs.write, refs)
+
+    def read_tag_refs(self, names: Iterable[str]) -> list[TagRef]:
+        """Read tag refs, many at a time.  Raises as ``read_refs`` does."""
+        with self._reaching():
+            try:
+                return self._map(self._refs.read_tags, names)
+            except BadRef as error:
+                raise RemoteDamaged(self.name, self.location, str(error)) from error
+
+    def write_tag_refs(self, refs: Iterable[TagRef]) -> None:
+        """Put tag refs in place, many at a time."""
+        with self._reaching():
+            self._map(self._refs.write_tags, refs)
 
     def load_packs(self) -> None:
         """Learn which objects its packs hold, reading each idx that was not seen before.

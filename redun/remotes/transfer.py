@@ -19,7 +19,7 @@ LARGE_CONTENT_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An execution that was not transferred, and why."""
+    """An execution or an edit of tags that was not transferred, and why."""
 
     name: str  # of its ref
     why: str
@@ -36,11 +36,12 @@ class TransferReport:
     transferred_bytes: int = 0  # as written: compressed
     skipped: tuple[Skipped, ...] = ()
     is_dry_run: bool = False
+    tag_edits: int = 0  # made outside of runs; those of a run are part of its execution
 
     @property
     def is_up_to_date(self) -> bool:
         """Whether there was nothing to do."""
-        return not self.executions and not self.skipped
+        return not (self.executions or self.tag_edits or self.skipped)
 
 
 class ContentChanged(RemoteError):

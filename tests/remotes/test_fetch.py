@@ -121,7 +121,7 @@ def test_a_second_fetch_reads_no_object(source: Repository, target: Repository) 
     _fetch(target, there)
     there.forget()
     assert _fetch(target, there).is_up_to_date
-    assert there.calls == [("read", "objects/format"), ("list", "refs/executions")]
+    assert there.calls == [("read", "objects/format"), ("list", "refs")]
 
 
 def test_an_idx_is_read_once_and_kept(source: Repository, target: Repository, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ def report_line(report: TransferReport, verb: str) -> str:
         return f"{place.capitalize()} is up to date." if verb == "push" else f"Already up to date with {place}."
     way = "to" if verb == "push" else "from"
     done = f"Would {verb}" if report.is_dry_run else f"{verb.capitalize()}ed"
-    line = f"{done} {plural(report.executions, 'execution')} {way} {place}"
+    edits = f" and {plural(report.tag_edits, 'tag edit')}" if report.tag_edits else ""
+    line = f"{done} {plural(report.executions, 'execution')}{edits} {way} {place}"
     if report.is_dry_run and verb != "push":
         return f"{line}."
     details = plural(report.objects, "object")
@@ -40,6 +41,7 @@ def report_json(report: TransferReport) -> dict[str, Any]:
         "remote": report.remote,
         "location": report.location,
         "executions": report.executions,
+        "tag_edits": report.tag_edits,
         "objects": report.objects,
         "bytes": report.transferred_bytes,
         "skipped": [{"ref": skipped.name, "why": skipped.why} for skipped in report.skipped],

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import ObjectError, RedunError
@@ -48,7 +49,7 @@ from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, is_writer_alive,
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX, idx_name, pack_name
-from redun.store.refs import EXECUTIONS, ExecutionRef, RefStatus
+from redun.store.refs import EXECUTIONS, REMOTES, TAGS, ExecutionRef, RefStatus, TagRef
 from redun.store.storage import Entry, NameMissing
 
 if TYPE_CHECKING:
@@ -169,7 +170,10 @@ class _Check:
         self._check_unfinished()
         self._check_links()
         for where, ref in refs:
-            self._check_ref(ref, where)
+            if isinstance(ref, TagRef):
+                self._check_tag_ref(ref, where)
+            else:
+                self._check_ref(ref, where)
         objects: dict[str, int] = {}
         for kind in self._known.kinds.values():
             name = _kind_name(kind)
@@ -384,20 +388,30 @@ class _Check:
                 kind = _kind_name(known[source])
                 self._error("object", target.hex(), f"it is missing; {kind} {short(source)} links to it")
 
-    def _read_refs(self) -> list[tuple[str, ExecutionRef]]:
-        found: list[tuple[str, ExecutionRef]] = []
+    def _read_refs(self) -> list[tuple[str, ExecutionRef | TagRef]]:
+        found: list[tuple[str, ExecutionRef | TagRef]] = []
         refs = self._repository.refs
         for name in refs.iter_strangers():
             self._note("file", name, "it is no ref")
+        reads: list[tuple[str, Callable[[], ExecutionRef | TagRef]]] = []
         for remote in (None, *refs.iter_remotes()):
-            folder = EXECUTIONS if remote is None else f"refs/remotes/{remote}"
-            for name in refs.iter_names(remote=remote):
-                self._counts["refs"] += 1
-                try:
-                    found.append((f"{folder}/{name}", refs.read(name, remote=remote)))
-                except RedunError as error:
-                    self._error("ref", f"{folder}/{name}", str(error))
+            folder = EXECUTIONS if remote is None else f"{REMOTES}/{remote}"
+            reads += [
+                (f"{folder}/{name}", partial(refs.read, name, remote=remote)) for name in refs.iter_names(remote=remote)
+            ]
+        reads += [(f"{TAGS}/{name}", partial(refs.read_tags, name)) for name in refs.iter_tag_names()]
+        self._counts["refs"] = len(reads)
+        for where, read in reads:
+            try:
+                found.append((where, read()))
+            except RedunError as error:
+                self._error("ref", where, str(error))
         return found
+
+    def _check_tag_ref(self, ref: TagRef, where: str) -> None:
+        for tag in ref.tags:
+            if self._known.kinds.get(tag) != Kind.TAG:
+                self._error("ref", where, f"its tag {short(tag)} is missing")
 
     def _check_ref(self, ref: ExecutionRef, where: str) -> None:
         if ref.status is RefStatus.RUNNING:
