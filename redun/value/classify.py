@@ -1,7 +1,7 @@
 """Which codec a type gets.  Asked once for each type; the order of the questions is the whole of the matter.
 
-Built-in types first, by exact type; then what a class says itself (Value), what is registered for it (codec, proxy),
-what it visibly is (enum, dataclass, named tuple, class), and pickle when nothing fits.
+Built-in types first, by exact type; then what a class says itself (Value), what is registered for it (a proxy that
+serializes or hashes, a codec), what it visibly is (enum, dataclass, named tuple, class), and pickle when nothing fits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def classify(cls: type) -> tuple[str, Encode]:
         return cls.type_name, objects.encode_value_link
     if issubclass(cls, type):
         return "type", classes.encode_class
-    return dotted_name(cls), _plan(cls)
+    codec = objects.find_codec(cls)
+    plain = _plain_plan(cls) if codec is None else objects.plan_codec(codec)
+    return (codec and codec.type_name) or dotted_name(cls), _with_proxy(cls, plain)
 
 
 def _known_by_name(cls: type) -> tuple[str, Encode] | None:
@@ -41,11 +43,8 @@ def _known_by_name(cls: type) -> tuple[str, Encode] | None:
     return None
 
 
-def _plan(cls: type) -> Encode:
-    codec = objects.find_codec(cls)
-    if codec is not None:
-        return objects.plan_codec(codec)
-    plain = _plain_plan(cls)
+def _with_proxy(cls: type, plain: Encode) -> Encode:
+    """Return the plan in which a type's proxy, where there is one, has its say."""
     proxy = find_proxy(cls)
     try:
         return plain if proxy is None else objects.plan_proxy(proxy, cls, plain)

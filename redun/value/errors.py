@@ -31,6 +31,10 @@ class ValueNotEncodable(InvalidValueError):
         return type(self), (self.path, self.type_name, self.why)
 
 
+class NoPlainForm(InvalidValueError):
+    """What a codec's ``encode`` raises for an instance that it has no plain data for; that one is pickled."""
+
+
 class ValueUndecodable(InvalidValueError):
     """A stored value cannot be made into a Python object here and now.  For the engine this is a cache miss."""
 

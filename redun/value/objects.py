@@ -6,12 +6,15 @@ Normative page: docs/format/value.md.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import RedunError
 from redun.value.encoder import EXTERNAL_KINDS, Encoded, Refused
+from redun.value.errors import NoPlainForm
 from redun.value.names import NotFound, find_class, load_module, name_of
+from redun.value.pickling import encode_pickle
 from redun.value.tags import FOREIGN, LINK, OBJECT, PROXY, SERIALIZED, Payload
 from redun.value.value import ProxyValue, Value, overrides, proxies, value_classes
 
@@ -27,23 +30,50 @@ class Codec(NamedTuple):
     """
 
     name: str  # part of the format: never reuse one for another meaning
-    encode: Callable[[Any], Any]
+    encode: Callable[[Any], Any]  # raises NoPlainForm for an instance that must be pickled
     decode: Callable[[Any], Any]  # raises whatever it likes on data that does not fit
+    type_name: str = ""  # what nodes say, where versions of a package disagree on the module; else the class's own
 
 
 _codecs: dict[str, Codec] = {}
 _codecs_by_type: dict[str, Codec] = {}
+_rooms = {"numpy": "redun.value.arrays", "pandas": "redun.value.frames", "pyarrow": "redun.value.tables"}
+"""Where the codecs stand of packages that redun knows and does not import: loaded when a class of theirs is met."""
+_rooms_lock = threading.Lock()
 
 
 def add_codec(cls: type | str, codec: Codec) -> None:
     """Register a codec for exactly one type, given as such or as ``module:qualname`` if it may not be imported yet."""
     _codecs[codec.name] = codec
-    _codecs_by_type[cls if isinstance(cls, str) else f"{cls.__module__}:{cls.__qualname__}"] = codec
+    _codecs_by_type[cls if isinstance(cls, str) else _key_of(cls)] = codec
 
 
 def find_codec(cls: type) -> Codec | None:
-    """Return the registered codec of a type."""
-    return _codecs_by_type.get(f"{cls.__module__}:{cls.__qualname__}")
+    """Return the codec of a type: the one registered for it, else the one that redun brings."""
+    key = _key_of(cls)
+    if key not in _codecs_by_type and cls.__module__.partition(".")[0] in sys.modules:
+        _enter_room(cls.__module__)
+    return _codecs_by_type.get(key)
+
+
+def _key_of(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _enter_room(name: str) -> None:
+    """Take over the codecs of the package that a name begins with, once; those that users registered stay."""
+    package = name.partition(".")[0]
+    if package not in _rooms:
+        return
+    # Held until all are registered: a type that another thread finds without its codec would be pickled for good.
+    with _rooms_lock:
+        if package not in _rooms:
+            return
+        load_module(package)
+        for cls, codec in load_module(_rooms[package]).list_codecs():
+            _codecs.setdefault(codec.name, codec)
+            _codecs_by_type.setdefault(_key_of(cls), codec)
+        del _rooms[package]
 
 
 def encode_value_link(encoder: Encoder, value: Value, depth: int) -> Payload:
@@ -158,13 +188,19 @@ def plan_codec(codec: Codec) -> Encode:
     """Return the function that encodes instances of a foreign class with a codec."""
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
-        return [FOREIGN, codec.name, encoder.payload(ask(value, codec.encode, value), depth + 1)]
+        try:
+            state = ask(value, codec.encode, value)
+        except NoPlainForm:
+            return encode_pickle(encoder, value, depth)
+        return [FOREIGN, codec.name, encoder.payload(state, depth + 1)]
 
     return encode
 
 
 def _decode_foreign(decoder: Decoder, payload: list[Payload]) -> Any:
     _, name, state = payload
+    if name not in _codecs:
+        _enter_room(name)
     if name not in _codecs:
         raise NotFound(f"no codec is registered as {name}")
     return _codecs[name].decode(decoder.value(state))

@@ -243,6 +243,12 @@ def iter_pickled_names(content: bytes, table: list[Payload]) -> Iterator[str]:
 
 
 def _foreign(shower: Shower, fields: list[Payload], depth: int) -> Iterator[str]:
+    from redun.value.summaries import summarize  # most values have nothing of a foreign package in them
+
+    summary = summarize(*fields)
+    if summary is not None:
+        yield summary
+        return
     yield f"{fields[0]}("
     yield from shower.show(fields[1], depth)
     yield ")"

@@ -127,8 +127,9 @@ class Value(Hooks):
 class ProxyValue(Hooks):
     """Hooks for a type that is not a Value: set ``type``, and instances of it and of its subclasses are looked after.
 
-    The proxy wraps the foreign object as ``instance``; tasks see the object, never the proxy.  A type that has a codec
-    of its own keeps it: there the proxy's ``serialize`` and ``get_hash`` are not asked.
+    The proxy wraps the foreign object as ``instance``; tasks see the object, never the proxy.  The proxy's own
+    ``serialize`` and ``get_hash`` come before a codec of the type (of numpy, pandas and Arrow, say).  Built-in types
+    keep theirs: ``serialize`` and ``get_hash`` of a proxy of ``list`` or ``datetime`` are not asked.
     """
 
     type: ClassVar[Any] = None
