@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from redun.file import Dir as Dir
     from redun.file import File as File
     from redun.file import FileSet as FileSet
+    from redun.file import ShardedS3Dataset as ShardedS3Dataset
     from redun.namespace import get_current_namespace as get_current_namespace
     from redun.namespace import namespace as namespace
     from redun.scheduler import Scheduler as Scheduler
@@ -30,6 +31,7 @@ _HOMES = {
     "FileSet": "redun.file",
     "PartialTask": "redun.task",
     "Scheduler": "redun.scheduler",
+    "ShardedS3Dataset": "redun.file",
     "Task": "redun.task",
     "get_current_namespace": "redun.namespace",
     "get_current_scheduler": "redun.scheduler",

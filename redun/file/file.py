@@ -1,5 +1,8 @@
 """File: a file as a value, identified by its path as written and by its content.
 
+A subclass is read back as what it is: its type name is part of the record.  Only the path and what identifies the
+content are stored, so attributes that a subclass adds do not survive.
+
 The hash is taken at its first use and then stands, until ``update_hash`` or a write through this object.  A write only
 drops it, and the next use takes the new one: were it taken when the stream closes, a program that appends to the file
 afterwards would leave a hash of a content that is gone.
@@ -10,7 +13,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from redun.file.errors import RedunOSError
 from redun.file.filesystems import FileSystem, copy_file, get_filesystem
@@ -23,7 +26,12 @@ from redun.objects.codec import Node
 from redun.objects.kinds import FileRecord, Kind
 from redun.objects.oid import short
 from redun.value.encoding import Read, register_kind
+from redun.value.objects import find_value_class
 from redun.value.value import Value
+
+if TYPE_CHECKING:
+    from redun.file.families import FileClasses
+    from redun.file.staging import StagingFile
 
 _WRITE_LETTERS = frozenset("wax+")
 
@@ -36,6 +44,11 @@ class File(Value):
     """
 
     type_name = "redun.file.File"
+    classes: ClassVar[FileClasses]
+    """The classes of its family: what its copies, sets, folders and stagings are made of."""
+
+    identity_scheme: ClassVar[str | None] = None
+    """How it is identified; None takes the usual way of its file system."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.fspath(path)
@@ -45,7 +58,8 @@ class File(Value):
     @classmethod
     def from_record(cls, record: FileRecord) -> File:
         """Return a file with the identity that was recorded, whatever is at its path now."""
-        file = cls(record.path)
+        file = cls.__new__(cls)
+        File.__init__(file, record.path)  # a subclass may be made of something else than a path
         file.set_record(record)
         return file
 
@@ -55,12 +69,12 @@ class File(Value):
     def record(self) -> FileRecord:
         """Its identity, taken at first use.  Raises RedunOSError when it is a folder or cannot be read."""
         if self._record is None:
-            self._record = identify(self.path)
+            self._record = self._identify()
         return self._record
 
     def set_record(self, record: FileRecord) -> None:
         """Take over an identity that somebody else found out."""
-        self._record = record
+        self._record = self._name_class(record)
         self._node = None
 
     @property
@@ -75,7 +89,7 @@ class File(Value):
 
     def update_hash(self) -> None:
         """Take the hash anew from what is at the path now."""
-        self.set_record(identify(self.path))
+        self.set_record(self._identify())
 
     def is_valid(self) -> bool:
         """Tell whether what is at the path is still what the hash says."""
@@ -197,6 +211,17 @@ class File(Value):
         """
         return render_copy(self.path, dest_path, as_mount=as_mount)
 
+    def stage(self, local: str | os.PathLike[str] | None = None) -> StagingFile:
+        """Return this file paired with a local path, its own last part when None, that scripts work on."""
+        return self.classes.StagingFile(self.basename() if local is None else os.fspath(local), self)
+
+    def _identify(self) -> FileRecord:
+        return self._name_class(identify(self.path, self.identity_scheme))
+
+    def _name_class(self, record: FileRecord) -> FileRecord:
+        type_name = "" if type(self) is File else self.type_name
+        return record if record.type_name == type_name else record._replace(type_name=type_name)
+
     def _encoded(self) -> tuple[Oid, bytes]:
         if self._node is None:
             self._node = self.record.encode()
@@ -230,7 +255,11 @@ def _call_after_close(stream: IO[Any], call: Callable[[], None]) -> None:
 
 
 def _decode(node: Node, _oid: Oid, _read: Read) -> File:
-    return File.from_record(FileRecord.decode(node))
+    record = FileRecord.decode(node)
+    cls = find_value_class(record.type_name) if record.type_name else File
+    if not issubclass(cls, File):
+        raise TypeError(f"{record.type_name} is no class of files")
+    return cls.from_record(record)
 
 
 register_kind(Kind.FILE, _decode)

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from redun.file.file import File
 from redun.file.filesystems import FileSystem, Found, get_filesystem
-from redun.file.identity import GLOB_SCHEME, TREE_SCHEME, find_members, listing_record
+from redun.file.identity import GLOB_SCHEME, PATH_SCHEME, TREE_SCHEME, find_members, identify, listing_record
 from redun.file.shell import render_copy_folder
 from redun.file.state import FileState, check_file
 from redun.objects.kinds import FileRecord
 from redun.objects.oid import SHORT_DIGITS
 from redun.value.encoding import encode_value
 from redun.value.value import Value
+
+if TYPE_CHECKING:
+    from redun.file.families import FileClasses
+    from redun.file.staging import StagingDir
 
 
 class FileSet(Value):
@@ -29,7 +33,13 @@ class FileSet(Value):
     """
 
     type_name = "redun.file.FileSet"
+    classes: ClassVar[FileClasses]
+    """The classes of its family: its members are of its ``File``."""
+
     listing_scheme: ClassVar[str] = GLOB_SCHEME
+
+    is_fixed: ClassVar[bool] = False
+    """Whether the pattern is all there is to its hash: then it has no members on record, and is always valid."""
 
     def __init__(self, pattern: str | os.PathLike[str]) -> None:
         self.pattern: str = os.fspath(pattern)
@@ -39,11 +49,13 @@ class FileSet(Value):
 
     def __iter__(self) -> Iterator[File]:
         """Yield the files that are there now, in order of path."""
-        return (_make_file(found) for found in self._find())
+        return (self._make_member(found) for found in self._find())
 
     @property
     def files(self) -> list[File]:
-        """The members that the hash covers, in order of path."""
+        """The members that the hash covers, in order of path; those that are there now when it covers none."""
+        if self.is_fixed:
+            return list(self)
         self._snapshot()
         return list(self._members)
 
@@ -61,7 +73,7 @@ class FileSet(Value):
 
     def update_hash(self) -> None:
         """Take the hash anew from what is there now."""
-        self._take(self._find())
+        self._take()
 
     def is_valid(self) -> bool:
         """Tell whether the members, all of them and no others, still are what the hash says."""
@@ -99,15 +111,25 @@ class FileSet(Value):
 
     def _snapshot(self) -> File:
         if self._listing is None:
-            return self._take(self._find())
+            return self._take()
         return self._listing
 
-    def _take(self, members: list[Found]) -> File:
-        record = listing_record(self.pattern, self.listing_scheme, (found.path for found in members))
-        self._members = [_make_file(found) for found in members]
+    def _take(self) -> File:
+        members = [] if self.is_fixed else self._find()
+        if self.is_fixed:
+            record = identify(self.pattern, PATH_SCHEME)
+        else:
+            record = listing_record(self.pattern, self.listing_scheme, (found.path for found in members))
+        self._members = [self._make_member(found) for found in members]
         self._listing = File.from_record(record)
         self._hash = None
         return self._listing
+
+    def _make_member(self, found: Found) -> File:
+        cls = self.classes.File
+        if found.checksum is None or cls.identity_scheme is not None:
+            return cls(found.path)
+        return cls.from_record(FileRecord(found.path, *found.checksum))
 
 
 class Dir(FileSet):
@@ -135,7 +157,7 @@ class Dir(FileSet):
 
     def file(self, rel_path: str) -> File:
         """Return the file at a path relative to the folder."""
-        return File(f"{self.path.rstrip('/')}/{rel_path}")
+        return self.classes.File(f"{self.path.rstrip('/')}/{rel_path}")
 
     def rel_path(self, file_path: str) -> str:
         """Return a path below the folder relative to it.
@@ -168,15 +190,13 @@ class Dir(FileSet):
         """Return a shell command that copies what it holds into another folder.  See ``File.shell_copy_to``."""
         return render_copy_folder(self.path, dest_path, as_mount=as_mount)
 
+    def stage(self, local: str | os.PathLike[str] | None = None) -> StagingDir:
+        """Return this folder paired with a local one, named as its own last part when None, that scripts work on."""
+        return self.classes.StagingDir(os.path.basename(self.path) if local is None else os.fspath(local), self)
+
     def __repr__(self) -> str:
-        return f"Dir(path={self.path}, hash={self.hash[:SHORT_DIGITS]})"
+        return f"{type(self).__name__}(path={self.path}, hash={self.hash[:SHORT_DIGITS]})"
 
     def _forget(self) -> None:
         self._listing = self._hash = None
         self._members = []
-
-
-def _make_file(found: Found) -> File:
-    if found.checksum is None:
-        return File(found.path)
-    return File.from_record(FileRecord(found.path, *found.checksum))

@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import IO, Any, ClassVar, NamedTuple
 
+from redun.file.errors import RedunOSError
+
 LOCAL = "local"
 READ_ONLY_PROTOCOLS = ("http", "https")
 KNOWN_PROTOCOLS = (LOCAL, "s3", "gs", "az", "ftp", *READ_ONLY_PROTOCOLS)
@@ -71,6 +73,14 @@ class FileSystem(ABC):
     @abstractmethod
     def size(self, path: str) -> int:
         """Return a file's size in bytes.  Raises RedunFileNotFoundError."""
+
+    def modified(self, path: str) -> float:
+        """Return when a file was changed last, in seconds since 1970 UTC.
+
+        Raises:
+            RedunOSError: there is no file, or the file system does not tell.
+        """
+        raise RedunOSError(f"the file system of {path} does not tell when files were changed", path)
 
     @abstractmethod
     def checksum(self, path: str, scheme: str | None = None) -> Checksum | None:

@@ -32,7 +32,13 @@ _CHECKSUM_FIELDS = (
     ("md5", "Content-MD5"),
 )
 _MTIME_FIELDS = ("LastModified", "last_modified", "mtime", "modify", "updated", "modified")
-_EXTRAS = {"s3": "redun[s3]", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "redun[s3]"),
+    **dict.fromkeys(("gs", "gcs"), "redun[gs]"),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "redun[az]"),
+    **dict.fromkeys(("ssh", "sftp"), "redun[ssh]"),
+    **dict.fromkeys(("http", "https"), "redun[http]"),
+}
 
 _GONE_STATUSES = (404, 410)
 
@@ -86,6 +92,14 @@ class FsspecFileSystem(FileSystem):
             raise RedunOSError(f"the server does not tell the size of {path}", path)
         return int(info["size"])
 
+    def modified(self, path: str) -> float:
+        fs, inner = self._reach(path)
+        with typed_errors(path, "look at", catch=Exception):
+            try:
+                return float(fs.modified(inner).timestamp())
+            except (NotImplementedError, AttributeError):
+                return super().modified(path)
+
     def checksum(self, path: str, scheme: str | None = None) -> Checksum | None:
         info = self._info(path)
         if info is None:
@@ -112,7 +126,13 @@ class FsspecFileSystem(FileSystem):
         if time is not None:
             raise RedunOSError(f"times of {path} cannot be set: {self.name} stamps files by itself", path)
         with typed_errors(path, "touch", catch=Exception):
-            fs.touch(inner, truncate=not self.exists(path))
+            if not self.exists(path):
+                fs.touch(inner, truncate=True)
+                return
+            try:
+                fs.touch(inner, truncate=False)
+            except (NotImplementedError, ValueError):
+                return  # a bucket stamps its objects when they are written, and at no other time
 
     def mkdir(self, path: str) -> None:
         fs, inner = self._reach(path)
@@ -166,8 +186,8 @@ class FsspecFileSystem(FileSystem):
         try:
             fs, inner = fsspec.core.url_to_fs(path)
         except (ValueError, ImportError) as error:
-            package = _EXTRAS.get(self._protocol)
-            hint = f"pip install {package!r}" if package else "see fsspec's list of protocols for what to install"
+            package = _PACKAGES.get(self._protocol)
+            hint = f"`pip install '{package}'`" if package else "see fsspec's list of protocols for what to install"
             raise ProtocolUnknown(f"cannot reach {path}: {error}", path, hint=hint) from error
         return fs, str(inner)
 

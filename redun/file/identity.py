@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from redun.file.filesystems import Found, get_filesystem
 from redun.objects.kinds import ABSENT_SCHEME, FileRecord
 
+PATH_SCHEME = "path"
+"""The path is all there is to the identity, so that the file is always what it was; the digest is empty."""
+
 GLOB_SCHEME = "glob"
 TREE_SCHEME = "tree"
 LISTING_SCHEMES = frozenset({GLOB_SCHEME, TREE_SCHEME})
@@ -31,6 +34,8 @@ def identify(path: str, scheme: str | None = None) -> FileRecord:
     """
     if scheme in LISTING_SCHEMES:
         return listing_record(path, scheme, (found.path for found in find_members(path, scheme)))
+    if scheme == PATH_SCHEME:
+        return FileRecord(path, PATH_SCHEME, b"", None)
     checksum = get_filesystem(url=path).checksum(path, scheme)
     if checksum is None:
         return FileRecord(path, ABSENT_SCHEME, b"", None)

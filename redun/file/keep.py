@@ -38,7 +38,7 @@ def keep_content(record: FileRecord, put_file: PutFile, *, limit_bytes: int = KE
         digest, size = put_file(Path(path))
     except OSError:
         return None
-    return FileRecord(record.path, CONTENT_SCHEME, digest, size)
+    return record._replace(digest=digest, size=size)
 
 
 def keep_file(file: File, put_file: PutFile, *, limit_bytes: int = KEEP_BYTES) -> bool:

@@ -76,6 +76,10 @@ class LocalFileSystem(FileSystem):
         with typed_errors(path, "stat"):
             return os.stat(local_path(path)).st_size
 
+    def modified(self, path: str) -> float:
+        with typed_errors(path, "stat"):
+            return os.stat(local_path(path)).st_mtime
+
     def checksum(self, path: str, scheme: str | None = None) -> Checksum | None:
         if scheme not in (CONTENT_SCHEME, STAT_SCHEME):
             scheme = STAT_SCHEME if _hash_mode == "stat" else CONTENT_SCHEME

@@ -38,7 +38,7 @@ def check_file(record: FileRecord) -> FileCheck:
     stands beside the listing: it may be restored, and then the listing is whole again.
     """
     try:
-        current = identify(record.path, record.scheme)
+        current = identify(record.path, record.scheme)._replace(type_name=record.type_name)
     except RedunOSError as error:
         return FileCheck(FileState.DIFFERENT, None, str(error))
     if record.scheme in LISTING_SCHEMES:

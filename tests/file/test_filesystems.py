@@ -29,6 +29,7 @@ from redun.file.fsspec_filesystem import FsspecFileSystem, _pick_checksum
 from redun.file.local_filesystem import LocalFileSystem
 from redun.file.state import FileState, check_file
 from redun.hashing import hash_blob
+from redun.objects.kinds import FileRecord
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -252,7 +253,7 @@ def test_a_listing_that_tells_checksums_saves_asking_for_each(monkeypatch):
     monkeypatch.setattr(FsspecFileSystem, "_reach", lambda self, path: (FakeBucket(), path.partition("://")[2]))
     assert FsspecFileSystem("s3").list_folder("s3://b/d/") == [Found("s3://b/d/a", ("etag", b"e", 1))]
     (file,) = Dir("s3://b/d")
-    assert file.record == ("s3://b/d/a", "etag", b"e", 1)
+    assert file.record == FileRecord("s3://b/d/a", "etag", b"e", 1)
 
 
 def test_a_url_with_an_etag_is_not_read(serve, own_folder):
@@ -260,7 +261,7 @@ def test_a_url_with_an_etag_is_not_read(serve, own_folder):
     (own_folder / "a.txt").write_text("content")
     file = File(f"{serve(EtagHandler)}/a.txt")
     assert file.read() == "content"
-    assert file.record == (file.path, "etag", b"size-7", 7)
+    assert file.record == FileRecord(file.path, "etag", b"size-7", 7)
     (own_folder / "a.txt").write_text("content 2")
     assert not file.is_valid()
 
