@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ COMMANDS = {
     "pull": CommandEntry("pull", "Get executions and their objects from a remote."),
     "fetch": CommandEntry("fetch", "Get objects from a remote, and remember what it has."),
     "clone": CommandEntry("clone", "Copy a whole repository."),
+    "fs": CommandEntry("fs", "List file systems, and copy files between them."),
     "help": CommandEntry("help", "Explain redun, or one command."),
 }
 
@@ -83,13 +85,32 @@ class LazyGroup(click.Group):
     help="How much to say along the way; DEBUG adds tracebacks.",
 )
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Say only warnings and errors along the way.")
+@click.option("-s", "--setup", multiple=True, metavar="K=V", help="A parameter of [scheduler] setup_scheduler.")
+@click.option("--setup-help", is_flag=True, help="Tell what --setup can say, and leave.")
+@click.option("--check-version", "spec", metavar="SPEC", help="Fail unless this is such a redun: '>=0.1,<2'.")
 @click.version_option(__version__, "-V", "--version", prog_name="redun")
 @click.pass_context
-def cli(ctx: click.Context, config_dir: str | None, log_level: str, is_quiet: bool) -> None:
+def cli(
+    ctx: click.Context, /, *, config_dir: str | None, log_level: str, is_quiet: bool, setup: tuple[str, ...],
+    setup_help: bool, spec: str | None,
+) -> None:  # fmt: skip
     """Run workflows whose results are cached, traced and shared as git shares source."""
     ctx.obj = Globals(config_dir, log_level.upper(), is_quiet)
     ui.configure(ctx.obj.log_level, is_quiet=is_quiet)
-    if ctx.invoked_subcommand is None:
+    if spec is not None:
+        from redun.cli.version_check import check_version
+
+        check_version(spec, __version__)
+    if setup:
+        from redun.cli.given import parse_setup
+
+        ctx.obj = replace(ctx.obj, setup=parse_setup(setup))
+    if setup_help:
+        from redun.cli.setup_help import setup_help_lines
+
+        ui.page(setup_help_lines(ctx.obj), use_pager=False)
+        ctx.exit()
+    if ctx.invoked_subcommand is None and spec is None:
         ui.echo(ctx.get_help())
 
 

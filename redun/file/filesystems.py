@@ -15,7 +15,7 @@ from redun.file.errors import RedunOSError
 
 LOCAL = "local"
 READ_ONLY_PROTOCOLS = ("http", "https")
-KNOWN_PROTOCOLS = (LOCAL, "s3", "gs", "az", "ftp", *READ_ONLY_PROTOCOLS)
+KNOWN_PROTOCOLS = (LOCAL, "memory", "s3", "gs", "az", "ftp", "ssh", *READ_ONLY_PROTOCOLS)
 
 
 class Checksum(NamedTuple):

@@ -1,5 +1,6 @@
 """Facts about file systems: the registry, and what fsspec serves."""
 
+import json
 import os
 import subprocess
 import sys
@@ -95,7 +96,9 @@ def test_a_file_system_is_asked_for_in_one_way(arguments):
 
 def test_the_known_protocols_are_listed():
     """At least those that users know."""
-    assert {"local", "s3", "gs", "az", "ftp", "http", "https"} <= {fs.name for fs in list_filesystems()}
+    assert {"local", "memory", "s3", "gs", "az", "ftp", "ssh", "http", "https"} <= {
+        fs.name for fs in list_filesystems()
+    }
 
 
 def test_a_registered_file_system_serves_its_protocol():
@@ -134,6 +137,30 @@ def test_an_unknown_protocol_says_what_is_missing():
     assert caught.value.hint
 
 
+def test_a_missing_package_is_named():
+    """With the path, and the extra of redun that brings it."""
+    code = """
+import json, sys
+for name in ("s3fs", "gcsfs", "adlfs", "paramiko", "aiohttp"):
+    sys.modules[name] = None
+from redun.errors import ConfigError
+from redun.file import File
+for url in ("s3://b/k", "gs://b/k", "az://b/k", "ssh://h/k", "http://h/k"):
+    try:
+        File(url).read()
+    except ConfigError as error:
+        print(json.dumps([error.path, error.hint]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        ["s3://b/k", "`pip install 'redun[s3]'`"],
+        ["gs://b/k", "`pip install 'redun[gs]'`"],
+        ["az://b/k", "`pip install 'redun[az]'`"],
+        ["ssh://h/k", "`pip install 'redun[ssh]'`"],
+        ["http://h/k", "`pip install 'redun[http]'`"],
+    ]
+
+
 def test_a_remote_file_reads_and_writes(bucket):
     """All verbs work on a file that fsspec serves."""
     file = File(f"{bucket}/d/a.txt")
@@ -149,6 +176,9 @@ def test_a_remote_file_reads_and_writes(bucket):
     assert not file.exists()
     file.touch()
     assert file.size() == 0
+    file.write("text")
+    file.touch()
+    assert file.size() == 4
     with pytest.raises(RedunOSError, match="stamps"):
         file.touch(1000)
 
