@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from redun.config import Config
 from redun.config_dir import CONFIG_FILE, find_config_dir
+from redun.errors import ConfigError
 from redun.file.local_filesystem import set_hash_mode
 from redun.file.statcache import StatCache, use_stat_cache
+from redun.scheduler.homes import home_of
 from redun.scheduler.scheduler import Logger, Scheduler
 from redun.store.base import ReadOnlyStore
+from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
 from redun.task.closure import set_code_hash_mode
 
@@ -46,13 +49,24 @@ class Session:
             self.repository.close()
 
 
-def open_session(config_dir: Path, logger: Logger | None, on_warning: Callable[[str], None]) -> Session:
+def open_session(
+    config_dir: Path,
+    logger: Logger | None,
+    on_warning: Callable[[str], None],
+    setup: Mapping[str, str] | None = None,
+) -> Session:
     """Open the repository of a folder, making it when there is none, and a scheduler over it.
 
     Where nothing can be written, runs still work: what is on record is used, and what is new is kept in memory.
 
+    Args:
+        config_dir: the ``.redun`` folder.
+        logger: where the lines of runs go; None: as ``Scheduler`` has it.
+        on_warning: told of what may be wrong.
+        setup: texts by parameter for the function of ``[scheduler] setup_scheduler``.
+
     Raises:
-        ConfigError: the settings are malformed.
+        ConfigError: the settings are malformed, or name a function that cannot be called.
         UnknownFormat: the repository was written by another version.
     """
     repository = _open_repository(config_dir, on_warning)
@@ -64,8 +78,28 @@ def open_session(config_dir: Path, logger: Logger | None, on_warning: Callable[[
     cache_path = None if repository is None else repository.cache_path
     stat_cache = StatCache(None if cache_path is None else cache_path / STAT_CACHE_NAME)
     use_stat_cache(stat_cache)
-    scheduler = Scheduler(config, backend=repository, logger=logger)
+    scheduler = _make_scheduler(config, repository, logger, setup or {})
     return Session(config_dir, config, repository, scheduler, stat_cache)
+
+
+def _make_scheduler(
+    config: Config, repository: Repository | None, logger: Logger | None, setup: Mapping[str, str]
+) -> Scheduler:
+    if config.scheduler.setup_scheduler is None:
+        if setup:
+            raise ConfigError("--setup needs a function to give it to", hint="[scheduler] setup_scheduler names it")
+        return Scheduler(config, backend=repository, logger=logger)
+    from redun.scheduler_setup import find_setup
+
+    found = find_setup(config)
+    assert found is not None, "the settings name one"
+    scheduler = found.make(config, setup)
+    if logger is not None:
+        scheduler.logger = logger
+    if repository is not None and isinstance(scheduler.backend, MemoryStore):
+        # The function knows of no repository: what it makes records where the settings say, as any other would.
+        scheduler._home = home_of(repository)
+    return scheduler
 
 
 def _open_repository(config_dir: Path, on_warning: Callable[[str], None]) -> Repository | None:

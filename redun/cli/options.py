@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ class Globals:
     """What ``-c`` said."""
     log_level: str = "INFO"
     is_quiet: bool = False
+    setup: Mapping[str, str] = field(default_factory=dict)
+    """What ``-s`` said: texts by parameter of the function that makes the scheduler."""
 
 
 class NoConfig(ConfigError):

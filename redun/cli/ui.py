@@ -80,6 +80,14 @@ def hint(text: str) -> None:
     _say("ERROR", "redun: hint: ", text)
 
 
+def debug_error(failure: BaseException) -> None:
+    """Start Python's debugger where an error was raised; it talks to the user until he leaves it."""
+    import pdb  # noqa: T100  (the debugger is what was asked for)
+
+    sys.stdout.flush()
+    pdb.post_mortem(failure.__traceback__)
+
+
 def is_heard(level: str) -> bool:
     """Tell whether lines of a level are let through: what is not need not be made."""
     return LEVELS[level] >= _threshold

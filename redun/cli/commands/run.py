@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,43 @@ from redun.version import __version__
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from redun.session import Session
+
 MAX_PRETTY_CHARS = 20_000
 """A longer result is printed as its plain repr: laying it out would cost more than a cached run."""
+_HELP = (("help",), ("--help",), ("-h",))
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """The options of the command."""
+
+    no_cache: bool
+    no_prov: bool
+    dryrun: bool
+    keep_going: bool
+    pdb: bool
+    rerun: bool
+    option: tuple[str, ...]
+    tag: tuple[str, ...]
+    project: str | None
+    user: str | None
+    doc: str | None
+    exclude_user: tuple[str, ...]
+    input: str | None
+    execution_id: UUID | None
+    context: tuple[str, ...]
+    context_file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One run, as far as it is known before the repository is open."""
+
+    flags: _Flags
+    make: Callable[[Session], Any]
+    """Gives the expression: what to run again is on record in the repository."""
+    options: dict[str, Any]  # for ``Scheduler.run``
 
 
 class _UiLogger:
@@ -28,29 +65,32 @@ class _UiLogger:
         self.is_heard = is_heard
         self.info = ui.log
         self.warning = ui.warn
-        self.takes_lines = True
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--no-cache", is_flag=True, help="Use no result of earlier executions; new results are recorded.")
+@click.option("--no-prov", is_flag=True, help="Record nothing of what runs, and use no cache.")
 @click.option("--dryrun", is_flag=True, help="Look up, and run nothing; exit with 1 when something would have to run.")
 @click.option("--keep-going", is_flag=True, help="After a failure, finish whatever does not depend on it.")
+@click.option("--pdb", is_flag=True, help="After a failure, start the debugger where it was raised.")
+@click.option("--rerun", is_flag=True, help="TASK is the id of a job or execution: call it again as it was called.")
+@click.option("-o", "--option", multiple=True, metavar="K=V", help="Set an option of the task.")
+@click.option("-t", "--tag", multiple=True, metavar="K=V", help="Tag the execution.")
+@click.option("-p", "--project", metavar="TEXT", help="Tag the execution with a project.")
+@click.option("-u", "--user", metavar="TEXT", help="Tag the execution with this user in place of yours.")
+@click.option("--doc", metavar="TEXT", help="Tag the execution with what it is for.")
+@click.option(
+    "--exclude-user", multiple=True, type=click.Choice(["aws", "gcp"]), help="Do not tag with your user of a cloud."
+)
+@click.option("-i", "--input", metavar="FILE", help="Take arguments from a pickle of (args, kwargs).")
 @click.option("--execution-id", type=click.UUID, metavar="UUID", help="The id to run under.")
+@click.option("--context", multiple=True, metavar="K.K=V", help="Put a value into the context.")
+@click.option("--context-file", metavar="FILE", help="Merge a JSON file into the context.")
 @click.argument("script")
 @click.argument("task", required=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]...")
 @click.pass_obj
-def command(
-    options: Globals,
-    *,
-    no_cache: bool,
-    dryrun: bool,
-    keep_going: bool,
-    execution_id: UUID | None,
-    script: str,
-    task: str | None,
-    words: tuple[str, ...],
-) -> int:
+def command(options: Globals, /, script: str, task: str | None, words: tuple[str, ...], **given: Any) -> int:
     """Run TASK of SCRIPT, a Python file or the name of a module.
 
     Only what a change of data or code touches is run; everything else comes from the cache.
@@ -59,33 +99,36 @@ def command(
     redun run make.py make               run the task `make`
     redun run make.py help               list the tasks of the script
     redun run make.py make help          tell the arguments of a task
+    redun run make.py make info          tell its hash, options and source
     redun run --dryrun make.py make      tell what would run
+    redun run --rerun make.py ID         run a job again, as it was called
     """  # noqa: D301 - click takes the character \b, not two, as "leave this paragraph as it is"
-    from redun.cli.scripts import find_task, load_script
-    from redun.task import get_task_registry
-
+    flags = _Flags(**given)
+    if task is not None and task.startswith("-"):
+        raise click.UsageError(f"expected TASK, found {task}; options stand before SCRIPT")
     # What a script prints while it is imported is the user's business; what it defines is ours.
     config_dir = find_config_dir(options.config_dir, Path.cwd(), os.environ)
-    get_task_registry().on_replace = _warn_of_clash
-    module = load_script(script)
-    if task is None or task == "help":
-        _list_tasks(module)
-        return int(ExitCode.OK)
-    found = find_task(module, task)
-    from redun.cli.params import help_of, parse_arguments
+    module = _load(script)
+    if flags.rerun:
+        if task is None:
+            raise click.UsageError("--rerun needs the id of a job or an execution after SCRIPT")
+        make = _prepare_rerun(flags, module, task, words)
+    else:
+        lines = _explain(module, task, words)
+        if lines is not None:
+            ui.page(lines, use_pager=False)
+            return int(ExitCode.OK)
+        assert task is not None, "without a task, there is something to explain"
+        make = _prepare(flags, module, task, words)
+    return _run(config_dir, _Request(flags, make, _run_options(flags)), options)
 
-    if words in (("help",), ("--help",)):
-        ui.echo(help_of(found))
-        return int(ExitCode.OK)
-    expression = _call(found, parse_arguments(found, words))
-    return _run(
-        config_dir,
-        expression,
-        cache=not no_cache,
-        dryrun=dryrun,
-        keep_going=keep_going,
-        execution_id=None if execution_id is None else str(execution_id),
-    )
+
+def _load(script: str) -> Any:
+    from redun.cli.scripts import load_script
+    from redun.task import get_task_registry
+
+    get_task_registry().on_replace = _warn_of_clash
+    return load_script(script)
 
 
 def _warn_of_clash(old: Any, new: Any) -> None:
@@ -96,40 +139,99 @@ def _warn_of_clash(old: Any, new: Any) -> None:
         ui.warn(f"task {new.fullname} is defined twice, at {where[0]} and at {where[1]}; the second one counts")
 
 
-def _call(task: Any, arguments: dict[str, Any]) -> Any:
-    from inspect import Parameter
+def _explain(module: Any, task: str | None, words: tuple[str, ...]) -> Any:
+    """Return the lines that ``help`` and ``info`` print; None when something is to be run."""
+    if task is None or task == "help":
+        from redun.cli.render.task import task_list_lines
+        from redun.cli.scripts import tasks_of
 
-    unnamed = [p.name for p in task.signature.parameters.values() if p.kind is Parameter.POSITIONAL_ONLY]
-    return task(*[arguments.pop(name) for name in unnamed if name in arguments], **arguments)
+        return task_list_lines(module.__name__, tasks_of(module))
+    if words in _HELP or words == ("info",):
+        from redun.cli.render.task import task_help_lines, task_info_lines
+        from redun.cli.scripts import find_task
 
-
-def _list_tasks(module: Any) -> None:
-    from redun.cli.scripts import tasks_of
-
-    ui.echo(f"Tasks of {module.__name__}:")
-    tasks = tasks_of(module)
-    width = max((len(task.fullname) for task in tasks), default=0)
-    for task in tasks:
-        doc = (task.func.__doc__ or "").strip().split("\n")[0]
-        ui.echo(f"  {task.fullname:<{width}}  {doc}".rstrip())
+        found = find_task(module, task)
+        return task_info_lines(found) if words == ("info",) else task_help_lines(found)
+    return None
 
 
-def _run(config_dir: Path, expression: Any, **options: Any) -> int:
-    from redun.scheduler.errors import DryRunResult, Interrupted
-    from redun.scheduler.preview import message_of
+def _prepare(flags: _Flags, module: Any, name: str, words: tuple[str, ...]) -> Callable[[Session], Any]:
+    from redun.cli.given import apply_options
+    from redun.cli.params import bind_input, make_call, parse_arguments
+    from redun.cli.scripts import find_task
+
+    task = find_task(module, name)
+    arguments = parse_arguments(task, words, reserved=_own_options())
+    if flags.input is not None:
+        from redun.cli.recall import read_input
+
+        args, named = read_input(flags.input)
+        arguments = {**bind_input(task, args, named), **arguments}
+    expression = make_call(apply_options(task, flags.option, prov=not flags.no_prov), arguments)
+    return lambda _session: expression
+
+
+def _prepare_rerun(flags: _Flags, module: Any, text: str, words: tuple[str, ...]) -> Callable[[Session], Any]:
+    if flags.input is not None:
+        raise click.UsageError("--rerun and --input both give the arguments; use one")
+
+    def make(session: Session) -> Any:
+        from redun.cli.given import apply_options
+        from redun.cli.params import bind_recorded, make_call, parse_arguments
+        from redun.cli.recall import recall
+        from redun.cli.scripts import find_task
+
+        recalled = recall(session, text)
+        task = find_task(module, recalled.fullname)
+        given = parse_arguments(task, words, reserved=_own_options())
+        arguments = {**bind_recorded(task, recalled.items, recalled.named), **given}
+        return make_call(apply_options(task, flags.option, prov=not flags.no_prov), arguments)
+
+    return make
+
+
+def _own_options() -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+def _run_options(flags: _Flags) -> dict[str, Any]:
+    from redun.cli.default_tags import given_tags
+    from redun.cli.given import parse_context, parse_tags
+
+    tags = [*given_tags(project=flags.project, user=flags.user, doc=flags.doc), *parse_tags("--tag", flags.tag)]
+    options: dict[str, Any] = {
+        "cache": not flags.no_cache,
+        "dryrun": flags.dryrun,
+        "keep_going": flags.keep_going,
+        "execution_id": None if flags.execution_id is None else str(flags.execution_id),
+    }
+    if tags:
+        options["tags"] = tags
+    if flags.context or flags.context_file is not None:
+        options["context"] = parse_context(flags.context_file, flags.context)
+    return options
+
+
+def _run(config_dir: Path, request: _Request, options: Globals) -> int:
     from redun.session import open_session
 
     _tune_collector()
     ui.log(f"redun :: version {__version__}")
     ui.log(f"config dir: {config_dir}")
     logger = _UiLogger(is_heard=ui.is_heard("INFO"))
-    session = open_session(config_dir, logger, ui.warn)
+    session = open_session(config_dir, logger, ui.warn, setup=options.setup)
     try:
-        result = session.scheduler.run(
-            expression,
-            exec_argv=["redun", *sys.argv[1:]],
-            **options,
-        )
+        return _evaluate(session, request.make(session), request)
+    finally:
+        session.close()
+
+
+def _evaluate(session: Session, expression: Any, request: _Request) -> int:
+    from redun.scheduler.errors import DryRunResult, Interrupted
+    from redun.scheduler.preview import message_of
+
+    try:
+        result = session.scheduler.run(expression, exec_argv=["redun", *sys.argv[1:]], **request.options)
     except DryRunResult as stop:
         ui.log(str(stop))
         return int(ExitCode.FAILED)
@@ -140,9 +242,9 @@ def _run(config_dir: Path, expression: Any, **options: Any) -> int:
         if not hasattr(error, "redun_traceback"):
             raise
         ui.error(f"{type(error).__name__}: {message_of(error)}")
+        if request.flags.pdb:
+            ui.debug_error(error)
         return int(ExitCode.FAILED)
-    finally:
-        session.close()
     if result is not None:
         ui.echo(_pretty(result))
     return int(ExitCode.OK)
