@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from inspect import Parameter
+from types import FunctionType
 from typing import Any, get_origin
 
 from redun.errors import ConfigError
 from redun.task import Task
-from redun.value import InvalidValueError
+from redun.value import InvalidValueError, Value
 from redun.value.annotations import (
     choices_of,
     collection_of,
@@ -68,9 +69,19 @@ class TaskParameter:
 
     @property
     def shown_default(self) -> str:
-        """The default as text, cut where it is long."""
-        shown = self.default.name if isinstance(self.default, Enum) else repr(self.default)
+        """The default as text, as it would be typed where that is another form than Python's; cut where it is long."""
+        shown = _show_default(self.default)
         return shown if len(shown) <= _MAX_DEFAULT_CHARS else f"{shown[: _MAX_DEFAULT_CHARS - 3]}..."
+
+
+def _show_default(default: Any) -> str:
+    if isinstance(default, Enum):
+        return default.name
+    if isinstance(default, FunctionType):
+        return f"{default.__module__}.{default.__qualname__}"  # its repr has an address
+    if isinstance(default, Value) and isinstance(path := getattr(default, "path", None), str):
+        return repr(path)  # a file's repr has its hash, and help reads no files
+    return repr(default)
 
 
 def parameters_of(task: Task[..., Any]) -> list[TaskParameter]:

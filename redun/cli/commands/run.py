@@ -104,7 +104,7 @@ def command(options: Globals, /, script: str, task: str | None, words: tuple[str
     redun run --rerun make.py ID         run a job again, as it was called
     """  # noqa: D301 - click takes the character \b, not two, as "leave this paragraph as it is"
     flags = _Flags(**given)
-    if task is not None and task.startswith("-"):
+    if task is not None and task.startswith("-") and task != "-":
         raise click.UsageError(f"expected TASK, found {task}; options stand before SCRIPT")
     # What a script prints while it is imported is the user's business; what it defines is ours.
     config_dir = find_config_dir(options.config_dir, Path.cwd(), os.environ)
