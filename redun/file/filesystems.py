@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import IO, Any, ClassVar, NamedTuple
 
-from redun.file.errors import RedunOSError
+from redun.file.errors import RedunOSError, typed_errors
 
 LOCAL = "local"
 READ_ONLY_PROTOCOLS = ("http", "https")
@@ -183,7 +183,11 @@ def copy_file(source: str, target: str) -> None:
         return
     from shutil import copyfileobj
 
-    with here.open(source, "rb") as reader, there.open(target, "wb") as writer:
+    with (
+        typed_errors(source, f"copy to {target}:"),
+        here.open(source, "rb") as reader,
+        there.open(target, "wb") as writer,
+    ):
         copyfileobj(reader, writer, 1 << 20)
 
 

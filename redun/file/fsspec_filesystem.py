@@ -15,6 +15,7 @@ from typing import IO, Any, ClassVar, cast
 from redun.errors import ConfigError
 from redun.file.errors import RedunFileNotFoundError, RedunOSError, typed_errors
 from redun.file.filesystems import READ_ONLY_PROTOCOLS, Checksum, FileSystem, Found, has_hidden_part
+from redun.file.streams import type_close_errors
 from redun.hashing import hash_stream
 from redun.objects.kinds import CONTENT_SCHEME
 
@@ -65,15 +66,19 @@ class FsspecFileSystem(FileSystem):
         fs, inner = self._reach(path)
         if "b" not in mode:
             kwargs["encoding"] = encoding or "utf-8"
+        writes = any(letter in mode for letter in "wax+")
         with typed_errors(path, "open", catch=Exception):
             try:
-                return cast("IO[Any]", fs.open(inner, mode, **kwargs))
+                stream = cast("IO[Any]", fs.open(inner, mode, **kwargs))
             except FileNotFoundError:
                 # Buckets have no folders to make, and asking first would cost a request; so only after a refusal.
-                if not any(letter in mode for letter in "wax"):
+                if not writes:
                     raise
                 fs.makedirs(inner.rpartition("/")[0], exist_ok=True)
-                return cast("IO[Any]", fs.open(inner, mode, **kwargs))
+                stream = cast("IO[Any]", fs.open(inner, mode, **kwargs))
+        if writes:
+            type_close_errors(stream, path)
+        return stream
 
     def exists(self, path: str) -> bool:
         return self._info(path) is not None
