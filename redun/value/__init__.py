@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from redun.file.file_cache import FileCache as FileCache
     from redun.value.arguments import Bool as Bool
     from redun.value.arguments import DatetimeType as DatetimeType
     from redun.value.arguments import EnumType as EnumType
@@ -36,6 +37,7 @@ _HOMES = {
     "DatetimeType": "arguments",
     "Encoded": "encoding",
     "EnumType": "arguments",
+    "FileCache": "redun.file.file_cache",  # it stands on files, which stand on values; users look for it here
     "Function": "arguments",
     "InvalidValueError": "errors",
     "Preview": "encoding",
@@ -63,7 +65,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'redun.value' has no attribute {name!r}")
-    value = getattr(import_module(f"redun.value.{home}"), name)
+    value = getattr(import_module(home if "." in home else f"redun.value.{home}"), name)
     globals()[name] = value
     return value
 
