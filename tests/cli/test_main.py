@@ -75,6 +75,16 @@ def test_version_is_the_package_s(capsys):
     assert capsys.readouterr().out.count(__version__) == 2
 
 
+def test_a_version_can_be_asked_for(capsys):
+    """Alone it only checks; one that does not fit fails before the command."""
+    assert main(["--check-version", f"=={__version__}"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["--check-version", f">={__version__}", "help"]) == 0
+    assert main(["--check-version", f">{__version__}", "help"]) == ExitCode.FAILED
+    assert f"expected redun >{__version__}, found {__version__}" in capsys.readouterr().err
+    assert main(["--check-version", "new", "help"]) == ExitCode.USAGE
+
+
 def test_misspelled_command_names_the_nearest(capsys):
     """A typo is a usage error that tells what was probably meant."""
     assert main(["shwo"]) == ExitCode.USAGE
