@@ -32,6 +32,7 @@ COMMANDS = {
     "init": CommandEntry("init", "Make a repository."),
     "run": CommandEntry("run", "Run a workflow."),
     "log": CommandEntry("log", "Show executions, jobs, files and where they came from."),
+    "tag": CommandEntry("tag", "List, add and remove tags."),
     "show": CommandEntry("show", "Show one object of the store."),
     "fsck": CommandEntry("fsck", "Check the repository, and repair what can be."),
     "remote": CommandEntry("remote", "List, add and remove remotes."),

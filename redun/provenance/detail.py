@@ -6,20 +6,18 @@ found is None or empty.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import TagRecord
 from redun.provenance.dataflow import Dataflow, trace_call
 from redun.provenance.executions import ExecutionView
 from redun.provenance.files import FileView, view_versions
 from redun.provenance.jobs import JobView, SourceView, find_source, parents_of, view_job
 from redun.provenance.search import FoundJob, Scope, find_job_of_call, find_jobs_of_task, find_uses
+from redun.provenance.tags import TagView
 from redun.provenance.values import EvalView, ValueView, get_call, get_task, view_eval, view_value
 from redun.store.base import ObjectStore
 
@@ -35,6 +33,7 @@ class JobDetail:
     parents: tuple[tuple[str, str], ...]  # (job id, task's full name), the root first
     source: SourceView | None
     dataflow: Dataflow | None  # None: there is no result, or it cannot be read
+    tags: tuple[TagView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class CallDetail:
     result: ValueView
     source: SourceView | None
     dataflow: Dataflow
+    tags: tuple[TagView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class FileDetail:
     writer: JobDetail | None
     readers: tuple[JobView, ...]  # at most MAX_LISTED, newest first
     versions: tuple[FileView, ...]  # the others, newest first
+    tags: tuple[TagView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class TaskDetail:
     fullname: str
     source: SourceView | None
     jobs: tuple[JobView, ...]  # at most MAX_LISTED
+    tags: tuple[TagView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,17 @@ class ValueDetail:
     returned_by: tuple[JobView, ...]
     given_to: tuple[JobView, ...]
     dataflow: Dataflow | None  # of the newest job that returned it
+    tags: tuple[TagView, ...] = ()
 
 
-def describe_job(store: ObjectStore, found: FoundJob) -> JobDetail:
+def describe_job(scope: Scope, found: FoundJob) -> JobDetail:
     """Gather all of a job."""
-    execution, row = found.execution, found.row
+    store, execution, row = scope.store, found.execution, found.row
     job = view_job(store, execution, row)
     parents = tuple((execution.job_id(parent.number), parent.task) for parent in parents_of(execution, row))
     source = find_source(store, job.task, execution) if job.task is not None else None
-    return JobDetail(job, parents, source, _trace(store, job.call, execution))
+    tags = scope.tags.of_job(execution, row.number)
+    return JobDetail(job, parents, source, _trace(store, job.call, execution), tags)
 
 
 def describe_call(scope: Scope, call: Oid) -> JobDetail | CallDetail:
@@ -103,11 +107,12 @@ def describe_call(scope: Scope, call: Oid) -> JobDetail | CallDetail:
     """
     found = find_job_of_call(scope, call)
     if found is not None:
-        return describe_job(scope.store, found)
+        return describe_job(scope, found)
     record = get_call(scope.store, call)
     asked = view_eval(scope.store, record.eval)
     source = find_source(scope.store, asked.task)
-    return CallDetail(call, asked, view_value(scope.store, record.result), source, trace_call(scope.store, call))
+    result, dataflow = view_value(scope.store, record.result), trace_call(scope.store, call)
+    return CallDetail(call, asked, result, source, dataflow, scope.tags.of_object(call))
 
 
 def describe_eval(store: ObjectStore, oid: Oid) -> EvalDetail:
@@ -124,16 +129,17 @@ def describe_file(scope: Scope, oids: Iterable[Oid]) -> FileDetail:
         ObjectError: one of them cannot be read.
     """
     file, *others = view_versions(scope.store, scope.iter_executions(), oids)
-    writer = describe_job(scope.store, FoundJob(file.writer.execution, file.writer.row)) if file.writer else None
+    writer = describe_job(scope, FoundJob(file.writer.execution, file.writer.row)) if file.writer else None
     readers = tuple(view_job(scope.store, use.execution, use.row) for use in file.readers[:MAX_LISTED])
-    return FileDetail(file, writer, readers, tuple(others))
+    return FileDetail(file, writer, readers, tuple(others), scope.tags.of_object(file.oid))
 
 
 def describe_task(scope: Scope, oid: Oid) -> TaskDetail:
     """Gather all of one hash of a task; raises ObjectError."""
     jobs = islice(find_jobs_of_task(scope, oid), MAX_LISTED)
     views = tuple(view_job(scope.store, found.execution, found.row) for found in jobs)
-    return TaskDetail(oid, get_task(scope.store, oid).fullname, find_source(scope.store, oid), views)
+    fullname, source = get_task(scope.store, oid).fullname, find_source(scope.store, oid)
+    return TaskDetail(oid, fullname, source, views, scope.tags.of_object(oid))
 
 
 def describe_value(scope: Scope, oid: Oid) -> ValueDetail:
@@ -149,21 +155,8 @@ def describe_value(scope: Scope, oid: Oid) -> ValueDetail:
     maker = returned[0] if returned else None
     views = [[view_job(scope.store, found.execution, found.row) for found in uses] for uses in (returned, given)]
     dataflow = _trace(scope.store, views[0][0].call, maker.execution) if maker is not None else None
-    return ValueDetail(view_value(scope.store, oid), tuple(views[0]), tuple(views[1]), dataflow)
-
-
-def list_tags(store: ObjectStore, execution: ExecutionView) -> list[tuple[str, Any]]:
-    """Return the (key, value) of an execution's tags that are not deleted; one that cannot be read is left out."""
-    tags: list[tuple[str, Any]] = []
-    for oid in execution.tags:
-        try:
-            record = TagRecord.decode(store.get_node(oid))
-            value = json.loads(record.value)
-        except (ObjectError, ValueError):
-            continue
-        if not record.is_deleted:
-            tags.append((record.key, value))
-    return tags
+    value, tags = view_value(scope.store, oid), scope.tags.of_object(oid)
+    return ValueDetail(value, tuple(views[0]), tuple(views[1]), dataflow, tags)
 
 
 def _trace(store: ObjectStore, call: Oid | None, execution: ExecutionView) -> Dataflow | None:

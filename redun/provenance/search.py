@@ -14,9 +14,11 @@ from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
 from redun.objects.kinds import JobRow, JobStatus, Kind, TaskRecord
 from redun.provenance.executions import ExecutionHead, ExecutionView, IsAlive, head_of, load_execution, load_from_head
+from redun.provenance.tags import TagBook, has_tags
 from redun.provenance.values import get_call, get_eval
 from redun.store.base import ObjectStore
 from redun.store.refs import Refs
+from redun.tags import Tag
 
 OnProblem = Callable[[str], None]
 """Is told what could not be read."""
@@ -31,6 +33,8 @@ class Filters:
     job_statuses: tuple[str, ...] = ()
     task_names: tuple[str, ...] = ()  # patterns of full names
     file_paths: tuple[str, ...] = ()  # patterns of paths
+    tags: tuple[Tag, ...] = ()  # each of them must be there; ANY_VALUE fits every value of its key
+    execution_tags: tuple[Tag, ...] = ()  # the same, of the execution
 
     def keeps_head(self, head: ExecutionHead) -> bool:
         """Judge an execution by its ref."""
@@ -66,6 +70,25 @@ class Scope:
     is_alive: IsAlive | None = None
     on_problem: OnProblem = lambda _text: None
     names: tuple[str, ...] | None = None
+    book: TagBook | None = None  # made when not given
+
+    @property
+    def tags(self) -> TagBook:
+        """The tags of the repository; those of one scope are read once."""
+        if self.book is None:
+            object.__setattr__(self, "book", TagBook(self.store, self.refs))
+        assert self.book is not None, "it was made just now"
+        return self.book
+
+    def keeps_execution(self, filters: Filters, head: ExecutionHead) -> bool:
+        """Judge an execution by its ref and, when that is asked, by its tags."""
+        if not filters.keeps_head(head):
+            return False
+        return not filters.execution_tags or has_tags(self.tags.of_execution(head), filters.execution_tags)
+
+    def keeps_object(self, filters: Filters, oid: Oid) -> bool:
+        """Judge a task, call, value or file by its tags."""
+        return not filters.tags or has_tags(self.tags.of_object(oid), filters.tags)
 
     def iter_heads(self, limit: int | None = None) -> Iterator[ExecutionHead]:
         """Yield what the refs tell, newest first; ``limit`` counts those that can be read."""
@@ -83,7 +106,7 @@ class Scope:
     def iter_executions(self, filters: Filters | None = None) -> Iterator[ExecutionView]:
         """Yield the executions of the scope with their jobs, newest first; those whose refs the filters keep."""
         for head in self.iter_heads(self.limit):
-            if filters is not None and not filters.keeps_head(head):
+            if filters is not None and not self.keeps_execution(filters, head):
                 continue
             execution = self.load(head)
             if execution is not None:
@@ -116,7 +139,9 @@ def search_heads(scope: Scope, filters: Filters) -> Iterator[ExecutionHead]:
     for head in scope.iter_heads():
         if scope.limit is not None and count >= scope.limit:
             return
-        if not filters.keeps_head(head):
+        if not scope.keeps_execution(filters, head):
+            continue
+        if filters.tags and not has_tags(scope.tags.of_execution(head), filters.tags):
             continue
         if filters.needs_rows:
             execution = scope.load(head)
@@ -130,18 +155,20 @@ def search_jobs(scope: Scope, filters: Filters) -> Iterator[FoundJob]:
     """Yield the jobs that the filters keep, the newest execution first and its jobs by number."""
     for execution in scope.iter_executions(filters):
         for row in execution.rows:
-            if filters.keeps_row(execution, row):
+            if not filters.keeps_row(execution, row):
+                continue
+            if not filters.tags or has_tags(scope.tags.of_job(execution, row.number), filters.tags):
                 yield FoundJob(execution, row)
 
 
-def search_tasks(store: ObjectStore, filters: Filters) -> Iterator[tuple[Oid, TaskRecord]]:
+def search_tasks(scope: Scope, filters: Filters) -> Iterator[tuple[Oid, TaskRecord]]:
     """Yield every task on record that the filters keep, the last sealed first; a damaged one is passed over."""
-    for oid, _ in store.iter_oids(Kind.TASK):
+    for oid, _ in scope.store.iter_oids(Kind.TASK):
         try:
-            record = TaskRecord.decode(store.get_node(oid))
+            record = TaskRecord.decode(scope.store.get_node(oid))
         except ObjectError:
             continue
-        if filters.keeps_task(record.fullname):
+        if filters.keeps_task(record.fullname) and scope.keeps_object(filters, oid):
             yield oid, record
 
 

@@ -24,6 +24,7 @@ from redun.objects.kinds import (
     JobStatus,
     Kind,
     ReductionRecord,
+    RunSubject,
     SourceRecord,
     SubtreeSummary,
     TagRecord,
@@ -140,7 +141,7 @@ class MadeRun:
         jobs = self.put(JobsRecord(raw_id, self.start_us, self.rows).encode(), Kind.JOBS)
         tags = []
         if self.root is not None:
-            tag = TagRecord(self.root, [], "project", '"compile"', is_deleted=False)
+            tag = TagRecord(RunSubject(raw_id, 0), [], "project", '"compile"', is_deleted=False)
             tags.append(self.put(tag.encode(), Kind.TAG))
         argv = ["redun", "run", "make.py", "make"]
         end_us = self.start_us + 1_470_000

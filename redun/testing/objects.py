@@ -23,6 +23,7 @@ from redun.objects.kinds import (
     JobStatus,
     Kind,
     ReductionRecord,
+    RunSubject,
     SourceRecord,
     SubtreeSummary,
     TagRecord,
@@ -96,7 +97,7 @@ def build_execution(
     rows.append(JobRow(1, 0, 0, n_jobs * _JOB_US + 5, JobStatus.DONE, "default", 1, main_eval, root, "made.main"))
     raw_id = uuid.UUID(execution_id(seed)).bytes
     jobs = made.add(JobsRecord(raw_id, start_us, rows).encode(), Kind.JOBS)
-    tag = made.add(TagRecord(root, [], "project", '"made"', is_deleted=False).encode(), Kind.TAG)
+    tag = made.add(TagRecord(RunSubject(raw_id, 0), [], "project", '"made"', is_deleted=False).encode(), Kind.TAG)
     end_us = start_us + n_jobs * _JOB_US + 10
     argv = ["redun", "run", "made.py", "main", "--seed", str(seed)]
     versions = [["redun", "0.1.0"], ["python", "3.11.2"]]

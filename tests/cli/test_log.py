@@ -11,7 +11,7 @@ import pytest
 
 from redun.cli import ui
 from redun.cli.main import main
-from redun.cli.render.log import format_arguments, format_tag
+from redun.cli.render.log import format_arguments
 from redun.cli.render.text import cut, format_argv, format_duration, format_time, one_line, printable
 from redun.hashing import Oid
 from redun.objects.kinds import JobStatus, Kind
@@ -22,8 +22,8 @@ from redun.testing.compile_workflow import FIRST_ID, SECOND_ID, MadeRun, make_co
 EXECUTIONS = """\
 Recent executions:
 
-Exec 4a2b624d [ DONE ] 2021-06-18 11:41:42:  run make.py make
-Exec 69c40fe5 [ DONE ] 2021-06-18 10:34:28:  run make.py make
+Exec 4a2b624d [ DONE ] 2021-06-18 11:41:42:  run make.py make (project=compile)
+Exec 69c40fe5 [ DONE ] 2021-06-18 10:34:28:  run make.py make (project=compile)
 """
 SECOND = """\
 Exec 4a2b624d-b6c7-41cb-acca-ec440c2434db [ DONE ] 2021-06-18 11:41:42:  run make.py make
@@ -289,6 +289,7 @@ class TestJson:
             "start": "2021-06-18T11:41:42.500000Z",
             "end": "2021-06-18T11:41:43.970000Z",
             "object": first["object"],
+            "tags": [{"key": "project", "value": "compile"}],
         }
         assert len(first["object"]) == 64
         jobs = json.loads(log("--job", "--format", "json"))
@@ -472,7 +473,3 @@ class TestParts:
         values = [ArgumentView(name, ValueView(Oid(b""), str(name))) for name in ("a", 0, 1, "k")]
         assert format_arguments(values) == "a, 0, 1, k=k"
         assert format_arguments(values[:1] + values[3:]) == "a, k"
-
-    def test_tags_are_texts_or_json(self):
-        """A text is bare."""
-        assert [format_tag("k", value) for value in ("v", 1, None, [1])] == ["k=v", "k=1", "k=null", "k=[1]"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from redun.objects.kinds import JobStatus, Kind, TagRecord
+from redun.objects.kinds import JobStatus, Kind
 from redun.provenance.detail import (
     MAX_LISTED,
     CallDetail,
@@ -17,9 +17,7 @@ from redun.provenance.detail import (
     describe_job,
     describe_task,
     describe_value,
-    list_tags,
 )
-from redun.provenance.executions import load_execution
 from redun.provenance.files import find_versions
 from redun.provenance.search import FoundJob, Scope
 from redun.provenance.values import get_call, get_eval
@@ -32,22 +30,22 @@ def scope(shelf):
     return Scope(shelf.store, shelf.refs, None)
 
 
-def test_a_job_has_its_parents_source_and_dataflow(shelf):
+def test_a_job_has_its_parents_source_and_dataflow(scope, shelf):
     """All that `redun log JOB` prints."""
-    found = describe_job(shelf.store, FoundJob(shelf.second, shelf.second.by_number()[7]))
+    found = describe_job(scope, FoundJob(shelf.second, shelf.second.by_number()[7]))
     assert [task.rpartition(".")[2] for _, task in found.parents] == ["make", "make_prog"]
     assert found.parents[0][0] == shelf.second.job_id(1)
     assert found.source.text == SOURCES["link"]
     assert found.dataflow.result.value == found.job.result
 
 
-def test_a_job_without_a_call_has_no_dataflow(shelf):
+def test_a_job_without_a_call_has_no_dataflow(scope, shelf):
     """Nothing came of it."""
     row = shelf.second.by_number()[2]._replace(status=JobStatus.REDUCED)
-    assert describe_job(shelf.store, FoundJob(shelf.second, row)).dataflow is None
+    assert describe_job(scope, FoundJob(shelf.second, row)).dataflow is None
     damaged = shelf.second.by_number()[7]
     shelf.store.damaged.add(damaged.outcome)
-    assert describe_job(shelf.store, FoundJob(shelf.second, damaged)).dataflow is None
+    assert describe_job(scope, FoundJob(shelf.second, damaged)).dataflow is None
 
 
 def test_a_call_is_told_by_its_job_where_there_is_one(scope, shelf):
@@ -101,19 +99,3 @@ def test_a_value_tells_who_returned_it_and_who_was_given_it(scope, shelf):
     returned = describe_value(scope, program)
     assert [job.head.number for job in returned.returned_by] == [2, 7]
     assert returned.dataflow.result.value.oid == program
-
-
-def test_tags_are_values_and_deleted_ones_are_gone(shelf):
-    """A tag's JSON is read; one that cannot be read is left out."""
-    run = MadeRun(shelf.store, "11111111-2222-4333-8444-555555555555", 5)
-    execution = load_execution(shelf.store, shelf.refs, run.commit(shelf.refs).name)
-    records = [
-        TagRecord(shelf.second.root, [], "n", "3", is_deleted=False),
-        TagRecord(shelf.second.root, [], "gone", "1", is_deleted=True),
-        TagRecord(shelf.second.root, [], "bad", "{", is_deleted=False),
-    ]
-    tags = tuple(run.put(record.encode(), Kind.TAG) for record in records)
-    assert list_tags(shelf.store, replace(execution, tags=(*shelf.second.tags, *tags))) == [
-        ("project", "compile"),
-        ("n", 3),
-    ]

@@ -65,10 +65,10 @@ def test_jobs_are_filtered_by_status_and_name(scope):
 
 def test_tasks_are_filtered_by_name(shelf):
     """One entry for each hash; damaged ones are left out."""
-    found = list(search_tasks(shelf.store, Filters(task_names=("*.make*",))))
+    found = list(search_tasks(Scope(shelf.store, shelf.refs, None), Filters(task_names=("*.make*",))))
     assert sorted(task.fullname.rpartition(".")[2] for _, task in found) == ["make", "make_prog"]
     shelf.store.damaged.add(found[0][0])
-    assert len(list(search_tasks(shelf.store, Filters(task_names=("*.make*",))))) == 1
+    assert len(list(search_tasks(Scope(shelf.store, shelf.refs, None), Filters(task_names=("*.make*",))))) == 1
 
 
 def test_paths_are_filtered_by_pattern():

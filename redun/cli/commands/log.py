@@ -20,6 +20,7 @@ from redun.cli.render.log_items import LISTS, Item, explain
 from redun.provenance.executions import JobState, RunStatus
 from redun.provenance.resolve import Resolved, resolve
 from redun.provenance.search import Filters, Scope
+from redun.tags import BadTag, Tag, parse_tag_key_value
 
 MAX_LISTED = 20
 """So many executions are listed without --all."""
@@ -55,6 +56,13 @@ def _check(kind: type[RunStatus | JobState]) -> Callable[..., tuple[str, ...]]:
     return check
 
 
+def _read_tags(_ctx: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[Tag, ...]:
+    try:
+        return tuple(parse_tag_key_value(text, value_required=False) for text in value)
+    except BadTag as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def _many(name: str, help: str, metavar: str, callback: Callable[..., Any] = _split) -> Callable[..., Any]:
     return click.option(name, multiple=True, metavar=metavar, callback=callback, help=help)
 
@@ -71,6 +79,9 @@ def _many(name: str, help: str, metavar: str, callback: Callable[..., Any] = _sp
 @_many("--job-status", "Only jobs that stand so.", "STATUS,...", _check(JobState))
 @_many("--task-name", "Only tasks with such full names, and their jobs.", "PATTERN,...")
 @_many("--file-path", "Only files with such paths.", "PATTERN,...")
+@click.option("-t", "--tag", "tag", multiple=True, metavar="KEY[=VALUE]", callback=_read_tags,
+              help="Only what has this tag; without a list, of any sort and of all executions.")  # fmt: skip
+@_many("--exec-tag", "Only executions that have this tag.", "KEY[=VALUE]", _read_tags)
 @click.option("--count", "is_count", is_flag=True, help="Print how many there are; looks at every execution.")
 @click.option("--detail", "is_detailed", is_flag=True, help="Print all there is of each.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
@@ -95,17 +106,19 @@ def command(options: Globals, /, form: str, is_json: bool, no_pager: bool, **giv
 def _read_query(
     *, id: str | None, is_all: bool, is_count: bool, is_detailed: bool, exec_id: tuple[str, ...],
     exec_status: tuple[str, ...], job_status: tuple[str, ...], task_name: tuple[str, ...], file_path: tuple[str, ...],
-    **lists: bool,
+    tag: tuple[Tag, ...], exec_tag: tuple[Tag, ...], **lists: bool,
 ) -> Query:  # fmt: skip
     """Tell which lists are wanted: those asked for, else the one that the filters speak of."""
-    wanted = tuple(name for name in LISTS if lists[name])
+    wanted = tuple(name for name in LISTS if lists.get(name))
     if not wanted and file_path:
         wanted = ("file",)
     elif not wanted and (job_status or task_name):
         wanted = ("job",)
+    elif not wanted and tag:
+        wanted = ("tagged",)
     elif not wanted and (id is None or is_count):
         wanted = ("exec",)
-    filters = Filters(exec_id, exec_status, job_status, task_name, file_path)
+    filters = Filters(exec_id, exec_status, job_status, task_name, file_path, tag, exec_tag)
     return Query(id, wanted, filters, is_all or is_count, is_detailed, is_count)
 
 
@@ -164,7 +177,7 @@ def _iter_lines(query: Query, items: Iterator[Item]) -> Iterator[str]:
 
 def _tell_bound(query: Query, scope: Scope) -> None:
     """Say when older executions were not looked at."""
-    if query.is_all or scope.names is not None or query.lists == ("task",):
+    if query.is_all or scope.names is not None or query.lists[0] in {"task", "tagged"}:
         return
     bound = MAX_LISTED if query.lists == ("exec",) else MAX_SEARCHED
     total = sum(1 for _ in scope.refs.iter_names())

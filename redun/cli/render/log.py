@@ -6,11 +6,10 @@ Everything is text made from read models; times are local unless a time zone is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
-from typing import Any
 
+from redun.cli.render.tags import tag_suffix, tags_lines
 from redun.cli.render.text import (
     MAX_ARGUMENTS,
     RULE,
@@ -30,7 +29,8 @@ from redun.provenance.executions import ExecutionHead, ExecutionView, JobState
 from redun.provenance.files import FileView
 from redun.provenance.jobs import JobHead, JobView, SourceView
 from redun.provenance.show import kind_name
-from redun.provenance.values import ArgumentView
+from redun.provenance.tags import TagView
+from redun.provenance.values import ArgumentView, ValueView
 
 _ALWAYS_COUNTED = (JobState.DONE, JobState.CACHED, JobState.FAILED)
 _TRACE_TAIL = 2
@@ -45,20 +45,19 @@ def execution_line(head: ExecutionHead, tz: tzinfo | None = None, *, is_full: bo
 
 def execution_lines(
     execution: ExecutionView,
-    jobs: Iterable[tuple[int, JobView]],
-    tags: Sequence[tuple[str, Any]],
+    jobs: Iterable[tuple[int, JobView, Sequence[TagView]]],
+    tags: Sequence[TagView],
     tz: tzinfo | None = None,
 ) -> Iterator[str]:
     """All of an execution: its line, how long it took, how many jobs stand how, and the tree of its jobs."""
     yield execution_line(execution.head, tz, is_full=True)
     yield f"Duration: {format_duration(execution.duration_us)}"
-    if tags:
-        yield f"Tags: {', '.join(format_tag(key, value) for key, value in tags)}"
+    yield from tags_lines(tags)
     yield ""
     yield count_line(execution)
     yield RULE
-    for depth, job in jobs:
-        yield "  " * depth + job_line(job, tz)
+    for depth, job, tags_of_job in jobs:
+        yield "  " * depth + job_line(job, tz) + tag_suffix(tags_of_job)
 
 
 def count_line(execution: ExecutionView) -> str:
@@ -84,6 +83,7 @@ def job_lines(detail: JobDetail, tz: tzinfo | None = None) -> Iterator[str]:
     yield job_line(job, tz, is_full=True)
     yield f"Traceback: {_format_trace(detail)}"
     yield f"Duration: {format_duration(job.head.duration_us)}"
+    yield from tags_lines(detail.tags)
     if job.problem:
         yield f"Problem: {job.problem}"
     yield ""
@@ -99,6 +99,7 @@ def job_lines(detail: JobDetail, tz: tzinfo | None = None) -> Iterator[str]:
 def call_lines(detail: CallDetail) -> Iterator[str]:
     """All of a call that no job in sight made."""
     yield f"CallNode {detail.call.hex()} {one_line(detail.asked.fullname)}"
+    yield from indent(tags_lines(detail.tags))
     yield f"  Args:   {format_arguments(detail.asked.arguments)}"
     yield f"  Result: {one_line(detail.result.text)}"
     yield ""
@@ -123,6 +124,7 @@ def eval_lines(detail: EvalDetail, tz: tzinfo | None = None) -> Iterator[str]:
 def file_lines(detail: FileDetail, tz: tzinfo | None = None) -> Iterator[str]:
     """All of a file: who made it and how, who read it, and which other versions there are."""
     yield file_line(detail.file, tz)
+    yield from tags_lines(detail.tags)
     if detail.writer is not None:
         yield f"Produced by Job {detail.writer.job.head.id[:8]}"
         yield ""
@@ -137,7 +139,7 @@ def file_lines(detail: FileDetail, tz: tzinfo | None = None) -> Iterator[str]:
 
 def task_detail_lines(detail: TaskDetail, tz: tzinfo | None = None) -> Iterator[str]:
     """A task, its source and its newest jobs."""
-    yield from _task_lines(detail.oid, detail.fullname, detail.source)
+    yield from _task_lines(detail.oid, detail.fullname, detail.source, detail.tags)
     if detail.jobs:
         yield from ("", "Newest jobs:")
         yield from indent(job_line(job, tz) for job in detail.jobs)
@@ -146,6 +148,7 @@ def task_detail_lines(detail: TaskDetail, tz: tzinfo | None = None) -> Iterator[
 def value_lines(detail: ValueDetail, tz: tzinfo | None = None) -> Iterator[str]:
     """A value, who returned it, who was given it, and where it came from."""
     yield f"Value {detail.value.oid.hex()}"
+    yield from indent(tags_lines(detail.tags))
     yield f"  {one_line(detail.value.text)}"
     for title, jobs in (("Returned by:", detail.returned_by), ("Given to:", detail.given_to)):
         if jobs:
@@ -171,12 +174,23 @@ def _outcome_lines(job: JobView) -> Iterator[str]:
         yield from indent((one_line(line) for line in job.error.trace), 4)
 
 
-def _task_lines(task: bytes, fullname: str, source: SourceView | None) -> Iterator[str]:
-    """A task's hash and name, and its text as it was written."""
+def _task_lines(task: bytes, fullname: str, source: SourceView | None, tags: Sequence[TagView] = ()) -> Iterator[str]:
+    """A task's hash and name, its tags where they are given, and its text as it was written."""
     yield f"Task {task.hex()} {one_line(fullname)}"
+    yield from tags_lines(tags)
     if source is not None:
         yield ""
         yield from indent(printable(source.text).rstrip("\n").split("\n"))
+
+
+def value_line(value: ValueView) -> str:
+    """``Value 72b90d3e 'prog'``."""
+    return f"Value {short(value.oid)} {cut(one_line(value.text), MAX_ARGUMENTS)}"
+
+
+def call_line(call: bytes, fullname: str) -> str:
+    """``CallNode 1f0f2f6c ns.link``."""
+    return f"CallNode {short(call)} {one_line(fullname)}"
 
 
 def task_line(task: bytes, fullname: str) -> str:
@@ -201,11 +215,6 @@ def dataflow_lines(flow: Dataflow) -> Iterator[str]:
     if flow.is_cut:
         yield ""
         yield f"  ... the rest is left out after {len(flow.sections)} variables"
-
-
-def format_tag(key: str, value: Any) -> str:
-    """Return ``key=value``: texts bare, everything else as JSON."""
-    return one_line(f"{key}={value if isinstance(value, str) else json.dumps(value)}")
 
 
 def format_arguments(arguments: Sequence[ArgumentView]) -> str:

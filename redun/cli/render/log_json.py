@@ -6,9 +6,11 @@ is always there, null when there is nothing to say.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from redun.cli.render.tags import tags_json
 from redun.provenance.dataflow import Dataflow, Section, Step
 from redun.provenance.detail import CallDetail, EvalDetail, FileDetail, JobDetail, TaskDetail, ValueDetail
 from redun.provenance.executions import ExecutionHead, ExecutionView
@@ -16,6 +18,7 @@ from redun.provenance.failures import ErrorView
 from redun.provenance.files import FileView
 from redun.provenance.jobs import JobView, SourceView
 from redun.provenance.show import kind_name
+from redun.provenance.tags import TagView
 from redun.provenance.values import EvalView, ValueView
 
 Json = dict[str, Any]
@@ -35,7 +38,7 @@ def execution_json(head: ExecutionHead) -> Json:
     }
 
 
-def execution_detail_json(execution: ExecutionView, tags: list[tuple[str, Any]], jobs: list[Json]) -> Json:
+def execution_detail_json(execution: ExecutionView, tags: Sequence[TagView], jobs: list[Json]) -> Json:
     """An execution with its jobs."""
     return {
         **execution_json(execution.head),
@@ -44,7 +47,7 @@ def execution_detail_json(execution: ExecutionView, tags: list[tuple[str, Any]],
         "host": execution.host or None,
         "versions": dict(execution.versions),
         "root": _hex(execution.root),
-        "tags": [{"key": key, "value": value} for key, value in tags],
+        "tags": tags_json(tags),
         "counts": {state.value: count for state, count in execution.count_states().items()},
         "jobs": jobs,
     }
@@ -78,6 +81,7 @@ def job_detail_json(detail: JobDetail) -> Json:
     """A job with all that stands around it."""
     return {
         **job_json(detail.job),
+        "tags": tags_json(detail.tags),
         "parents": [{"id": id, "task": task} for id, task in detail.parents],
         "source": _source(detail.source),
         "dataflow": dataflow_json(detail.dataflow),
@@ -90,6 +94,7 @@ def call_detail_json(detail: CallDetail) -> Json:
         "type": "call",
         "call": detail.call.hex(),
         **_eval(detail.asked),
+        "tags": tags_json(detail.tags),
         "result": _value(detail.result),
         "source": _source(detail.source),
         "dataflow": dataflow_json(detail.dataflow),
@@ -123,6 +128,7 @@ def file_detail_json(detail: FileDetail) -> Json:
     """A file with who made and read it."""
     return {
         **file_json(detail.file),
+        "tags": tags_json(detail.tags),
         "writer": job_detail_json(detail.writer) if detail.writer is not None else None,
         "readers": [job_json(job) for job in detail.readers],
         "versions": [file_json(version) for version in detail.versions],
@@ -134,12 +140,18 @@ def task_json(oid: bytes, fullname: str, version: str | None) -> Json:
     return {"type": "task", "task": fullname, "task_hash": oid.hex(), "version": version}
 
 
+def object_json(kind: str, oid: bytes, text: str) -> Json:
+    """A value or a call by its oid and the text that stands for it."""
+    return {"type": kind, kind: oid.hex(), "text": text}
+
+
 def task_detail_json(detail: TaskDetail) -> Json:
     """One hash of a task with its source and newest jobs."""
     return {
         "type": "task",
         "task": detail.fullname,
         "task_hash": detail.oid.hex(),
+        "tags": tags_json(detail.tags),
         "source": _source(detail.source),
         "jobs": [job_json(job) for job in detail.jobs],
     }
@@ -150,6 +162,7 @@ def value_detail_json(detail: ValueDetail) -> Json:
     return {
         "type": "value",
         **_value(detail.value),
+        "tags": tags_json(detail.tags),
         "returned_by": [job_json(job) for job in detail.returned_by],
         "given_to": [job_json(job) for job in detail.given_to],
         "dataflow": dataflow_json(detail.dataflow),
