@@ -15,6 +15,8 @@ from redun.file.produced import track_writes
 from redun.hashing import hash_blob
 from redun.objects.codec import decode_node
 from redun.objects.kinds import ABSENT_SCHEME, FileRecord, Kind
+from redun.scheduler import Scheduler
+from redun.task import task
 from redun.value.encoding import decode_value, encode_value
 
 
@@ -401,3 +403,18 @@ def test_what_no_path_can_be_is_absent(path):
     """A name that the operating system refuses names no file."""
     assert not File(path).exists()
     assert File(path).record.scheme == ABSENT_SCHEME
+
+
+@task(namespace="test_file", version="1")
+def measure(source: File) -> int:
+    return source.size()
+
+
+@pytest.mark.parametrize(("path", "reason"), [("loop", "symbolic links"), ("folder", "found a folder")])
+def test_an_input_that_cannot_be_read_is_a_typed_error(path, reason):
+    """The workflow fails before the job runs, with the path and the reason."""
+    os.symlink("loop", "loop")
+    os.mkdir("folder")
+    with pytest.raises(RedunOSError, match=reason) as caught:
+        Scheduler().run(measure(File(path)))
+    assert caught.value.path == path
