@@ -1,8 +1,8 @@
 """Tags that every execution started from the command line gets: version, commit, origin, user.
 
-The invariant: whatever cannot be told is left out; a run never fails, waits or goes to the network for its tags.
-``$REDUN_GIT_COMMIT``, ``$REDUN_GIT_ORIGIN_URL`` and ``$REDUN_USER`` come before what is found, as in a container that
-has no checkout.
+The invariant: whatever cannot be told is left out, and a run never fails for its tags.  Only the AWS user costs a
+question over the network, once for each access key (``aws_user.py``).  ``$REDUN_GIT_COMMIT``, ``$REDUN_GIT_ORIGIN_URL``
+and ``$REDUN_USER`` come before what is found, as in a container that has no checkout.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from redun.cli.aws_user import find_aws_user, name_of
 from redun.cli.git_info import Checkout, find_checkout
 from redun.tags import DOC_KEY, PROJECT_KEY, USER_KEY, VERSION_KEY, Tag
 from redun.version import __version__
@@ -17,21 +18,28 @@ from redun.version import __version__
 CLOUDS = ("aws", "gcp")
 
 
-def default_tags(cwd: Path, environ: Mapping[str, str], *, excluded: Collection[str] = ()) -> list[Tag]:
+def default_tags(
+    cwd: Path, environ: Mapping[str, str], cache: Path, *, now: float, excluded: Collection[str] = ()
+) -> list[Tag]:
     """Return the tags of an execution that nobody asked for.
 
     Args:
         cwd: the folder that the workflow is run in.
         environ: the environment.
+        cache: the repository's folder for what can be found out again; it may be missing.
+        now: seconds since 1970.
         excluded: clouds of ``CLOUDS`` whose user is not to be named.
     """
     commit, origin = environ.get("REDUN_GIT_COMMIT"), environ.get("REDUN_GIT_ORIGIN_URL")
     checkout = Checkout(commit, origin) if commit and origin else find_checkout(cwd)
+    arn = None if "aws" in excluded else find_aws_user(environ, cache, now)
     named = {
         VERSION_KEY: __version__,
         "git_commit": commit or checkout.commit,
         "git_origin_url": origin or checkout.origin_url,
         USER_KEY: environ.get("REDUN_USER") or _local_user(),
+        "user_aws_arn": arn,
+        "user_aws": arn and name_of(arn),
         "user_gcp": None if "gcp" in excluded else find_gcp_user(environ),
     }
     return [(key, value) for key, value in named.items() if value]

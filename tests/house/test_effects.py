@@ -19,7 +19,7 @@ HEAVY = {
     "aiobotocore": ("redun/file/", "redun/store/", "redun/remotes/"),
     "asyncio": ("redun/",),
     "boto3": ("redun/executors/", "redun/aws/", "redun/cli/commands/"),
-    "botocore": ("redun/executors/", "redun/aws/", "redun/file/", "redun/store/"),
+    "botocore": ("redun/executors/", "redun/aws/", "redun/file/", "redun/store/", "redun/cli/aws_user.py"),
     "fsspec": ("redun/file/", "redun/store/", "redun/remotes/", "redun/value/"),
     "numpy": ("redun/value/", "redun/file/", "redun/testing/"),
     "pandas": ("redun/value/", "redun/file/", "redun/testing/"),
