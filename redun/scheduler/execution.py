@@ -6,14 +6,16 @@ import os
 import platform
 import pwd
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from redun.hashing import Oid
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind
 from redun.scheduler.record import Recorder
+from redun.scheduler.tags import TagRecorder
 from redun.store.base import ObjectStore
 from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
+from redun.tags import Tag, check_tags
 from redun.version import __version__
 
 _REF_STATUS = {
@@ -54,14 +56,34 @@ class Home(Protocol):
 class Execution:
     """One run from its start to its end."""
 
-    def __init__(self, home: Home, argv: Sequence[str], clock: Callable[[], int], execution_id: str | None) -> None:
-        """``clock`` gives microseconds since 1970 UTC; ``execution_id`` is a UUID, made when not given."""
+    def __init__(
+        self,
+        home: Home,
+        argv: Sequence[str],
+        clock: Callable[[], int],
+        execution_id: str | None,
+        tags: Iterable[Tag] = (),
+    ) -> None:
+        """Make an execution; nothing is written yet.
+
+        Args:
+            home: where it is kept.
+            argv: its command line, as it is shown.
+            clock: gives microseconds since 1970 UTC.
+            execution_id: a UUID, made when not given.
+            tags: its own tags.
+
+        Raises:
+            BadTag: one of them is none.
+        """
         self._home = home
         self._clock = clock
         self._uuid = uuid.UUID(execution_id) if execution_id else uuid.uuid4()
         self.argv = list(argv)
         self.start_us = clock()
         self.recorder = Recorder(home.store, self._uuid.bytes, self.start_us, clock)
+        self.tags = TagRecorder(home.store, self._uuid.bytes)
+        self._first_tags = check_tags(tags)
 
     @property
     def id(self) -> str:
@@ -74,9 +96,10 @@ class Execution:
         return self._uuid.bytes
 
     def begin(self) -> None:
-        """Show the execution as running."""
+        """Show the execution as running, with its tags."""
         if self._home.refs is not None:
             self._home.refs.write(self._ref(RefStatus.RUNNING, None, None, ()))
+        self.tags.tag_execution(self._first_tags)
 
     def end(self, status: ExecutionStatus, root: Oid | None) -> None:
         """Record how the execution ended, seal what it wrote, and publish it."""
@@ -94,7 +117,7 @@ class Execution:
             root=root,
             jobs=self.recorder.batches,
             sources=self.recorder.sources,
-            tags=[],
+            tags=self.tags.oids,
         )
         oid, data = record.encode()
         self._home.store.put(oid, data, Kind.EXECUTION)

@@ -1,0 +1,82 @@
+"""Tags put during a run: once each, linked from the execution, its own first."""
+
+from __future__ import annotations
+
+import pytest
+
+from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind, RunSubject, TagRecord, ValueRecord
+from redun.provenance.executions import head_of, load_execution
+from redun.provenance.tags import TagBook, TagView
+from redun.scheduler.execution import Execution
+from redun.scheduler.homes import home_of
+from redun.scheduler.tags import TagRecorder
+from redun.store.maintain.fsck import check_repository
+from redun.store.memory import MemoryStore
+from redun.store.repository import Repository
+from redun.tags import BadTag
+
+ID = bytes(range(16))
+
+
+@pytest.fixture
+def store():
+    """A store in memory."""
+    return MemoryStore()
+
+
+def test_an_executions_own_tags_come_first(store):
+    """Whatever the order they were put in."""
+    tags = TagRecorder(store, ID)
+    oid, data = ValueRecord("builtins.int", "data", 1, []).encode()
+    store.put(oid, data, Kind.VALUE)
+    tags.tag_job(3, [("a", 1)])
+    tags.tag_value(oid, [("b", None)])
+    tags.tag_task(oid, [("c", [1])])
+    tags.tag_execution([("d", "x")])
+    found = [TagRecord.decode(store.get_node(tag)) for tag in tags.oids]
+    assert [(record.subject, record.key, record.value) for record in found] == [
+        (RunSubject(ID, 0), "d", '"x"'),
+        (RunSubject(ID, 3), "a", "1"),
+        (oid, "b", "null"),
+        (oid, "c", "[1]"),
+    ]
+
+
+def test_the_same_tag_twice_is_one(store):
+    """A task's tags are put again with each of its jobs."""
+    tags = TagRecorder(store, ID)
+    for _ in range(2):
+        tags.tag_job(1, [("a", 1), ("a", 1), ("a", 2)])
+    assert len(tags.oids) == 2
+
+
+def test_a_bad_tag_puts_nothing(store):
+    """All tags of a call are checked first."""
+    tags = TagRecorder(store, ID)
+    with pytest.raises(BadTag):
+        tags.tag_execution([("good", 1), ("bad", object())])
+    assert list(store.iter_oids()) == []
+
+
+def test_a_run_has_its_tags_from_its_start_to_its_end(tmp_path):
+    """While it runs they are found in its journal, then through its node."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        execution = Execution(home_of(repository), ["redun"], lambda: 1_700_000_000_000_000, None, [("env", "prod")])
+        execution.begin()
+        repository.store.flush()
+        for ended in (False, True):
+            if ended:
+                execution.tags.tag_job(1, [("n", 1)])
+                execution.end(ExecutionStatus.DONE, None)
+            (ref,) = repository.refs.iter_refs()
+            assert TagBook(repository.store, repository.refs).of_execution(head_of(ref)) == (TagView("env", "prod"),)
+        view = load_execution(repository.store, repository.refs, ref.name)
+        assert TagBook(repository.store, repository.refs).of_job(view, 1) == (TagView("n", 1),)
+        assert len(ExecutionRecord.decode(repository.store.get_node(ref.object)).tags) == 2
+        assert check_repository(repository).is_clean
+
+
+def test_bad_tags_of_an_execution_are_refused_before_it_begins():
+    """No ref is written for a run that cannot be."""
+    with pytest.raises(BadTag):
+        Execution(home_of(None), ["redun"], lambda: 5, None, [("a=b", 1)])
