@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -34,6 +34,7 @@ from redun.scheduler.runlog import RunLog
 from redun.scheduler.status import StatusCounts
 from redun.store.base import ObjectStore
 from redun.store.repository import Repository
+from redun.tags import Tag
 from redun.task.registry import get_task_registry
 from redun.value.encoding import Encoded, encode_value
 
@@ -129,6 +130,7 @@ class Scheduler:
         cache: bool = True,
         keep_going: bool = False,
         execution_id: str | None = None,
+        tags: Iterable[Tag] = (),
     ) -> Any:
         """Evaluate an expression and return its value; plain values come back as they are.
 
@@ -139,8 +141,10 @@ class Scheduler:
             cache: whether results of earlier executions may serve.
             keep_going: after a failure, go on with whatever does not depend on it.
             execution_id: the UUID to run under; a new one when not given.
+            tags: keys and values to tag the execution with, beside those of ``[tags]``.
 
         Raises:
+            BadTag: a key or a value cannot be a tag's.
             SchedulerError: a run is going on already.
             Interrupted: Ctrl-C or SIGTERM; what had finished is recorded.
             DryRunResult: a dry run came to a job that would have to run.
@@ -149,16 +153,24 @@ class Scheduler:
         if not self._running.acquire(blocking=False):
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
         try:
-            return self._run(expr, exec_argv, RunOptions(cache, dryrun, keep_going), execution_id)
+            return self._run(expr, exec_argv, RunOptions(cache, dryrun, keep_going), execution_id, tags)
         finally:
             self._running.release()
 
-    def _run(self, expr: Any, argv: Sequence[str] | None, options: RunOptions, execution_id: str | None) -> Any:
+    def _run(
+        self,
+        expr: Any,
+        argv: Sequence[str] | None,
+        options: RunOptions,
+        execution_id: str | None,
+        tags: Iterable[Tag],
+    ) -> Any:
         # Globals may have been bound anew since the last run, as in a notebook: no hash outlives a run.
         get_task_registry().forget_hashes()
         self._warn_of_namespaces()
         home = home_of_dryrun(self.backend) if options.is_dryrun else self._home
-        execution = Execution(home, argv or ["scheduler.run", _title(expr)], self._clock, execution_id)
+        own_tags = [*self.config.tags.items(), *tags]
+        execution = Execution(home, argv or ["scheduler.run", _title(expr)], self._clock, execution_id, own_tags)
         return _Run(self, execution, options).evaluate(expr)
 
     def _warn_of_namespaces(self) -> None:
