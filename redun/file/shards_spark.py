@@ -7,6 +7,7 @@ Spark is asked for the very files that the dataset's hash covers, with the folde
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ def load_table(root: str, format: str, paths: Sequence[str], options: Mapping[st
     """Return files as a Spark DataFrame."""
     spark = get_session()
     settings = {**_DEFAULTS.get(format, {}), "basePath": _spark_url(spark, root), **options}
-    return spark.read.format(format).options(**settings).load([_spark_url(spark, path) for path in paths])
+    names = [_as_pattern(_spark_url(spark, path)) for path in paths]
+    return spark.read.format(format).options(**settings).load(names)
 
 
 def save_table(
@@ -64,6 +66,11 @@ def _spark_url(spark: Any, path: str) -> str:
     if path.startswith("s3://") and not _serves_s3(spark):
         return "s3a" + path[2:]
     return path
+
+
+def _as_pattern(url: str) -> str:
+    """Return the pattern that matches a path and nothing else: Spark takes what it loads for patterns of Hadoop."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", url)
 
 
 def _serves_s3(spark: Any) -> bool:
