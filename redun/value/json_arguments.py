@@ -43,7 +43,7 @@ def parse_words(annotation: Any, words: Sequence[str]) -> Any:
     if len(words) == 1 and (kind is None or _is_json(wanted, kind, words[0])):
         return parse_argument(wanted, words[0])
     if kind is None:
-        raise BadArgument("one value", f"{len(words)}", quoted=False)
+        raise BadArgument("true or false" if wanted is bool else "one value", str(len(words) or "none"), quoted=False)
     if not words:
         raise BadArgument("one or more values", "none", quoted=False)
     if kind is dict:

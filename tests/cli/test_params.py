@@ -99,7 +99,7 @@ def test_the_annotation_says_how_a_word_is_read(annotation, words, value):
         (int, ["x"], "expected a value of type int, found 'x'"),
         (bool, ["yes"], "expected true or false, found 'yes'"),
         (Color, ["GREEN"], "expected one of RED, BLUE, found 'GREEN'"),
-        (int, [], "expected one value, found 0"),
+        (int, [], "expected one value, found none"),
         (int, ["1", "2"], "expected one value, found 2"),
         (list[int], [], "expected one or more values, found none"),
         (Callable, ["math.nothing"], "expected a function as module.function, found 'math.nothing'"),

@@ -82,8 +82,9 @@ def test_words_are_read_by_annotation(annotation, words, value):
 @pytest.mark.parametrize(
     ("annotation", "words", "why"),
     [
-        (int, [], "one value, found 0"),
+        (int, [], "one value, found none"),
         (int, ["1", "2"], "one value, found 2"),
+        (bool, [], "true or false, found none"),
         (list[int], [], "one or more values, found none"),
         (list[int], ["a"], "a value of type int, found 'a'"),
         (list[int], ['["a"]'], 'a whole number, found "a"'),
