@@ -1,7 +1,8 @@
 """What a stored value looks like, for people: text made from the payload alone.
 
-The invariant: no user's module is imported, nothing is unpickled, and no large content is read; a value from anywhere
-can be shown.  The text looks as Python would write the value, cut at a length.
+The invariant: no user's module is imported, nothing is unpickled, no large content is read, and of a large node only
+the beginning is decoded; a value from anywhere can be shown.  The text looks as Python would write the value, cut at a
+length.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from redun.hashing import Oid
-from redun.objects.codec import Node, decode_node
+from redun.objects.codec import Node
 from redun.objects.kinds import FileRecord, Kind, TaskRecord, ValueRecord
 from redun.objects.oid import short
 from redun.value.decoder import Read, guard_read
 from redun.value.errors import ValueUndecodable
+from redun.value.glance import ITEMS, glance_node
 from redun.value.tags import BLOB_BYTES, BLOB_STR, Payload
 
 
@@ -24,7 +26,9 @@ class Preview(NamedTuple):
     type_name: str
     text: str
     codec: str  # "data" or "pickle"; the kind's name for a node that is no plain value
-    size_bytes: int  # of its node and the large contents that are part of it, without nested nodes
+    size_bytes: (
+        int  # of its node and the large contents that are part of it (seen in it, if large), not of nested nodes
+    )
 
 
 PreviewNode = Callable[[Node, Oid, Read], str]
@@ -64,7 +68,8 @@ def preview_value(oid: Oid, read: Read, *, max_chars: int = 200) -> Preview:
 
 
 def _preview(oid: Oid, data: bytes, read: Read, max_chars: int) -> Preview:
-    node = decode_node(data)
+    max_items = max_chars + ITEMS
+    node = glance_node(data, max_items)
     if node.kind != Kind.VALUE:
         kind = Kind(node.kind)
         name = _KIND_TYPE_NAMES.get(node.kind, kind.name.lower())
@@ -72,7 +77,7 @@ def _preview(oid: Oid, data: bytes, read: Read, max_chars: int) -> Preview:
     from redun.value.shown import Shower  # a run that shows nothing need not load it
 
     record = ValueRecord.decode(node)
-    shown = _cut(Shower(node.links, read, _show_node).show(record.payload, 0), max_chars)
+    shown = _cut(Shower(node.links, read, _show_node, max_items).show(record.payload, 0), max_chars)
     large = sum(_iter_large(record.payload)) if node.links else 0
     return Preview(record.type_name, shown, record.codec, len(data) + large)
 

@@ -6,15 +6,16 @@ value is shown as far as there is room and no further.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 
 from redun.hashing import Oid
-from redun.objects.codec import Node, decode_node
+from redun.objects.codec import Node
 from redun.objects.kinds import Kind, ValueRecord
 from redun.objects.oid import short
 from redun.value import tags
 from redun.value.decoder import Read, ReadFailed
+from redun.value.glance import REST, glance_node
 from redun.value.names import dotted
 from redun.value.tags import Payload
 
@@ -28,10 +29,11 @@ _MAX_CLASSES = 8
 class Shower:
     """Shows the payload of one node."""
 
-    def __init__(self, links: list[Oid], read: Read, show_node: ShowNode) -> None:
+    def __init__(self, links: Sequence[Oid], read: Read, show_node: ShowNode, max_items: int) -> None:
         self._links = links
         self._read = read
         self._show_node = show_node
+        self._max_items = max_items  # of a large node: see glance.py
 
     def show(self, payload: Payload, depth: int) -> Iterator[str]:
         """Yield the text of a payload in pieces."""
@@ -65,8 +67,9 @@ class Shower:
             if index:
                 yield ", "
             yield from self.show(payloads[index], depth)
-            yield ": "
-            yield from self.show(payloads[index + 1], depth)
+            if payloads[index] is not REST:
+                yield ": "
+                yield from self.show(payloads[index + 1], depth)
 
     def text_of(self, payload: Payload, depth: int) -> str:
         """Return the whole text of a small payload."""
@@ -76,14 +79,15 @@ class Shower:
         """Yield the text of the node that a link names; one that is not here is named by its oid."""
         oid = self._links[index]
         try:
-            node = decode_node(self._read(oid))
+            node = glance_node(self._read(oid), self._max_items)
         except ReadFailed:
             yield f"<missing {short(oid)}>"
             return
         if node.kind != Kind.VALUE:
             yield self._show_node(node, oid, self._read)
         else:
-            yield from Shower(node.links, self._read, self._show_node).show(ValueRecord.decode(node).payload, depth)
+            shower = Shower(node.links, self._read, self._show_node, self._max_items)
+            yield from shower.show(ValueRecord.decode(node).payload, depth)
 
 
 def show_native(value: Payload) -> str:
@@ -192,8 +196,10 @@ def _named_thing(_shower: Shower, fields: list[Payload], _depth: int) -> Iterato
 def _object(shower: Shower, fields: list[Payload], depth: int) -> Iterator[str]:
     type_name, state, _ = fields
     yield f"{type_name.rpartition('.')[2]}("
-    if type(state) is list and state[0] == tags.DICT and all(type(name) is str for name in state[1::2]):
+    if type(state) is list and state[0] == tags.DICT and all(type(name) is str or name is REST for name in state[1::2]):
         yield from shower.named(state[1::2], state[2::2], depth)
+        if state[-1] is REST and len(state) % 2 == 0:
+            yield f", {REST}" if len(state) > 2 else f"{REST}"
     else:
         yield from shower.show(state, depth)
     yield ")"
