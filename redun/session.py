@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from redun.scheduler.scheduler import Logger, Scheduler
 from redun.store.base import ReadOnlyStore
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
+from redun.tags import Tag
 from redun.task.closure import set_code_hash_mode
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def run(
     dryrun: bool = False,
     cache: bool = True,
     execution_id: str | None = None,
+    tags: Iterable[Tag] = (),
 ) -> Any:
     """Evaluate an expression with the project's repository and settings, and return its value.
 
@@ -136,6 +138,7 @@ def run(
         dryrun: look up, and run nothing.
         cache: whether results of earlier executions may serve.
         execution_id: the UUID to run under; a new one when not given.
+        tags: keys and values to tag the execution with, beside those of ``[tags]``.
 
     Raises:
         StoreError: the repository cannot be opened.
@@ -148,7 +151,7 @@ def run(
         session = _sessions[path] = open_session(path, None, _raise_warning)
     use_stat_cache(session.stat_cache)
     try:
-        return session.scheduler.run(expr, exec_argv, dryrun=dryrun, cache=cache, execution_id=execution_id)
+        return session.scheduler.run(expr, exec_argv, dryrun=dryrun, cache=cache, execution_id=execution_id, tags=tags)
     finally:
         session.stat_cache.save()
 

@@ -20,6 +20,16 @@ DRY = TransferReport("origin", "/there", 1, 45, is_dry_run=True)
         (REPORT, "push", "Pushed 2 executions to remote 'origin': 45 objects, 3.1 KiB."),
         (REPORT, "pull", "Pulled 2 executions from remote 'origin': 45 objects, 3.1 KiB."),
         (TransferReport("o", "/", 1, 1, 1), "fetch", "Fetched 1 execution from remote 'o': 1 object, 1 byte."),
+        (
+            TransferReport("o", "/", objects=2, transferred_bytes=1, tag_edits=2),
+            "push",
+            "Pushed 2 tag edits to remote 'o': 2 objects, 1 byte.",
+        ),
+        (
+            TransferReport("o", "/", 1, 3, 1, tag_edits=1),
+            "pull",
+            "Pulled 1 execution and 1 tag edit from remote 'o': 3 objects, 1 byte.",
+        ),
         (DRY, "push", "Would push 1 execution to remote 'origin': 45 objects."),
         (DRY, "pull", "Would pull 1 execution from remote 'origin'."),
         (TransferReport("origin", "/there"), "push", "Remote 'origin' is up to date."),

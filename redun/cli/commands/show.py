@@ -14,6 +14,7 @@ from redun.cli.options import Globals, open_repository
 from redun.cli.render.show import object_json, object_lines
 from redun.provenance.resolve import resolve_oid
 from redun.provenance.show import iter_raw, show_object
+from redun.provenance.tags import TagBook
 
 
 @click.command("show")
@@ -29,13 +30,16 @@ def command(options: Globals, /, prefix: str, is_json: bool, is_raw: bool, no_pa
     """
     repository = open_repository(options)
     try:
-        oid, _ = resolve_oid(prefix, repository.store)
+        oid, kind = resolve_oid(prefix, repository.store)
         if is_raw:
             for piece in iter_raw(repository.store, oid):
                 ui.echo_bytes(piece)
-        elif is_json:
-            ui.echo(json.dumps(object_json(show_object(repository.store, oid)), indent=2))
+            return
+        view = show_object(repository.store, oid)
+        tags = TagBook(repository.store, repository.refs).of_object(oid) if kind in TagBook.KINDS else ()
+        if is_json:
+            ui.echo(json.dumps(object_json(view, tags), indent=2))
         else:
-            ui.page(object_lines(show_object(repository.store, oid)), use_pager=not no_pager)
+            ui.page(object_lines(view, tags), use_pager=not no_pager)
     finally:
         repository.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from redun.cli.render.tags import tags_json, tags_lines
 from redun.cli.render.text import cut, one_line, printable
 from redun.objects.kinds import Kind
 from redun.provenance.show import ObjectView, kind_name
+from redun.provenance.tags import TagView
 
 MAX_LINKS = 200
 """So many links, and so many items of a list, are printed; --json prints all."""
@@ -16,7 +18,7 @@ _DUMP_COLUMNS = 16
 _MAX_FIELD = 2_000
 
 
-def object_lines(view: ObjectView) -> Iterator[str]:
+def object_lines(view: ObjectView, tags: Sequence[TagView] = ()) -> Iterator[str]:
     """All of an object for people."""
     yield f"{view.kind_name} {view.oid.hex()}"
     yield f"size: {view.size} bytes"
@@ -24,6 +26,7 @@ def object_lines(view: ObjectView) -> Iterator[str]:
         yield from _field_lines(name, value)
     if view.preview:
         yield f"preview: {one_line(view.preview)}"
+    yield from tags_lines(tags)
     for title, links in (("links", view.links), ("pointed to by", view.pointers)):
         if links:
             yield f"{title}: {len(links)}"
@@ -40,7 +43,7 @@ def object_lines(view: ObjectView) -> Iterator[str]:
         yield from _head_lines(view.head, view.size)
 
 
-def object_json(view: ObjectView) -> dict[str, Any]:
+def object_json(view: ObjectView, tags: Sequence[TagView] = ()) -> dict[str, Any]:
     """All of an object for scripts; the content of a blob is what ``--raw`` is for."""
     return {
         "type": view.kind_name,
@@ -48,6 +51,7 @@ def object_json(view: ObjectView) -> dict[str, Any]:
         "size": view.size,
         "fields": dict(view.fields),
         "links": [{"name": link.name, "oid": link.oid.hex(), "kind": kind_name(link.kind)} for link in view.links],
+        "tags": tags_json(tags),
         "pointers": [
             {"name": link.name, "oid": link.oid.hex(), "kind": kind_name(link.kind)} for link in view.pointers
         ],

@@ -25,14 +25,20 @@ def report_line(report: TransferReport, verb: str) -> str:
         return f"{place.capitalize()} is up to date." if verb == "push" else f"Already up to date with {place}."
     way = "to" if verb == "push" else "from"
     done = f"Would {verb}" if report.is_dry_run else f"{verb.capitalize()}ed"
-    edits = f" and {plural(report.tag_edits, 'tag edit')}" if report.tag_edits else ""
-    line = f"{done} {plural(report.executions, 'execution')}{edits} {way} {place}"
+    line = f"{done} {_count(report)} {way} {place}"
     if report.is_dry_run and verb != "push":
         return f"{line}."
     details = plural(report.objects, "object")
     if not report.is_dry_run:
         details += f", {format_size(report.transferred_bytes)}"
     return f"{line}: {details}."
+
+
+def _count(report: TransferReport) -> str:
+    """``2 executions and 1 tag edit``: edits are told when there are any, and stand alone when there is nothing else."""
+    edits = [plural(report.tag_edits, "tag edit")] if report.tag_edits else []
+    executions = [plural(report.executions, "execution")] if report.executions or not edits else []
+    return " and ".join(executions + edits)
 
 
 def report_json(report: TransferReport) -> dict[str, Any]:
