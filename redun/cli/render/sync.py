@@ -35,7 +35,7 @@ def report_line(report: TransferReport, verb: str) -> str:
 
 
 def _count(report: TransferReport) -> str:
-    """``2 executions and 1 tag edit``: edits are told when there are any, and stand alone when there is nothing else."""
+    """``2 executions and 1 tag edit``: edits where there are any, and alone where there is nothing else."""
     edits = [plural(report.tag_edits, "tag edit")] if report.tag_edits else []
     executions = [plural(report.executions, "execution")] if report.executions or not edits else []
     return " and ".join(executions + edits)
