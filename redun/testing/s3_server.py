@@ -27,6 +27,14 @@ _PORTS = (
     *("admin.port", "admin.port.grpc", "s3.port.grpc", "s3.port.iceberg", "s3.port.lance", "s3.port"),
 )
 
+_GUARD = """
+"$@" </dev/null &
+read -r line
+kill -9 $! 2>/dev/null
+wait
+"""
+"""Ends the server when this process closes the pipe, or is gone without having done so."""
+
 
 def find_program() -> str | None:
     """Return the server's program: beside this interpreter, else on the path; None when there is none."""
@@ -52,7 +60,7 @@ class S3Server:
         """Start it, and wait until it answers.
 
         Raises:
-            RuntimeError: it ends, or does not answer within ``START_SECONDS``; its log is in the message.
+            RuntimeError: it does not answer within ``START_SECONDS``; its log is in the message.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = dict(zip(_PORTS, _free_ports(len(_PORTS))))
@@ -61,16 +69,16 @@ class S3Server:
         options += ["-admin.ui=false", "-master.telemetry=false", *(f"-{name}={port}" for name, port in ports.items())]
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [self._program, "-logtostderr=true", "mini", *options],
+                ["/bin/sh", "-c", _GUARD, "sh", self._program, "-logtostderr=true", "mini", *options],
                 env={"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "HOME": str(self.folder)},
                 cwd=self.folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
         limit = time.monotonic() + START_SECONDS
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > limit:
+            if time.monotonic() > limit:
                 self.stop()
                 raise RuntimeError(f"the S3 server does not start: {(self.folder / 'server.log').read_text()[-2000:]}")
             time.sleep(_POLL_SECONDS)
@@ -78,7 +86,8 @@ class S3Server:
     def stop(self) -> None:
         """End it at once; its data is for nobody."""
         if self._process is not None:
-            self._process.kill()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
             self._process.wait()
             self._process = None
 

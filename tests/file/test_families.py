@@ -16,6 +16,7 @@ from redun.file import (
     IDir,
     IFile,
     IFileSet,
+    ShardedS3Dataset,
 )
 from redun.file.families import FAMILIES
 from redun.objects.kinds import FileRecord
@@ -23,6 +24,7 @@ from redun.scheduler import Scheduler
 from redun.task import task
 from redun.value.encoding import decode_value, encode_value
 from redun.value.errors import ValueUndecodable
+from redun.value.registry import get_type_registry
 
 ALL_FILES = [family.File for family in FAMILIES]
 runs = []
@@ -114,6 +116,14 @@ def test_a_class_that_is_gone_is_undecodable():
         oid, data = FileRecord("a", "etag", b"e", 1, name).encode()
         with pytest.raises(ValueUndecodable, match=reason):
             decode_value(oid, {oid: data}.__getitem__)
+
+
+@pytest.mark.parametrize("cls", [File, FileSet, Dir, IFile, IFileSet, IDir, ContentFile, ContentDir, ShardedS3Dataset])
+def test_a_command_line_names_each_by_its_path(cls):
+    """An option of a task whose parameter is annotated so."""
+    value = get_type_registry().parse_arg(cls, "some/path")
+    assert type(value) is cls
+    assert value == cls("some/path")
 
 
 @task(namespace="test_families", version="1")

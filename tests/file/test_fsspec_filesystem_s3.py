@@ -63,6 +63,10 @@ def test_a_file_reads_and_writes(s3_bucket):
     file.touch()
     assert file.size() == 0
     assert get_filesystem("s3").modified(file.path) > 1_600_000_000
+    Dir(f"{s3_bucket}/made").mkdir()
+    Dir(f"{s3_bucket}/made").mkdir()
+    Dir(f"{s3_bucket}/made").file("sub/a").write("x")
+    assert paths(Dir(f"{s3_bucket}/made")) == [f"{s3_bucket}/made/sub/a"]
 
 
 def test_a_large_file_goes_up_in_parts_and_streams_down(s3_bucket):
