@@ -109,7 +109,7 @@ def test_arguments_that_do_not_fit_give_the_usage_and_2(redun_command, workflow,
     """Each mistake is named, and the usage comes from the signature."""
     done = redun_command("run", "wf.py", "paint", *words.split(), code=2)
     assert message in done.stderr
-    assert "--color {RED,GREEN} --times INT --names TEXT... [--dry BOOL] [--note TEXT]" in done.stderr
+    assert "--color {RED,GREEN} --times INT --names TEXT... [--dry {true,false}] [--note TEXT]" in done.stderr
     assert not (workflow / ".redun").exists()
 
 
@@ -117,7 +117,7 @@ def test_the_help_of_a_task_tells_its_arguments(redun_command, workflow):
     """The usage, the docstring and the defaults."""
     done = redun_command("run", "wf.py", "paint", "help")
     assert "Paint something." in done.stdout
-    assert "--dry BOOL  (default False)" in done.stdout
+    assert "--dry {true,false}  (default False)" in done.stdout
 
 
 def test_the_tasks_of_a_script_are_listed(redun_command, workflow):
