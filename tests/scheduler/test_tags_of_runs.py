@@ -9,6 +9,7 @@ from redun.provenance.executions import head_of, load_execution
 from redun.provenance.tags import TagBook, TagView
 from redun.scheduler.execution import Execution
 from redun.scheduler.homes import home_of
+from redun.scheduler.scheduler import Scheduler
 from redun.scheduler.tags import TagRecorder
 from redun.store.maintain.fsck import check_repository
 from redun.store.memory import MemoryStore
@@ -80,3 +81,32 @@ def test_bad_tags_of_an_execution_are_refused_before_it_begins():
     """No ref is written for a run that cannot be."""
     with pytest.raises(BadTag):
         Execution(home_of(None), ["redun"], lambda: 5, None, [("a=b", 1)])
+
+
+def test_a_scheduler_tags_a_run_with_what_it_is_given_and_its_settings(tmp_path):
+    """Tags of the call stand beside those of ``[tags]``; a run without any has none."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        Scheduler({"tags": {"team": "bio", "n": "10"}}, repository).run(1, tags=[("env", "prod"), ("env", None)])
+        Scheduler({}, repository).run(1)
+        second, first = (
+            TagBook(repository.store, repository.refs).of_execution(head_of(ref)) for ref in repository.refs.iter_refs()
+        )
+        assert first == (TagView("env", "prod"), TagView("env", None), TagView("n", 10), TagView("team", "bio"))
+        assert second == ()
+
+
+def test_a_run_with_a_bad_tag_does_not_start(tmp_path):
+    """The scheduler can run again after it."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        scheduler = Scheduler({}, repository)
+        with pytest.raises(BadTag):
+            scheduler.run(1, tags=[("env", object())])
+        assert list(repository.refs.iter_names()) == []
+        assert scheduler.run(2) == 2
+
+
+def test_a_dry_run_records_no_tags(tmp_path):
+    """It leaves no trace at all."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        Scheduler({}, repository).run(1, dryrun=True, tags=[("env", "prod")])
+        assert list(repository.store.iter_oids(Kind.TAG)) == []
