@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from redun.session import Session
+    from redun.tags import Tag
 
 MAX_PRETTY_CHARS = 20_000
 """A longer result is printed as its plain repr: laying it out would cost more than a cached run."""
@@ -120,7 +122,7 @@ def command(options: Globals, /, script: str, task: str | None, words: tuple[str
             return int(ExitCode.OK)
         assert task is not None, "without a task, there is something to explain"
         make = _prepare(flags, module, task, words)
-    return _run(config_dir, _Request(flags, make, _run_options(flags)), options)
+    return _run(config_dir, _Request(flags, make, _run_options(flags, config_dir)), options)
 
 
 def _load(script: str) -> Any:
@@ -194,22 +196,31 @@ def _own_options() -> set[str]:
     return {name for parameter in command.params for name in parameter.opts}
 
 
-def _run_options(flags: _Flags) -> dict[str, Any]:
-    from redun.cli.default_tags import given_tags
-    from redun.cli.given import parse_context, parse_tags
+def _run_options(flags: _Flags, config_dir: Path) -> dict[str, Any]:
+    from redun.cli.given import parse_context
 
-    tags = [*given_tags(project=flags.project, user=flags.user, doc=flags.doc), *parse_tags("--tag", flags.tag)]
     options: dict[str, Any] = {
         "cache": not flags.no_cache,
         "dryrun": flags.dryrun,
         "keep_going": flags.keep_going,
         "execution_id": None if flags.execution_id is None else str(flags.execution_id),
+        "tags": _tags(flags, config_dir),
     }
-    if tags:
-        options["tags"] = tags
     if flags.context or flags.context_file is not None:
         options["context"] = parse_context(flags.context_file, flags.context)
     return options
+
+
+def _tags(flags: _Flags, config_dir: Path) -> list[Tag]:
+    """Return what tags the execution: what is found out, unless an option says it, then what the user adds."""
+    from redun.cli.default_tags import default_tags, given_tags
+    from redun.cli.given import parse_tags
+
+    added = parse_tags("--tag", flags.tag)
+    named = given_tags(project=flags.project, user=flags.user, doc=flags.doc)
+    taken = {key for key, _ in named}
+    found = default_tags(Path.cwd(), os.environ, config_dir / "cache", now=time.time(), excluded=flags.exclude_user)
+    return [*(tag for tag in found if tag[0] not in taken), *named, *added]
 
 
 def _run(config_dir: Path, request: _Request, options: Globals) -> int:
