@@ -46,6 +46,11 @@ def set_code_digest(digest_of: CodeDigest) -> CodeDigest:
     return before
 
 
+def code_digest(thing: Any) -> bytes | None:
+    """Return the digest of the source of a project's class or function, None for everything else."""
+    return _CodeDigests.digest_of(thing)
+
+
 def plan_dataclass(cls: type) -> Encode:
     """Return the function that encodes instances of a dataclass.
 

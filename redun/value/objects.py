@@ -37,8 +37,15 @@ class Codec(NamedTuple):
 
 _codecs: dict[str, Codec] = {}
 _codecs_by_type: dict[str, Codec] = {}
-_rooms = {"numpy": "redun.value.arrays", "pandas": "redun.value.frames", "pyarrow": "redun.value.tables"}
-"""Where the codecs stand of packages that redun knows and does not import: loaded when a class of theirs is met."""
+_rooms = {
+    "builtins": "redun.value.callables",
+    "functools": "redun.value.callables",
+    "numpy": "redun.value.arrays",
+    "pandas": "redun.value.frames",
+    "pyarrow": "redun.value.tables",
+}
+"""Where the codecs stand of packages that redun knows and may not have imported: loaded when a class of theirs is met,
+or the name of a codec, which begins alike."""
 _rooms_lock = threading.Lock()
 
 
