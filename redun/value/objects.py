@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.errors import RedunError
 from redun.value.encoder import EXTERNAL_KINDS, Encoded, Refused
 from redun.value.errors import NoPlainForm
-from redun.value.names import NotFound, find_class, load_module, name_of
+from redun.value.names import NotFound, dotted, find_class, load_module, name_of
 from redun.value.pickling import encode_pickle
 from redun.value.tags import FOREIGN, LINK, OBJECT, PROXY, SERIALIZED, Payload
 from redun.value.value import ProxyValue, Value, overrides, proxies, value_classes
@@ -139,14 +139,19 @@ def find_value_class(type_name: str) -> type[Value]:
     Raises:
         NotFound: there is no such class.
     """
-    module = type_name
-    while type_name not in value_classes and "." in module:
-        module = module.rpartition(".")[0]
-        if module not in sys.modules and _is_importable(module):
-            load_module(module)
+    _import_until(type_name, lambda: type_name in value_classes)
     if type_name not in value_classes:
         raise NotFound(f"no class of Value is registered as {type_name}")
     return value_classes[type_name]
+
+
+def _import_until(type_name: str, is_known: Callable[[], bool]) -> None:
+    """Import the modules that a type name may begin with, longest first, until a class of that name is registered."""
+    module = type_name
+    while not is_known() and "." in module:
+        module = module.rpartition(".")[0]
+        if module not in sys.modules and _is_importable(module):
+            load_module(module)
 
 
 def _is_importable(module: str) -> bool:
@@ -182,13 +187,18 @@ def plan_proxy(proxy: type[ProxyValue], cls: type, plain: Encode) -> Encode:
 def _decode_proxied(decoder: Decoder, payload: list[Payload]) -> Any:
     _, proxy_name, name, content, _own_hash, plain = payload
     cls = find_class(name)
-    proxy = next((proxy for proxy in proxies.values() if proxy.type_name == proxy_name), None)
+    _import_until(proxy_name, lambda: _find_proxy_class(proxy_name) is not None)
+    proxy = _find_proxy_class(proxy_name)
     if proxy is None:
-        raise NotFound(f"no ProxyValue is registered as {proxy_name}")
+        raise NotFound(f"no ProxyValue is registered as {proxy_name}, which a {dotted(name)} is stored by")
     if content is None:
         return decoder.value(plain)
     made = proxy.deserialize(cls, decoder.bytes_in(content))
     return made.instance if isinstance(made, ProxyValue) else made
+
+
+def _find_proxy_class(proxy_name: str) -> type[ProxyValue] | None:
+    return next((proxy for proxy in proxies.values() if proxy.type_name == proxy_name), None)
 
 
 def plan_codec(codec: Codec) -> Encode:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import pytest
 
-from redun.value import ValueNotEncodable, ValueUndecodable, encode_value, find_pickled_types
+from redun.value import InvalidValueError, ValueNotEncodable, ValueUndecodable, encode_value, find_pickled_types
 from redun.value.classes import set_code_digest
 
 T = TypeVar("T")
@@ -250,6 +250,32 @@ def test_local_classes_and_functions_are_refused():
     for value in (Local(1), Local, lambda: 0, [test_local_classes_and_functions_are_refused, Local]):
         with pytest.raises(ValueNotEncodable):
             encode_value(value)
+
+
+def test_a_function_that_is_gone_is_undecodable(shelf, monkeypatch):
+    """A function is reattached by its name; when there is none, or a class, the value is a miss that names it."""
+    oid = shelf.put([plain_function])
+    kept = plain_function
+    monkeypatch.delattr(sys.modules[__name__], "plain_function")
+    with pytest.raises(ValueUndecodable, match="has no plain_function"):
+        shelf.get_value(oid)
+    monkeypatch.setattr(sys.modules[__name__], "plain_function", Empty, raising=False)
+    with pytest.raises(ValueUndecodable, match="plain_function"):
+        shelf.get_value(oid)
+    monkeypatch.setattr(sys.modules[__name__], "plain_function", kept)
+    assert shelf.get_value(oid) == [kept]
+
+
+def test_functions_within_functions_are_invalid_values():
+    """A lambda and a function of a function cannot be found again: InvalidValueError names them."""
+
+    def local():
+        pass
+
+    with pytest.raises(InvalidValueError, match=r"\[0\].*local is not at the top of a module"):
+        encode_value([local])
+    with pytest.raises(InvalidValueError, match="<lambda> is not at the top of a module"):
+        encode_value(lambda: 0)
 
 
 @pytest.mark.parametrize("value", [plain_function, len, Account, int, Color, type(None), type, [1].append])

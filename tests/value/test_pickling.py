@@ -110,3 +110,18 @@ def test_exceptions_come_back(round_trip):
     again = round_trip(ValueError("bad", 5))
     assert type(again) is ValueError
     assert again.args == ("bad", 5)
+
+
+def test_a_pickle_of_a_module_that_is_gone_names_its_class(shelf, tmp_path, monkeypatch):
+    """The reason names the class and not only the module that cannot be imported."""
+    import sys
+
+    (tmp_path / "fleeting_pickles.py").write_text("class Thing:\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import fleeting_pickles
+
+    oid = shelf.put(fleeting_pickles.Thing())
+    monkeypatch.delitem(sys.modules, "fleeting_pickles")
+    (tmp_path / "fleeting_pickles.py").unlink()
+    with pytest.raises(ValueUndecodable, match=r"a pickle of fleeting_pickles\.Thing cannot be loaded"):
+        shelf.get_value(oid)

@@ -163,6 +163,32 @@ def test_a_proxy_speaks_for_a_foreign_type(round_trip):
     assert find_pickled_types(encode_value(Frame([1]))) == ()
 
 
+def test_a_proxy_not_imported_yet_is_imported(shelf, tmp_path, monkeypatch):
+    """A proxy's default type name begins with its module, which decoding imports; one that is gone is named."""
+    import sys
+
+    from redun.value.value import proxies
+
+    (tmp_path / "module_of_raw.py").write_text("class Raw:\n    pass\n")
+    (tmp_path / "module_of_proxies.py").write_text(
+        "from module_of_raw import Raw\nfrom redun.value import ProxyValue\n\n\n"
+        "class RawProxy(ProxyValue):\n    type = Raw\n"
+        "    def serialize(self):\n        return b''\n    @classmethod\n    def deserialize(cls, raw_type, data):\n"
+        "        return raw_type()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import module_of_proxies
+    from module_of_raw import Raw
+
+    oid = shelf.put(Raw())
+    del proxies[Raw], sys.modules["module_of_proxies"]
+    assert type(shelf.get_value(oid)) is Raw
+    del proxies[Raw]
+    with pytest.raises(ValueUndecodable, match=r"module_of_proxies\.RawProxy.* module_of_raw\.Raw"):
+        shelf.get_value(oid)
+    assert module_of_proxies.Raw is Raw
+
+
 def test_a_proxy_defined_late_is_heeded():
     """A type may be encoded before its proxy is defined; afterwards the proxy speaks."""
 
