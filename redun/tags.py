@@ -132,6 +132,11 @@ def encode_tag_value(value: Any) -> str:
         raise BadTag(repr(value)[:60], f"its value cannot be written as JSON ({error})") from None
 
 
+def encode_tags(tags: Iterable[Tag]) -> tuple[tuple[str, str], ...]:
+    """Return the key and the canonical JSON of each tag, in order, each pair once.  Raises as ``check_tags`` does."""
+    return tuple(dict.fromkeys((key, encode_tag_value(value)) for key, value in check_tags(tags)))
+
+
 def format_tag_value(value: Any) -> str:
     """Return a value as people read and type it: a text bare where that reads back, everything else as JSON."""
     if isinstance(value, str) and _is_bare(value):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from redun.hashing import Oid
 from redun.objects.kinds import RunSubject, TagRecord
 from redun.provenance.tags import find_current
-from redun.tags import ANY_VALUE, Tag, check_tags, encode_tag_value
+from redun.tags import ANY_VALUE, Tag, encode_tag_value, encode_tags
 
 Known = Mapping[Oid, TagRecord]
 
@@ -28,7 +28,7 @@ def plan_add(subject: Oid | RunSubject, known: Known, tags: Iterable[Tag]) -> li
         BadTag: a key or a value cannot be a tag's.
     """
     records: list[TagRecord] = []
-    for key, text in _encode(tags):
+    for key, text in encode_tags(tags):
         record = _find_new(subject, known, key, text)
         if record is not None:
             records.append(record)
@@ -38,7 +38,7 @@ def plan_add(subject: Oid | RunSubject, known: Known, tags: Iterable[Tag]) -> li
 def plan_update(subject: Oid | RunSubject, known: Known, tags: Iterable[Tag]) -> list[TagRecord]:
     """Return the tags to put so that these are the only values of their keys; as ``plan_add`` otherwise."""
     wanted: dict[str, list[str]] = {}
-    for key, text in _encode(tags):
+    for key, text in encode_tags(tags):
         wanted.setdefault(key, []).append(text)
     current = find_current(known)
     records: list[TagRecord] = []
@@ -62,10 +62,6 @@ def plan_remove(subject: Oid | RunSubject, known: Known, tags: Iterable[Tag]) ->
         for oid, record in sorted(find_current(known).items())
         if (record.key, record.value) in wanted or (record.key, None) in wanted
     ]
-
-
-def _encode(tags: Iterable[Tag]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((key, encode_tag_value(value)) for key, value in check_tags(tags)))
 
 
 def _find_new(subject: Oid | RunSubject, known: Known, key: str, text: str) -> TagRecord | None:

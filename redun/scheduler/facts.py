@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.scheduler.errors import SchedulerError, UnknownTask
+from redun.tags import encode_tags
 from redun.task.options import CacheCheckValid, CacheScope, normalize_options
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class TaskFacts(NamedTuple):
     is_shallow: bool  # files that only calls below name need not be as recorded
     executor: str
     needs: Mapping[str, int] | None  # units of each limit
+    tags: Sequence[tuple[str, str]]  # keys and canonical JSON, of each job
 
 
 class UnsupportedTask(SchedulerError):
@@ -91,6 +93,7 @@ class FactsTable:
             options.get("check_valid") is CacheCheckValid.SHALLOW,
             options.get("executor") or "default",
             options.get("limits"),
+            encode_tags(options["tags"]) if options.get("tags") else (),
         )
 
     def _task(self, name: str) -> Task[..., Any]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from redun.scheduler.produced import FileKeeper
     from redun.scheduler.reasons import Reasons
     from redun.scheduler.runlog import RunLog
+    from redun.scheduler.tags import TagRecorder
     from redun.task.registry import TaskRegistry
     from redun.task.task import Task
 
@@ -64,6 +65,7 @@ class Parts(NamedTuple):
     reasons: Reasons
     failures: Failures
     keeper: FileKeeper
+    tags: TagRecorder
     options: RunOptions
 
 
@@ -231,6 +233,8 @@ class Reducer:
         self._n_jobs += 1
         job = Job(self._parts.execution_id, self._n_jobs, facts, caller)
         job.start_us = self._recorder.now_us()
+        if facts.tags:
+            self._parts.tags.tag_new_job(job.number, facts)
         return job
 
     def _refuse(self, facts: TaskFacts, caller: Caller, error: Exception) -> None:

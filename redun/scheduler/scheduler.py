@@ -215,6 +215,7 @@ class _Run:
                 reasons=Reasons(store, execution.recorder),
                 failures=self._failures,
                 keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
+                tags=execution.tags,
                 options=options,
             )
         )

@@ -8,11 +8,16 @@ Normative page: docs/format/tag.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.objects.kinds import Kind, RunSubject, TagRecord
 from redun.store.base import ObjectStore
-from redun.tags import Tag, check_tags, encode_tag_value
+from redun.tags import Tag, encode_tags
+
+if TYPE_CHECKING:
+    from redun.scheduler.facts import TaskFacts
 
 
 class TagRecorder:
@@ -27,6 +32,7 @@ class TagRecorder:
         self._execution_id = execution_id
         self._own: dict[Oid, None] = {}
         self._others: dict[Oid, None] = {}
+        self._tasks: set[Oid] = set()
 
     @property
     def oids(self) -> list[Oid]:
@@ -35,23 +41,32 @@ class TagRecorder:
 
     def tag_execution(self, tags: Iterable[Tag]) -> None:
         """Tag the execution itself."""
-        self._put(RunSubject(self._execution_id, 0), tags, self._own)
+        self._put(RunSubject(self._execution_id, 0), encode_tags(tags), self._own)
 
     def tag_job(self, number: int, tags: Iterable[Tag]) -> None:
         """Tag a job, by its number in the execution."""
-        self._put(RunSubject(self._execution_id, number), tags, self._others)
+        self._put(RunSubject(self._execution_id, number), encode_tags(tags), self._others)
+
+    def tag_new_job(self, number: int, facts: TaskFacts) -> None:
+        """Tag a job as the options of its call say, and with the first of them the task, as its definition says."""
+        self._put(RunSubject(self._execution_id, number), facts.tags, self._others)
+        if facts.oid not in self._tasks:
+            self._tasks.add(facts.oid)
+            defined = facts.task.get_task_options().get("tags")
+            if defined and is_concrete(defined):  # an expression comes to tags of one call, not of the task
+                self.tag_task(facts.oid, defined)
 
     def tag_task(self, task: Oid, tags: Iterable[Tag]) -> None:
         """Tag a task that was put."""
-        self._put(task, tags, self._others)
+        self._put(task, encode_tags(tags), self._others)
 
     def tag_value(self, value: Oid, tags: Iterable[Tag]) -> None:
         """Tag a value, or a file, that was put."""
-        self._put(value, tags, self._others)
+        self._put(value, encode_tags(tags), self._others)
 
-    def _put(self, subject: Oid | RunSubject, tags: Iterable[Tag], listed: dict[Oid, None]) -> None:
-        for key, value in check_tags(tags):
-            oid, data = TagRecord(subject, [], key, encode_tag_value(value), is_deleted=False).encode()
+    def _put(self, subject: Oid | RunSubject, tags: Iterable[tuple[str, str]], listed: dict[Oid, None]) -> None:
+        for key, text in tags:
+            oid, data = TagRecord(subject, [], key, text, is_deleted=False).encode()
             if oid not in listed:
                 self._store.put(oid, data, Kind.TAG)
                 listed[oid] = None

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
+from redun import task
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind, RunSubject, TagRecord, ValueRecord
 from redun.provenance.executions import head_of, load_execution
+from redun.provenance.jobs import outline_job
+from redun.provenance.tag_edits import plan_remove
 from redun.provenance.tags import TagBook, TagView
 from redun.scheduler.execution import Execution
 from redun.scheduler.homes import home_of
@@ -13,7 +19,9 @@ from redun.scheduler.scheduler import Scheduler
 from redun.scheduler.tags import TagRecorder
 from redun.store.maintain.fsck import check_repository
 from redun.store.memory import MemoryStore
+from redun.store.refs import RefStatus
 from redun.store.repository import Repository
+from redun.store.tagging import write_tag_edit
 from redun.tags import BadTag
 
 ID = bytes(range(16))
@@ -110,3 +118,108 @@ def test_a_dry_run_records_no_tags(tmp_path):
     with Repository.init(tmp_path / ".redun") as repository:
         Scheduler({}, repository).run(1, dryrun=True, tags=[("env", "prod")])
         assert list(repository.store.iter_oids(Kind.TAG)) == []
+
+
+@task(namespace="tags_of_runs", tags=[("team", "bio"), ("n", 1)])
+def tagged(x):
+    """Do little."""
+    return x
+
+
+@task(namespace="tags_of_runs")
+def plain(x):
+    """Do as little."""
+    return x
+
+
+@task(namespace="tags_of_runs", tags=[("bad", object())])
+def badly_tagged():
+    """Never run."""
+
+
+@task(namespace="tags_of_runs")
+def top():
+    """Call the others."""
+    lazy = plain.options(tags=[("step", plain("lazy"))])(3)
+    return [tagged(1), tagged.options(tags=[("own", None)])(2), lazy, plain(4)]
+
+
+def _tags_by_argument(repository):
+    """Return the tags of each job of the newest run but the first, by its argument."""
+    (name, *_) = repository.refs.iter_names()
+    view = load_execution(repository.store, repository.refs, name)
+    book = TagBook(repository.store, repository.refs)
+    return {
+        outline_job(repository.store, view, row).arguments[0].value.text: dict(book.of_job(view, row.number))
+        for row in view.rows
+        if row.task in {"tags_of_runs.tagged", "tags_of_runs.plain"}
+    }
+
+
+def test_each_job_has_the_tags_of_its_call(tmp_path):
+    """Those of the definition, or of the call where it says other ones; a part of them may be an expression."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        for _ in range(2):  # the second time the jobs are answered from the store
+            assert Scheduler({"scheduler": {"ignore_warnings": "namespace"}}, repository).run([top(), tagged(9)])
+            found = _tags_by_argument(repository)
+            assert found["9"] == {"team": "bio", "n": 1}
+        Scheduler({}, repository).run(top(), cache=False)
+        assert _tags_by_argument(repository) == {
+            "1": {"team": "bio", "n": 1},
+            "2": {"own": None},
+            "3": {"step": "lazy"},
+            "'lazy'": {},
+            "4": {},
+        }
+        assert check_repository(repository).is_clean
+
+
+def test_a_task_has_the_tags_of_its_definition(tmp_path):
+    """Once, however many jobs it has; what was removed from it stays removed."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        scheduler = Scheduler({}, repository)
+        scheduler.run(tagged(1))
+        book = TagBook(repository.store, repository.refs)
+        oid = tagged.record().encode()[0]
+        assert book.of_object(oid) == (TagView("n", 1), TagView("team", "bio"))
+        write_tag_edit(repository, plan_remove(oid, book.records_of(oid), [("n", 1)]))
+        scheduler.run(tagged(2))
+        assert TagBook(repository.store, repository.refs).of_object(oid) == (TagView("team", "bio"),)
+
+
+def test_a_job_with_a_bad_tag_fails(tmp_path):
+    """With an error that names the tag's value."""
+    with Repository.init(tmp_path / ".redun") as repository, pytest.raises(BadTag, match="object"):
+        Scheduler({}, repository).run(badly_tagged())
+
+
+def test_tags_of_an_interrupted_run_are_kept(tmp_path):
+    """Its process died: whoever seals its journal gives its tags a ref, so that they are found and pushed."""
+    path = tmp_path / ".redun"
+    Repository.init(path).close()
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from redun import Scheduler, task\n"
+        "from redun.store.repository import Repository\n"
+        "@task(namespace='wf', tags=[('n', 1)])\n"
+        "def first(): return 1\n"
+        "@task(namespace='wf')\n"
+        "def last(x):\n"
+        "    repository.store.flush()\n"
+        "    os._exit(3)\n"
+        "repository = Repository.open(Path(sys.argv[1]))\n"
+        "Scheduler({}, repository).run(last(first()), tags=[('env', 'prod')])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 3
+    with Repository.open(path) as repository:
+        (ref,) = repository.refs.iter_refs()
+        assert ref.status is RefStatus.INTERRUPTED
+        view = load_execution(repository.store, repository.refs, ref.name)
+        book = TagBook(repository.store, repository.refs)
+        assert book.of_execution(view.head) == (TagView("env", "prod"),)
+        assert sorted(book.type_of(subject) for subject, tags in book.iter_tagged() if tags == (TagView("n", 1),)) == [
+            "Job",
+            "Task",
+        ]
+        assert len(list(repository.refs.iter_tag_names())) == 1
+        assert check_repository(repository).is_clean
