@@ -7,12 +7,11 @@ invariant: a parameter that is listed in the help can be given, and one that can
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from inspect import Parameter
 from types import FunctionType
-from typing import Any, get_origin
+from typing import Any, NamedTuple, get_origin
 
 from redun.errors import ConfigError
 from redun.task import Task
@@ -44,9 +43,8 @@ class BadArguments(ConfigError):
         self.usage = usage
 
 
-@dataclass(frozen=True, slots=True)
-class TaskParameter:
-    """One parameter of a task, as the command line knows it."""
+class TaskParameter(NamedTuple):
+    """One parameter of a task, as the command line knows it.  A named tuple, as each run loads this."""
 
     name: str
     annotation: Any
