@@ -68,6 +68,14 @@ class TestEdits:
         with Repository.open(project / ".redun") as repository:
             assert len(list(repository.refs.iter_tag_names())) == 1
 
+    def test_many_edits_do_not_leave_many_packs(self, project, redun):
+        """Small packs are merged as after a run, so that a look-up asks few of them."""
+        for number in range(12):
+            redun("tag", "add", "-", f"n={number}")
+        assert len(list((project / ".redun/objects/pack").glob("*.pack"))) <= 5
+        with Repository.open(project / ".redun") as repository:
+            assert check_repository(repository).is_clean
+
     def test_update_replaces_and_rm_removes(self, redun):
         """All values of a key go when only the key is named."""
         redun("tag", "add", "-", "env=prod", "env=test")

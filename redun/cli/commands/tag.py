@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from redun.cli import ui
 from redun.cli.options import Globals, open_repository
 from redun.cli.render.log_items import list_tagged
 from redun.cli.render.tags import count_lines, edit_line, edits_json, show_values
+from redun.errors import StoreError
 from redun.hashing import Oid
 from redun.objects.ids import parse_id
 from redun.objects.kinds import RunSubject, TagRecord
@@ -23,6 +25,7 @@ from redun.provenance.resolve import Resolved, Subject, resolve
 from redun.provenance.search import Filters, Scope
 from redun.provenance.tag_edits import Known, plan_add, plan_remove, plan_update
 from redun.provenance.tags import TagBook
+from redun.store.maintain.repack import consolidate
 from redun.store.refs import execution_id_of
 from redun.store.repository import Repository
 from redun.store.tagging import write_tag_edit
@@ -139,7 +142,9 @@ def _edit(repository: Repository, ids: list[str], tags: list[Tag], plan: Plan) -
     resolved = [resolve(id, repository.store, repository.refs, Path.cwd()) for id in ids]
     subjects = dict.fromkeys(_subject_of(one) for one in resolved)
     records = [record for subject in subjects for record in plan(subject, book.records_of(subject), tags)]
-    write_tag_edit(repository, records)
+    if write_tag_edit(repository, records) is not None:
+        with suppress(OSError, StoreError):  # published already; a later run or edit will merge the small packs
+            consolidate(repository.store)
     for record in records:
         yield book.type_of(record.subject), book.short_id(record.subject), record
 
