@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from redun.namespace import get_current_namespace as get_current_namespace
     from redun.namespace import namespace as namespace
     from redun.scheduler import Scheduler as Scheduler
+    from redun.scheduler.forms.catch import catch as catch
+    from redun.scheduler.forms.control import cond as cond
+    from redun.scheduler.forms.control import get_context as get_context
+    from redun.scheduler.forms.control import throw as throw
     from redun.session import run as run
     from redun.task import Task as Task
     from redun.task import get_task_registry as get_task_registry
     from redun.task import task as task
 
 _HOMES = {
+    "catch": "redun.scheduler.forms.catch",
+    "cond": "redun.scheduler.forms.control",
     "Dir": "redun.file",
     "Expression": "redun.expression",
     "File": "redun.file",
@@ -33,6 +39,7 @@ _HOMES = {
     "Scheduler": "redun.scheduler",
     "ShardedS3Dataset": "redun.file",
     "Task": "redun.task",
+    "get_context": "redun.scheduler.forms.control",
     "get_current_namespace": "redun.namespace",
     "get_current_scheduler": "redun.scheduler",
     "get_task_registry": "redun.task",
@@ -40,6 +47,7 @@ _HOMES = {
     "run": "redun.session",
     "set_current_scheduler": "redun.scheduler",
     "task": "redun.task",
+    "throw": "redun.scheduler.forms.control",
 }
 
 version = __version__

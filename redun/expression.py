@@ -1,7 +1,7 @@
 """The lazy language: what calling a task gives, and what operators on that give.
 
-An expression is immutable but for what the scheduler notes on it (``call_hash``).  Building one runs nothing.  All
-have slots: a fan-out holds one for each of its jobs at once.
+An expression is immutable but for what the scheduler notes on it (``call_hash``, ``evaluated``, ``upstreams``).
+Building one runs nothing.  All have slots: a fan-out holds one for each of its jobs at once.
 """
 
 from __future__ import annotations
@@ -108,15 +108,43 @@ class TaskExpression(Expression[Result]):
         return f"{self.task_name}({_format_arguments(self.args, self.kwargs)})"
 
 
+class SchedulerExpression(TaskExpression[Result]):
+    """An unevaluated call of a scheduler task, such as ``cond`` or ``seq``: it gets its arguments unevaluated."""
+
+    __slots__ = ("evaluated", "upstreams")
+
+    def __init__(
+        self,
+        task_name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        task_options: dict[str, Any] | None = None,
+        export_options: dict[str, Any] | None = None,
+        length: int | None = None,
+    ) -> None:
+        super().__init__(task_name, args, kwargs, task_options, export_options, length)
+        self.evaluated: Any = None
+        """What the evaluator notes, so that a part that stands in several places is evaluated once."""
+        self.upstreams: list[Any] | None = None
+        """The parts that the value came from, once the scheduler task has said so; None: all arguments."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (SchedulerExpression, *super().__reduce__()[1:])
+
+
 class SimpleExpression(Expression[Any]):
     """An unevaluated operation on expressions, such as ``a + b`` or ``a[k]``."""
 
-    __slots__ = ("args", "func_name", "kwargs")
+    __slots__ = ("args", "evaluated", "func_name", "kwargs")
 
     def __init__(self, func_name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None) -> None:
         self.func_name = func_name
         self.args = args
         self.kwargs: Mapping[str, Any] = kwargs or _NO_OPTIONS
+        self.evaluated: Any = None  # as on SchedulerExpression
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SimpleExpression, (self.func_name, self.args, dict(self.kwargs))
 
     def __repr__(self) -> str:
         operation = get_lazy_operation(self.func_name)

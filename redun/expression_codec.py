@@ -12,13 +12,13 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from redun.errors import ObjectError
-from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
+from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.hashing import Oid
 from redun.objects.kinds import ExpressionRecord
 from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 from redun.value.nested import iter_nested_value
 
-_VALUE, _TASK, _OPERATION, _CONTAINER, _ATOM = range(5)
+_VALUE, _TASK, _OPERATION, _CONTAINER, _ATOM, _FORM = range(6)
 MAX_ATOM_BYTES = 64
 _INT64_MIN, _UINT64_MAX = -(1 << 63), (1 << 64) - 1
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
@@ -218,7 +218,7 @@ def _step_of(part: Any, indexes: list[int]) -> list[Any]:
         n_args, n_kwargs = len(part.args), len(part.kwargs)
         options = iter(indexes[n_args + n_kwargs :])
         return [
-            _TASK,
+            _FORM if isinstance(part, SchedulerExpression) else _TASK,
             part.task_name,
             indexes[:n_args],
             list(part.kwargs),
@@ -259,9 +259,10 @@ def _rebuild(step: list[Any], built: list[Any], links: list[Oid], decode: Callab
         return step[1]
     if step[0] == _VALUE:
         return decode(links[step[1]])
-    if step[0] == _TASK:
-        _, task_name, args, names, kwargs, options, export_options, length = step
-        return TaskExpression(
+    if step[0] in (_TASK, _FORM):
+        kind, task_name, args, names, kwargs, options, export_options, length = step
+        made = TaskExpression if kind == _TASK else SchedulerExpression
+        return made(
             task_name,
             tuple(built[index] for index in args),
             dict(zip(names, (built[index] for index in kwargs))),

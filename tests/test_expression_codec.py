@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redun import expression_codec
-from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
+from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.expression_codec import ExpressionUndecodable, decode_expression, encode_expression, is_concrete
 from redun.objects.codec import decode_node
 from redun.objects.kinds import ExpressionRecord
@@ -43,7 +43,8 @@ def same(left, right):
     if isinstance(left, Expression):
         if type(left) is not type(right):
             return False
-        names = [name for name in type(left).__slots__ if name != "call_hash"]
+        slots = [name for cls in type(left).__mro__ for name in cls.__dict__.get("__slots__", ())]
+        names = [name for name in slots if name not in ("call_hash", "evaluated", "upstreams")]
         return all(same(getattr(left, name), getattr(right, name)) for name in names)
     if isinstance(left, dict):
         return same(list(left.items()), list(right.items()))
@@ -58,6 +59,7 @@ expressions = st.recursive(
     lambda inner: st.one_of(
         st.builds(lambda args: TaskExpression("t", tuple(args), {}), st.lists(inner, max_size=3)),
         st.builds(lambda x: TaskExpression("t", (), {"x": x}, {"memory": 4}, length=2), inner),
+        st.builds(lambda x: SchedulerExpression("form", (x,), {"y": x}, {"a": 1}, length=1), inner),
         st.builds(lambda a, b: SimpleExpression("add", (a, b)), inner, inner),
         st.builds(ValueExpression, inner),
         st.lists(inner, max_size=3),

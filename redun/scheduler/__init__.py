@@ -10,15 +10,25 @@ if TYPE_CHECKING:
     from redun.scheduler.current import set_current_scheduler as set_current_scheduler
     from redun.scheduler.errors import DryRunResult as DryRunResult
     from redun.scheduler.errors import ErrorValue as ErrorValue
+    from redun.scheduler.errors import Frame as Frame
     from redun.scheduler.errors import Interrupted as Interrupted
     from redun.scheduler.errors import NoCurrentScheduler as NoCurrentScheduler
     from redun.scheduler.errors import SchedulerError as SchedulerError
     from redun.scheduler.errors import Traceback as Traceback
+    from redun.scheduler.forms.catch import catch_all as catch_all
+    from redun.scheduler.job import Job as Job
+    from redun.scheduler.root import root_task as root_task
     from redun.scheduler.scheduler import Scheduler as Scheduler
+    from redun.task import scheduler_task as scheduler_task
 
 _HOMES = {
-    "DryRunResult": "redun.scheduler.errors",
     "ErrorValue": "redun.scheduler.errors",
+    "Frame": "redun.scheduler.errors",
+    "Job": "redun.scheduler.job",
+    "catch_all": "redun.scheduler.forms.catch",
+    "root_task": "redun.scheduler.root",
+    "scheduler_task": "redun.task",
+    "DryRunResult": "redun.scheduler.errors",
     "Interrupted": "redun.scheduler.errors",
     "NoCurrentScheduler": "redun.scheduler.errors",
     "Scheduler": "redun.scheduler.scheduler",

@@ -133,13 +133,12 @@ class Cache:
         if record.reduction is None:
             return self._serve(target, record)
         tasks = record.summary.tasks
-        if record.summary.is_reusable:
-            # A file below that is not as recorded: only asking each child tells which of them must run again.
-            with suppress(Refused):
-                if is_shallow and all(map(self._is_current, tasks)):
-                    return self._serve_shallow(target, record)
-                if all(self._is_trusted(task, candidate.time_us) for task in tasks):
-                    return self._serve(target, record)
+        # A file below that is not as recorded: only asking each child tells which of them must run again.
+        with suppress(Refused):
+            if is_shallow and all(map(self._is_current, tasks)):
+                return self._serve_shallow(target, record)
+            if record.summary.is_reusable and all(self._is_trusted(task, candidate.time_us) for task in tasks):
+                return self._serve(target, record)
         return self._step(eval_oid, record.reduction)
 
     def _serve(self, target: Oid, record: CallRecord) -> Hit:

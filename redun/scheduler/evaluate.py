@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from typing import Any, Protocol
 
-from redun.expression import Expression, SimpleExpression, TaskExpression, ValueExpression
+from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.expression_codec import is_concrete, make_dataclass, make_namedtuple, set_fields
 from redun.operators import get_lazy_operation
 from redun.scheduler.job import Job
@@ -25,6 +25,7 @@ SLICE = 64
 """How many parts of a wide container are started before finished jobs are looked at again."""
 
 OnCall = Callable[[TaskExpression[Any], "Job | None", "Waiter", int], None]
+OnForm = Callable[[SchedulerExpression[Any], "Job | None", "Waiter"], None]
 
 
 class Waiter(Protocol):
@@ -35,6 +36,42 @@ class Waiter(Protocol):
 
     def fail(self, slot: int, error: BaseException) -> None:
         """Learn that one part has no value."""
+
+
+class Shared:
+    """Waits for a part that may stand in several places below one job; it is evaluated once, and all get its value."""
+
+    __slots__ = ("_error", "_is_ended", "_value", "_waiters", "parent")
+
+    def __init__(self, parent: Job | None, waiter: Waiter, slot: int) -> None:
+        self.parent = parent
+        self._waiters = [(waiter, slot)]
+        self._is_ended = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def add(self, waiter: Waiter, slot: int) -> None:
+        """Answer another waiter, now or later."""
+        if not self._is_ended:
+            self._waiters.append((waiter, slot))
+        elif self._error is not None:
+            waiter.fail(slot, self._error)
+        else:
+            waiter.deliver(slot, self._value)
+
+    def deliver(self, _slot: int, value: Any) -> None:
+        """Take the value, and pass it on."""
+        self._is_ended, self._value = True, value
+        waiters, self._waiters = self._waiters, []
+        for waiter, slot in waiters:
+            waiter.deliver(slot, value)
+
+    def fail(self, _slot: int, error: BaseException) -> None:
+        """Learn that there is no value, and pass that on."""
+        self._is_ended, self._error = True, error
+        waiters, self._waiters = self._waiters, []
+        for waiter, slot in waiters:
+            waiter.fail(slot, error)
 
 
 class Gather:
@@ -116,8 +153,10 @@ _NOBODY = _Nobody()
 class Evaluator:
     """Walks expressions for one execution."""
 
-    def __init__(self, on_call: OnCall) -> None:
+    def __init__(self, on_call: OnCall, on_form: OnForm) -> None:
+        """``on_call`` takes calls of tasks, ``on_form`` calls of scheduler tasks, which answer slot 0 of a waiter."""
         self._on_call = on_call
+        self._on_form = on_form
         self._deferred: deque[Callable[[], None]] = deque()
 
     def defer(self, step: Callable[[], None]) -> None:
@@ -134,13 +173,30 @@ class Evaluator:
 
     def start(self, part: Any, parent: Job | None, waiter: Waiter, slot: int) -> None:
         """See to it that ``waiter`` gets the value of ``part``, now or later."""
-        if isinstance(part, TaskExpression):
+        if type(part) is TaskExpression:
             self._on_call(part, parent, waiter, slot)
         elif type(part) in ATOMS or is_concrete(part):
             waiter.deliver(slot, part)
+        elif isinstance(part, (SimpleExpression, SchedulerExpression)):
+            self._start_shared(part, parent, waiter, slot)
         else:
             parts, build = _open(part)
             Gather(self, parts, build, parent, waiter, slot)
+
+    def _start_shared(
+        self, part: SimpleExpression | SchedulerExpression[Any], parent: Job | None, waiter: Waiter, slot: int
+    ) -> None:
+        shared = part.evaluated
+        if shared is not None and shared.parent is parent:
+            shared.add(waiter, slot)
+            return
+        part.evaluated = shared = Shared(parent, waiter, slot)
+        if isinstance(part, SchedulerExpression):
+            # Deferred: a form may lead to a form at once, without a job in between.
+            self.defer(lambda: self._on_form(part, parent, shared))
+        else:
+            parts, build = _open(part)
+            Gather(self, parts, build, parent, shared, 0)
 
     def gather(
         self, parts: list[Any], build: Callable[[list[Any]], Any], parent: Job | None, waiter: Waiter, slot: int
@@ -181,9 +237,18 @@ def _pairs_to_dict(values: list[Any]) -> dict[Any, Any]:
 def iter_calls(part: Any) -> Iterator[TaskExpression[Any]]:
     """Yield the calls that the value of a part comes from directly, in order; not those their arguments come from."""
     stack = [part]
+    opened: set[int] = set()  # what stands in many places is looked into once
     while stack:
         top = stack.pop()
-        if isinstance(top, TaskExpression):
+        if type(top) is TaskExpression:
             yield top
-        elif type(top) not in ATOMS and not is_concrete(top):
-            stack.extend(reversed(_open(top)[0]))
+        elif type(top) not in ATOMS and id(top) not in opened and not is_concrete(top):
+            opened.add(id(top))
+            stack.extend(reversed(_sources_of(top)))
+
+
+def _sources_of(part: Any) -> list[Any]:
+    """Return the parts that the value of a part comes from."""
+    if isinstance(part, SchedulerExpression):
+        return [*part.args, *part.kwargs.values()] if part.upstreams is None else part.upstreams
+    return _open(part)[0]

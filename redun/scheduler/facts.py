@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from redun.context import CONTEXT_OPTION
 from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.scheduler.errors import SchedulerError, UnknownTask
 from redun.tags import encode_tags
-from redun.task.options import CacheCheckValid, CacheScope, normalize_options
+from redun.task.options import CacheCheckValid, CacheScope, exported_by_nature, normalize_options
 
 if TYPE_CHECKING:
     from redun.task.binding import Binder
@@ -27,9 +28,20 @@ class TaskFacts(NamedTuple):
     is_cached: bool  # results of earlier executions may serve, and its results may serve later
     is_shared: bool  # equal calls of this execution are one job
     is_shallow: bool  # files that only calls below name need not be as recorded
+    is_recorded: bool  # its calls leave a trace
     executor: str
     needs: Mapping[str, int] | None  # units of each limit
-    tags: Sequence[tuple[str, str]]  # keys and canonical JSON, of each job
+    options: Mapping[str, Any]  # all of them
+    tags: Sequence[tuple[str, str]]  # keys and canonical JSON, of each job; empty when it leaves no trace
+    exports: Mapping[str, Any] | None  # what jobs below inherit; None for nothing
+    context: Mapping[str, Any] | None  # what its context has over that of the job above
+
+
+class CallOptions(NamedTuple):
+    """The options of a call, some of which must be evaluated before anything can be said of it."""
+
+    own: dict[str, Any]
+    exports: dict[str, Any]
 
 
 class UnsupportedTask(SchedulerError):
@@ -49,51 +61,79 @@ class FactsTable:
         """``put_task`` stores a task and returns its hash."""
         self._registry = registry
         self._put_task = put_task
-        self._known: dict[str, TaskFacts] = {}
+        # By task, and by the exports that it inherits: few dicts, each shared by all jobs below the one that made it.
+        self._known: dict[tuple[str, int], TaskFacts] = {}
+        self._inherited: dict[int, Mapping[str, Any] | None] = {}
 
-    def of(self, expression: TaskExpression[Any]) -> TaskFacts | dict[str, Any]:
+    def of(self, expression: TaskExpression[Any], inherited: Mapping[str, Any] | None) -> TaskFacts | CallOptions:
         """Return the facts of a call; where some options must be evaluated first, all its options instead.
+
+        ``inherited`` are the options that the job above exports.
 
         Raises:
             UnknownTask: no task of this name is defined.
         """
-        given = expression.task_options
-        known = self._known.get(expression.task_name)
-        if known is not None and not given:
+        given, exported = expression.task_options, expression.export_options
+        is_plain = not given and not exported
+        known = self._known.get((expression.task_name, id(inherited)))
+        if known is not None and is_plain:
             return known
         task = self._task(expression.task_name)
-        if not is_concrete(task.get_task_options()) or not is_concrete(given):
-            return {**task.get_task_options(), **given}
-        if given:
-            return self.make(task, given)
-        self._known[expression.task_name] = facts = self.make(task)
+        own, exports = {**task.get_task_options(), **given}, {**task.get_export_options(), **exported}
+        if not is_concrete(own) or not is_concrete(exports):
+            return CallOptions(own, exports)
+        facts = self._make(task, task.get_task_options(), given, inherited, exports)
+        if is_plain:
+            self._known[expression.task_name, id(inherited)] = facts
+            self._inherited[id(inherited)] = inherited  # alive, so that its id stays its own
         return facts
 
-    def with_options(self, expression: TaskExpression[Any], options: Mapping[str, Any]) -> TaskFacts:
+    def with_options(
+        self, expression: TaskExpression[Any], options: CallOptions, inherited: Mapping[str, Any] | None
+    ) -> TaskFacts:
         """Return the facts of a call, given all its options as values.
 
         Raises:
             ValueError, TypeError: an option came to a value that it cannot take.
         """
-        return self.make(self._task(expression.task_name), normalize_options(options))
+        own = normalize_options(options.own)
+        given = {name: own[name] for name in normalize_options(expression.task_options) if name in own}
+        return self._make(self._task(expression.task_name), own, given, inherited, normalize_options(options.exports))
 
-    def make(self, task: Task[..., Any], overrides: Mapping[str, Any] | None = None) -> TaskFacts:
-        """Return the facts of a task whose call has options of its own."""
-        if overrides and "config_args" in overrides:
-            task = task.options(config_args=overrides["config_args"])
-        options = {**task.get_task_options(), **(overrides or {})}
-        _refuse_unsupported(task, options)
-        scope = options.get("cache_scope", CacheScope.BACKEND)
+    def make(self, task: Task[..., Any]) -> TaskFacts:
+        """Return the facts of a task as it is defined."""
+        return self._make(task, task.get_task_options(), {}, None, task.get_export_options())
+
+    def _make(
+        self,
+        task: Task[..., Any],
+        own: Mapping[str, Any],
+        given: Mapping[str, Any],
+        inherited: Mapping[str, Any] | None,
+        exports: Mapping[str, Any],
+    ) -> TaskFacts:
+        """Put options together: those of the definition, over them what is inherited, over that those of the call."""
+        options = {**own, **(inherited or {}), **given}
+        if options.get("config_args") != own.get("config_args") or "config_args" in given:
+            task = task.options(config_args=options["config_args"])
+        _refuse_unsupported(task)
+        is_recorded = options.get("prov") is not False and (inherited or {}).get("prov") is not False
+        scope = options.get("cache_scope", CacheScope.BACKEND) if is_recorded else CacheScope.NONE
+        handed_on = {**(inherited or {}), **exports, **exported_by_nature(given)}
         return TaskFacts(
-            task,
-            task.binder,
-            self._put_task(task),
-            scope is CacheScope.BACKEND,
-            scope is not CacheScope.NONE,
-            options.get("check_valid") is CacheCheckValid.SHALLOW,
-            options.get("executor") or "default",
-            options.get("limits"),
-            encode_tags(options["tags"]) if options.get("tags") else (),
+            task=task,
+            binder=task.binder,
+            oid=self._put_task(task),
+            is_cached=scope is CacheScope.BACKEND,
+            is_shared=scope is not CacheScope.NONE,
+            is_shallow=options.get("check_valid") is CacheCheckValid.SHALLOW,
+            is_recorded=is_recorded,
+            executor=options.get("executor") or "default",
+            needs=options.get("limits"),
+            options=options,
+            tags=encode_tags(options["tags"]) if is_recorded and options.get("tags") else (),
+            exports=inherited if handed_on == (inherited or {}) else handed_on,
+            context=options.get(CONTEXT_OPTION),
         )
 
     def _task(self, name: str) -> Task[..., Any]:
@@ -103,11 +143,9 @@ class FactsTable:
         return task
 
 
-def _refuse_unsupported(task: Task[..., Any], options: Mapping[str, Any]) -> None:
+def _refuse_unsupported(task: Task[..., Any]) -> None:
     """Refuse what would otherwise be taken for a plain function: its text or its coroutine recorded as a result."""
     if task.script:
         raise UnsupportedTask(task, "a script (script=True)")
     if task.is_async():
         raise UnsupportedTask(task, "asynchronous (async def)")
-    if options.get("prov") is False:
-        raise UnsupportedTask(task, "not to be recorded (prov=False)")

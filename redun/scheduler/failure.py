@@ -21,25 +21,43 @@ class Failures:
 
     def __init__(self, log: RunLog) -> None:
         self._log = log
-        self._noted: dict[int, Encoded] = {}
-        self.errors: list[BaseException] = []
-        self.tracebacks: list[Traceback] = []
+        self._noted: dict[int, tuple[BaseException, Traceback, Encoded]] = {}
+        self._caught: set[int] = set()
+
+    @property
+    def n_uncaught(self) -> int:
+        """How many errors nothing has dealt with."""
+        return len(self._noted.keys() - self._caught)
+
+    def note_caught(self, error: BaseException) -> None:
+        """Note that an error was dealt with."""
+        self._caught.add(id(error))
+
+    def traceback_of(self, error: BaseException) -> Traceback:
+        """Return how the workflow came to an error."""
+        known = self._noted.get(id(error))
+        return known[1] if known is not None else Traceback([], frames_of(error.__traceback__), describe_error(error))
 
     def note(self, job: Job, error: BaseException) -> Encoded:
         """Note that a job failed; return the error value to record, the same for all jobs that fail of one error."""
         known = self._noted.get(id(error))
         if known is not None:
-            return known
+            return known[2]
         trace = Traceback(self._path_to(job), frames_of(job.traceback or error.__traceback__), describe_error(error))
         self._log.rejected(job, error)
-        self.errors.append(error)
-        self.tracebacks.append(trace)
+        encoded = encode_value(ErrorValue(error, trace))
+        self._noted[id(error)] = error, trace, encoded  # the error is kept alive, so its id stays its own
+        return encoded
+
+    def mark(self, error: BaseException) -> None:
+        """Put the traceback on the error that a run ends with.
+
+        Not before: an error that is caught is the argument of the task that recovers, whose key must not follow the ids
+        of jobs.
+        """
         # A class may refuse attributes in its own way; the traceback is in the log and in the store all the same.
         with suppress(Exception):
-            error.redun_traceback = trace  # type: ignore[attr-defined]
-        # `errors` keeps the error alive, so its id stays its own.
-        encoded = self._noted[id(error)] = encode_value(ErrorValue(error, trace))
-        return encoded
+            error.redun_traceback = self.traceback_of(error)  # type: ignore[attr-defined]
 
     def _path_to(self, job: Job) -> list[str]:
         path: list[Job] = []

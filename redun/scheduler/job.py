@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from redun.expression import TaskExpression
+    from redun.scheduler.context import Context
     from redun.scheduler.evaluate import Waiter
     from redun.scheduler.facts import TaskFacts
     from redun.scheduler.produced import FileKeeper, ProducedFiles
@@ -44,6 +45,7 @@ class Job:
         "attempt",
         "caller",
         "children",
+        "context",
         "disturbed",
         "error",
         "eval",
@@ -84,6 +86,7 @@ class Job:
         self.status = 0
         self.needs = facts.needs
         self.key: Any = None
+        self.context: Context | None = None
         self.args: tuple[Any, ...] = ()
         self.kwargs: Mapping[str, Any] | None = None
         self.children: list[Oid | None] | None = None
@@ -109,6 +112,14 @@ class Job:
     def short_id(self) -> str:
         """The first eight digits of the id."""
         return job_id(self.execution_id, self.number)[:4].hex()
+
+    def get_options(self) -> dict[str, Any]:
+        """Return the options in force for this job."""
+        return dict(self.facts.options)
+
+    def get_option(self, name: str, default: Any = None) -> Any:
+        """Return one of the options in force."""
+        return self.facts.options.get(name, default)
 
     def add_child(self) -> int:
         """Keep a place among the calls below this job, in the order they were asked for; return it."""
@@ -147,3 +158,25 @@ class Job:
     def _hook_facts(self) -> dict[str, Any]:
         """Return what the hooks of values are told about the call."""
         return {"pre_call_hash": "" if self.eval is None else self.eval.hex()}
+
+
+class JobView:
+    """A job seen with another context: what the default arguments of a call with a context of its own stand below."""
+
+    __slots__ = ("_job", "context")
+
+    def __init__(self, job: Job, context: Context | None) -> None:
+        self._job = job
+        self.context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._job, name)
+
+    @property
+    def summary(self) -> SummaryBuilder | None:
+        """The job's own summary."""
+        return self._job.summary
+
+    @summary.setter
+    def summary(self, summary: SummaryBuilder) -> None:
+        self._job.summary = summary

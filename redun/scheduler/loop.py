@@ -1,12 +1,14 @@
 """The loop of one execution: takes finished jobs, lets the reducer work, flushes, and waits.
 
 All state of the execution is changed in the thread that runs this loop.  Others reach it through one queue: executors
-put finished jobs, a signal handler puts None to wake it up.
+put finished jobs, any thread a step to be done here, a signal handler None to wake it up.  Steps for later (a job that
+is tried again, a job whose time is up) wait in a heap by their time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -27,7 +29,9 @@ A chain of short jobs waits after each; flushing at each wait would cost it a ba
 class Root:
     """Waits for the value of the whole run."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_fail: Callable[[], None] = lambda: None) -> None:
+        """``on_fail`` is called when there can be no value any more."""
+        self._on_fail = on_fail
         self.is_ended = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -41,6 +45,7 @@ class Root:
         """Take the first error."""
         self.is_ended = True
         self.error = self.error or error
+        self._on_fail()
 
 
 class Loop:
@@ -81,6 +86,8 @@ class Loop:
         self._flushed_at = self._interval_at = monotonic()
         self._is_dirty = False
         self._has_cancelled = False
+        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._n_later = 0
         self.interrupted_by: int | None = None
 
     def interrupt(self, signal_number: int) -> None:
@@ -88,12 +95,21 @@ class Loop:
         self.interrupted_by = signal_number
         self._queue.put(None)
 
+    def do_soon(self, step: Callable[[], None]) -> None:
+        """Do a step in the loop's thread; may be called from any thread."""
+        self._queue.put(step)
+
+    def do_later(self, seconds: float, step: Callable[[], None]) -> None:
+        """Do a step once some time has passed; only from the loop's thread.  The loop goes on until it is done."""
+        self._n_later += 1
+        heappush(self._later, (monotonic() + seconds, self._n_later, step))
+
     def run(self, reducer: Reducer, root: Root) -> None:
         """Work until the root has ended and nothing runs any more, or nothing can go on, or an interrupt came."""
         evaluator = reducer.evaluator
         while self.interrupted_by is None:
             has_more = evaluator.run_deferred()
-            n_taken = self._take_finished(reducer)
+            n_taken = self._take_finished(reducer) + self._do_due()
             if self._plan.is_stopped:
                 self._cancel_waiting()
             self._tick()
@@ -101,7 +117,7 @@ class Loop:
                 continue
             if root.is_ended and self._plan.n_running == 0:
                 return
-            if self._plan.n_running == 0 and self._queue.empty():
+            if self._plan.n_running == 0 and self._queue.empty() and not self._is_waiting_for_time():
                 return  # a dry run, or a stopped one: what is left will not run
             self._wait(reducer)
         self._plan.stop()
@@ -115,8 +131,21 @@ class Loop:
             self._take(reducer, self._queue.get())
         return n_taken
 
-    def _take(self, reducer: Reducer, job: Job | None) -> None:
-        if job is not None:
+    def _do_due(self) -> int:
+        n_done = 0
+        while self._later and self._later[0][0] <= monotonic():
+            _, _, step = heappop(self._later)
+            step()
+            n_done += 1
+        return n_done
+
+    def _is_waiting_for_time(self) -> bool:
+        return bool(self._later) and not self._plan.is_stopped
+
+    def _take(self, reducer: Reducer, job: Job | Callable[[], None] | None) -> None:
+        if callable(job):
+            job()
+        elif job is not None:
             self._is_dirty = True
             reducer.returned(job)
             if self._flushes_each_job:
@@ -147,6 +176,9 @@ class Loop:
                 timeout = None
         if timeout is None and self._interval_seconds > 0:
             timeout = max(0.0, self._interval_at + self._interval_seconds - now)
+        if self._later:
+            due = max(0.0, self._later[0][0] - now)
+            timeout = due if timeout is None else min(timeout, due)
         try:
             self._take(reducer, self._queue.get(timeout=timeout))
         except Empty:

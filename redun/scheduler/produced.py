@@ -64,13 +64,16 @@ def _iter_files(value: Any) -> list[File]:
     """Return the files in a value, in the arguments of its unevaluated calls, and within other values."""
     files: dict[int, File] = {}
     stack = [value]
+    opened: set[int] = set()  # a part may stand in many places: x + x of x + x of ...
     subvalues = get_type_registry().iter_subvalues
     while stack:
         for part in iter_nested_value(stack.pop()):
             if isinstance(part, File):
                 files[id(part)] = part
             elif isinstance(part, (TaskExpression, SimpleExpression)):
-                stack.extend((*part.args, *part.kwargs.values()))
+                if id(part) not in opened:
+                    opened.add(id(part))
+                    stack.extend((*part.args, *part.kwargs.values()))
             elif isinstance(part, ValueExpression):
                 stack.append(part.value)
             elif not isinstance(part, Expression):

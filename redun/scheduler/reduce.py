@@ -14,15 +14,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import RedunError
-from redun.expression import TaskExpression
+from redun.expression import SchedulerExpression, TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, Kind, SubtreeSummary, encode_eval
 from redun.scheduler.cache import Cache, Hit, Step
+from redun.scheduler.context import Context, merge_context
 from redun.scheduler.errors import NotSerializable, SchedulerError
 from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
-from redun.scheduler.facts import FactsTable, TaskFacts
-from redun.scheduler.job import Caller, Job
+from redun.scheduler.facts import CallOptions, FactsTable, TaskFacts
+from redun.scheduler.form_calls import FormCaller
+from redun.scheduler.job import Caller, Job, JobView
 from redun.scheduler.owned import ATOMS
 from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.record import Recorder
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from redun.scheduler.produced import FileKeeper
     from redun.scheduler.reasons import Reasons
     from redun.scheduler.runlog import RunLog
+    from redun.scheduler.scheduler import Scheduler
     from redun.scheduler.tags import TagRecorder
     from redun.task.registry import TaskRegistry
     from redun.task.task import Task
@@ -49,6 +52,8 @@ class RunOptions(NamedTuple):
     use_cache: bool = True  # False: nothing from earlier executions serves
     is_dryrun: bool = False  # True: nothing runs
     keep_going: bool = False  # True: a failure stops only what depends on it
+    context: Context | None = None  # of the whole run
+    exports: Mapping[str, Any] | None = None  # options of all jobs
 
 
 class Parts(NamedTuple):
@@ -66,6 +71,7 @@ class Parts(NamedTuple):
     failures: Failures
     keeper: FileKeeper
     tags: TagRecorder
+    scheduler: Scheduler
     options: RunOptions
 
 
@@ -77,6 +83,7 @@ class _Ended(NamedTuple):
     task: Oid
     summary: SubtreeSummary
     error: BaseException | None
+    value: Any = None  # of a call that left no trace
 
 
 class _Options:
@@ -88,7 +95,7 @@ class _Options:
         self._reducer = reducer
         self._caller = caller
 
-    def deliver(self, _slot: int, options: Any) -> None:
+    def deliver(self, _slot: int, options: CallOptions) -> None:
         self._reducer.call_with(options, self._caller)
 
     def fail(self, _slot: int, error: BaseException) -> None:
@@ -111,6 +118,34 @@ class _Arguments:
 
     def fail(self, _slot: int, error: BaseException) -> None:
         self._caller.waiter.fail(self._caller.slot, error)
+
+
+class _Defaults:
+    """Waits for the given arguments of one call; then has the others evaluated in a scope of their own."""
+
+    __slots__ = ("_evaluator", "_indexes", "_parts", "_scope", "_values", "_waiter")
+
+    def __init__(
+        self, evaluator: Evaluator, scope: Job, indexes: list[int], parts: list[Any], waiter: _Arguments
+    ) -> None:
+        self._evaluator = evaluator
+        self._scope = scope
+        self._indexes = indexes
+        self._parts = parts
+        self._waiter = waiter
+        self._values: list[Any] = []
+
+    def deliver(self, _slot: int, values: Any) -> None:
+        self._values = values
+        self._evaluator.gather(self._parts, self._merge, self._scope, self._waiter, 0)
+
+    def fail(self, slot: int, error: BaseException) -> None:
+        self._waiter.fail(slot, error)
+
+    def _merge(self, defaults: list[Any]) -> list[Any]:
+        for index, value in zip(self._indexes, defaults):
+            self._values[index] = value
+        return self._values
 
 
 class _JobResult:
@@ -140,7 +175,8 @@ class Reducer:
         self._cache = parts.cache
         self._log = parts.log
         self._counts = parts.counts
-        self.evaluator = Evaluator(self.call)
+        self.evaluator = Evaluator(self.call, self._call_form)
+        self._forms = FormCaller(parts.registry, parts.scheduler, self.forbid_reuse)
         self._n_jobs = 0
         self._facts = FactsTable(parts.registry, parts.recorder.put_task)
 
@@ -151,7 +187,7 @@ class Reducer:
         if self._plan.is_stopped:
             return  # the run is ending: whoever waits for this call is failing already, or is left to the next run
         try:
-            facts = self._facts.of(expression)
+            facts = self._facts.of(expression, self._inherited(parent))
         except Exception as error:
             waiter.fail(slot, error)
             return
@@ -161,11 +197,11 @@ class Reducer:
         else:
             self.evaluator.start(facts, parent, _Options(self, caller), 0)
 
-    def call_with(self, options: Mapping[str, Any], caller: Caller) -> None:
+    def call_with(self, options: CallOptions, caller: Caller) -> None:
         """Take a call whose options had to be evaluated."""
         assert caller.expression is not None
         try:
-            facts = self._facts.with_options(caller.expression, options)
+            facts = self._facts.with_options(caller.expression, options, self._inherited(caller.parent))
         except Exception as error:
             caller.waiter.fail(caller.slot, error)
             return
@@ -184,7 +220,31 @@ class Reducer:
         if ATOMS.issuperset(map(type, values)) or all(map(is_concrete, values)):
             self.claim(facts, bound, caller)
         else:
-            self.evaluator.gather(list(values), list, caller.parent, _Arguments(self, facts, bound, caller), 0)
+            self._gather_arguments(facts, bound, caller)
+
+    def _gather_arguments(self, facts: TaskFacts, bound: BoundArguments, caller: Caller) -> None:
+        parent, waiter = caller.parent, _Arguments(self, facts, bound, caller)
+        values = list(bound.values)
+        defaults = facts.binder.defaulted(bound) if facts.context else []
+        if defaults and parent is not None:
+            # What was given is evaluated in the context of the job that calls, a default in that of the call.
+            scope: Any = JobView(parent, self._context_of(facts, parent))
+            lazy = _Defaults(self.evaluator, scope, defaults, [values[index] for index in defaults], waiter)
+            for index in defaults:
+                values[index] = None
+            self.evaluator.gather(values, list, parent, lazy, 0)
+            return
+        self.evaluator.gather(values, list, parent, waiter, 0)
+
+    def _inherited(self, parent: Job | None) -> Mapping[str, Any] | None:
+        return self._parts.options.exports if parent is None else parent.facts.exports
+
+    def _context_of(self, facts: TaskFacts, parent: Job | None) -> Context | None:
+        return merge_context(self._parts.options.context if parent is None else parent.context, facts.context)
+
+    def _call_form(self, expression: SchedulerExpression[Any], parent: Job | None, waiter: Waiter) -> None:
+        if not self._plan.is_stopped:
+            self._forms.call(expression, parent, waiter, self.evaluator)
 
     def claim(
         self, facts: TaskFacts, bound: BoundArguments, caller: Caller, source: BoundArguments | None = None
@@ -202,17 +262,20 @@ class Reducer:
         except Exception as error:
             self._refuse(facts, caller, error)
             return
-        eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], names)
-        key: Any = eval_oid
+        context = self._context_of(facts, caller.parent)
+        # A result that is taken without asking the calls below must be of this very context.
+        salt = context.key if context is not None and facts.is_shallow else None
+        eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], names, salt)
+        key: Any = eval_oid if context is None else (eval_oid, context.key)
         if not facts.is_shared:
             # Equal calls below one job are one call whatever the scope: they stand for the same value.
-            key = eval_oid, 0 if caller.parent is None else caller.parent.number
+            key = key, 0 if caller.parent is None else caller.parent.number
         claim, ended = self._plan.claim(key, caller)
         if claim is Claim.REPLAY:
             self._replay(ended, caller)
         elif claim is Claim.LEAD:
             job = self._new_job(facts, caller)
-            job.key, job.eval = key, eval_oid
+            job.key, job.eval, job.context = key, eval_oid, context
             if source is not None:
                 job.upstreams = _upstreams(source)
             self._look_up(job, bound, encoded, data)
@@ -221,7 +284,7 @@ class Reducer:
         """Take an expression that no task returned, as if the root task had returned it."""
         job = self._new_job(self._facts.make(task), caller)
         job.eval, data = eval_data
-        job.key = job.eval
+        job.key, job.context = job.eval, self._parts.options.context
         self._plan.claim(job.key, caller)
         self._counts.add(task.fullname, Column.RUNNING)
         self._plan.admit(job)
@@ -250,7 +313,7 @@ class Reducer:
         name = job.task.fullname
         why = ""
         assert job.eval is not None
-        candidates = self._cache.find_candidates(job.eval)
+        candidates = self._cache.find_candidates(job.eval) if job.facts.is_recorded else []
         if candidates:
             job.prior = candidates
             if not (job.facts.is_cached and self._parts.options.use_cache):
@@ -267,7 +330,8 @@ class Reducer:
         if self._parts.options.is_dryrun:
             self._log.dryrun(job, bound, why or self._parts.reasons.explain(job, encoded))
             return
-        self._recorder.put_eval(job.eval, eval_data, encoded)
+        if job.facts.is_recorded:
+            self._recorder.put_eval(job.eval, eval_data, encoded)
         for part in encoded:
             if part.externals:
                 job.given = (job.given or frozenset()).union(part.externals)
@@ -326,6 +390,9 @@ class Reducer:
         if type(value) in ATOMS or is_concrete(value):
             self.finish(job, value)
             return
+        if not job.facts.is_recorded:
+            self.evaluator.start(value, job, _JobResult(self, job), 0)
+            return
         try:
             expression = self._recorder.record_reduction(job, value)
         except Exception as error:
@@ -339,6 +406,9 @@ class Reducer:
 
     def finish(self, job: Job, value: Any) -> None:
         """Record a job's result, and answer everyone who asked for it."""
+        if not job.facts.is_recorded:
+            self._finish_unrecorded(job, value)
+            return
         try:
             result = encode_value(value)
         except Exception as error:
@@ -356,6 +426,11 @@ class Reducer:
         self._recorder.add_row(job, JobStatus.STEPPED if is_stepped else done, call_oid)
         self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED if is_stepped else Column.DONE)
         self._conclude(job, call_oid, record, value)
+
+    def _finish_unrecorded(self, job: Job, value: Any) -> None:
+        self._counts.move(job.task.fullname, Column.RUNNING, Column.DONE)
+        summary = EMPTY_SUMMARY if job.summary is None else job.summary.build()[0]
+        self._settle(job, _Ended(None, None, job.facts.oid, summary._replace(is_reusable=False), None, value), value)
 
     def _note_values(self, job: Job, values: list[Any], encoded: list[Encoded]) -> None:
         """Note what the values that a job names ask of whoever wants to reuse a call above it."""
@@ -379,7 +454,9 @@ class Reducer:
         if not job.facts.is_cached:
             # Its result may not serve later, so nothing that holds it may be reused in one step.
             summary = summary._replace(is_reusable=False)
-        ended = _Ended(call_oid, record.result, job.facts.oid, summary, None)
+        self._settle(job, _Ended(call_oid, record.result, job.facts.oid, summary, None), value)
+
+    def _settle(self, job: Job, ended: _Ended, value: Any) -> None:
         followers = self._plan.settle(job.key, ended)
         self._answer(ended, job.caller, value)
         for caller in followers:
@@ -389,9 +466,8 @@ class Reducer:
         """Record a job's failure, and tell everyone who asked for it."""
         self._counts.move(job.task.fullname, Column.RUNNING, Column.FAILED)
         outcome = self._parts.failures.note(job, error)
-        self._recorder.add_row(job, JobStatus.FAILED, self._recorder.put(outcome))
-        if not self._parts.options.keep_going:
-            self._plan.stop()
+        if job.facts.is_recorded:
+            self._recorder.add_row(job, JobStatus.FAILED, self._recorder.put(outcome))
         ended = _Ended(None, None, job.facts.oid, EMPTY_SUMMARY, error)
         for caller in [job.caller, *self._plan.settle(job.key, ended)]:
             caller.waiter.fail(caller.slot, error)
@@ -400,17 +476,20 @@ class Reducer:
         if ended.error is not None:
             caller.waiter.fail(caller.slot, ended.error)
             return
-        assert ended.result is not None
-        self._answer(ended, caller, self._cache.decode(ended.result))
+        self._answer(ended, caller, ended.value if ended.result is None else self._cache.decode(ended.result))
 
     def _answer(self, ended: _Ended, caller: Caller, value: Any) -> None:
-        if caller.parent is not None and ended.call is not None:
+        if caller.parent is not None:
             assert caller.parent.children is not None
             caller.parent.children[caller.child_slot] = ended.call
             self._summary_of(caller.parent).add_call(ended.task, ended.summary)
         if caller.expression is not None:
             caller.expression.call_hash = ended.call
         caller.waiter.deliver(caller.slot, value)
+
+    def forbid_reuse(self, job: Job) -> None:
+        """Note that a job must be asked again in the next run, and so must those above it."""
+        self._summary_of(job).forbid_reuse()
 
     def _summary_of(self, job: Job) -> SummaryBuilder:
         if job.summary is None:

@@ -16,11 +16,14 @@ from redun.expression import TaskExpression
 from redun.expression_codec import encode_expression, is_concrete
 from redun.hashing import Oid
 from redun.objects.kinds import ExecutionStatus, Kind, encode_eval
+from redun.promise import Promise
 from redun.scheduler.cache import Cache
+from redun.scheduler.context import Context, merge_context
 from redun.scheduler.current import set_current_scheduler
-from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError, TaskExited
+from redun.scheduler.errors import DryRunResult, Interrupted, NoCurrentScheduler, SchedulerError, TaskExited
 from redun.scheduler.execution import Execution
 from redun.scheduler.failure import Failures
+from redun.scheduler.form_calls import PromiseWaiter
 from redun.scheduler.homes import home_of, home_of_dryrun
 from redun.scheduler.interrupts import on_interrupt
 from redun.scheduler.job import Caller, Job
@@ -97,6 +100,7 @@ class Scheduler:
                 self.executors[name] = make_executor(name, section)
         self._running = threading.Lock()
         self._counts = StatusCounts()
+        self._active: _Run | None = None
         self._has_warned = False
 
     @property
@@ -129,6 +133,7 @@ class Scheduler:
         dryrun: bool = False,
         cache: bool = True,
         keep_going: bool = False,
+        context: Mapping[str, Any] | None = None,
         execution_id: str | None = None,
         tags: Iterable[Tag] = (),
     ) -> Any:
@@ -140,6 +145,7 @@ class Scheduler:
             dryrun: look up, and run, record and restore nothing.
             cache: whether results of earlier executions may serve.
             keep_going: after a failure, go on with whatever does not depend on it.
+            context: what ``get_context`` finds, over what the settings say.
             execution_id: the UUID to run under; a new one when not given.
             tags: keys and values to tag the execution with, beside those of ``[tags]``.
 
@@ -153,7 +159,8 @@ class Scheduler:
         if not self._running.acquire(blocking=False):
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
         try:
-            return self._run(expr, exec_argv, RunOptions(cache, dryrun, keep_going), execution_id, tags)
+            merged = merge_context(merge_context(None, self.config.context), context)
+            return self._run(expr, exec_argv, RunOptions(cache, dryrun, keep_going, merged), execution_id, tags)
         finally:
             self._running.release()
 
@@ -171,7 +178,49 @@ class Scheduler:
         home = home_of_dryrun(self.backend) if options.is_dryrun else self._home
         own_tags = [*self.config.tags.items(), *tags]
         execution = Execution(home, argv or ["scheduler.run", _title(expr)], self._clock, execution_id, own_tags)
-        return _Run(self, execution, options).evaluate(expr)
+        self._active = _Run(self, execution, options)
+        try:
+            return self._active.evaluate(expr)
+        finally:
+            self._active = None
+
+    # -- for scheduler tasks and executors, while a run goes on
+
+    def evaluate(self, expr: Any, parent_job: Job | None = None) -> Promise[Any]:
+        """Return a promise of the value of a part; calls in it stand below ``parent_job``.
+
+        From the scheduler's thread the evaluation begins at once, from any other as soon as that thread can.
+
+        Raises:
+            NoCurrentScheduler: no run is going on.
+        """
+        return self._run_now().evaluate_part(expr, parent_job)
+
+    def do_soon(self, step: Callable[[], None]) -> None:
+        """Do something in the scheduler's thread, from any thread.  Raises NoCurrentScheduler without a run."""
+        self._run_now().loop.do_soon(step)
+
+    def do_later(self, seconds: float, step: Callable[[], None]) -> None:
+        """Do something after some time, from the scheduler's thread.  Raises as ``do_soon`` does."""
+        self._run_now().loop.do_later(seconds, step)
+
+    def context_of(self, job: Job | None) -> Context | None:
+        """Return the context of a job, or of the whole run; None when there is nothing in it."""
+        return self._run_now().context if job is None else job.context
+
+    def forbid_reuse(self, job: Job | None) -> None:
+        """Note that the value of a job depends on more than its calls: a call above it is not reused in one step."""
+        if job is not None:
+            self._run_now().reducer.forbid_reuse(job)
+
+    def note_caught(self, error: BaseException) -> None:
+        """Note that an error was dealt with: it is not what the run fails of."""
+        self._run_now().failures.note_caught(error)
+
+    def _run_now(self) -> _Run:
+        if self._active is None:
+            raise NoCurrentScheduler("this scheduler is not running")
+        return self._active
 
     def _warn_of_namespaces(self) -> None:
         """Warn once of tasks without a namespace: two projects that share a store would take each other's names."""
@@ -192,6 +241,7 @@ class _Run:
         self._scheduler = scheduler
         self._execution = execution
         self._options = options
+        self.context = options.context
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._root_call: TaskExpression[Any] = root_task(None)
         logger = scheduler.logger
@@ -199,10 +249,11 @@ class _Run:
         self._log = RunLog(logger.info if _is_heard(logger) else None, gathers=gathers)
         self._plan: Plan[Job] = Plan(scheduler.limits)
         self._counts = scheduler._counts = StatusCounts()
-        self._failures = Failures(self._log)
+        self.failures = Failures(self._log)
+        self._thread = threading.get_ident()
         store = scheduler.backend
         cache = Cache(store, get_task_registry(), scheduler.logger.warning, restores=not options.is_dryrun)
-        self._reducer = Reducer(
+        self.reducer = Reducer(
             Parts(
                 execution_id=execution.raw_id,
                 registry=get_task_registry(),
@@ -213,13 +264,14 @@ class _Run:
                 counts=self._counts,
                 log=self._log,
                 reasons=Reasons(store, execution.recorder),
-                failures=self._failures,
+                failures=self.failures,
                 keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
                 tags=execution.tags,
+                scheduler=scheduler,
                 options=options,
             )
         )
-        self._loop = Loop(
+        self.loop = Loop(
             self._plan,
             execution.recorder,
             scheduler.executors.values(),
@@ -231,19 +283,20 @@ class _Run:
         )
 
     def evaluate(self, expr: Any) -> Any:
-        scheduler, root = self._scheduler, Root()
+        scheduler = self._scheduler
+        root = Root(lambda: None if self._options.keep_going else self._plan.stop())
         self._execution.begin()
         self._log.say(f"Start Execution {self._execution.id}:  {_command(self._execution.argv)}")
         for executor in scheduler.executors.values():
             executor.start(self._queue.put, self._set_up_thread)
         status = ExecutionStatus.FAILED
         try:
-            with on_interrupt(self._loop.interrupt):
+            with on_interrupt(self.loop.interrupt):
                 self._start(expr, root)
-                self._loop.run(self._reducer, root)
+                self.loop.run(self.reducer, root)
                 status = self._status(root)
                 self._plan.forget()
-                self._end(status)
+                self._end(status, root)
         except Exception:
             self._end_broken()
             raise
@@ -259,14 +312,27 @@ class _Run:
             self._execution.end(ExecutionStatus.FAILED, None)
 
     def _start(self, expr: Any, root: Root) -> None:
-        if isinstance(expr, TaskExpression) and all(map(is_concrete, (*expr.args, *expr.kwargs.values()))):
+        if type(expr) is TaskExpression and all(map(is_concrete, (*expr.args, *expr.kwargs.values()))):
             self._root_call = expr
-            self._reducer.call(expr, None, root, 0)
+            self.reducer.call(expr, None, root, 0)
             return
         task_oid = self._execution.recorder.put_task(root_task)
         eval_data = encode_eval(task_oid, [self._put_root(expr)], ["expr"])
         caller = Caller(root, 0, None, -1, self._root_call)
-        self._reducer.start_root(root_task, caller, eval_data, expr)
+        self.reducer.start_root(root_task, caller, eval_data, expr)
+
+    def evaluate_part(self, expr: Any, parent: Job | None) -> Promise[Any]:
+        """Return a promise of a part's value, in whatever thread."""
+        waiter = PromiseWaiter()
+
+        def start() -> None:
+            self.reducer.evaluator.start(expr, parent, waiter, 0)
+
+        if threading.get_ident() == self._thread:
+            start()
+        else:
+            self.loop.do_soon(start)
+        return waiter.promise
 
     def _put_root(self, expr: Any) -> Oid:
         """Store what was to be evaluated, as the argument of the root task."""
@@ -279,24 +345,26 @@ class _Run:
         return recorder.put(Encoded(encoded.oid, Kind.EXPRESSION, encoded.data, (), ()))
 
     def _status(self, root: Root) -> ExecutionStatus:
-        if self._loop.interrupted_by is not None and not root.is_ended:
+        if self.loop.interrupted_by is not None and not root.is_ended:
             return ExecutionStatus.INTERRUPTED
         return ExecutionStatus.FAILED if root.error is not None or not root.is_ended else ExecutionStatus.DONE
 
-    def _end(self, status: ExecutionStatus) -> None:
+    def _end(self, status: ExecutionStatus, root: Root) -> None:
         self._execution.end(status, self._root_call.call_hash)
         self._show_status()
-        if self._failures.tracebacks:
+        if root.error is not None:
             self._log.say("*** Execution failed. Traceback (most recent task last):")
-            for line in self._failures.tracebacks[0].lines():
+            for line in self.failures.traceback_of(root.error).lines():
                 self._log.say(line)
-            n_more = len(self._failures.tracebacks) - 1
-            if n_more:
+            n_more = self.failures.n_uncaught - 1
+            if n_more > 0:
                 self._log.say(f"and {n_more} more failed, each for a reason of its own")
         seconds = (self._scheduler._clock() - self._execution.start_us) / 1e6
         self._log.say(f"Execution duration: {seconds:.2f} seconds")
 
     def _outcome(self, root: Root) -> Any:
+        if root.error is not None:
+            self.failures.mark(root.error)
         if isinstance(root.error, Exception):
             raise root.error
         if root.error is not None:
@@ -304,8 +372,8 @@ class _Run:
             raise TaskExited(root.error) from root.error
         if root.is_ended:
             return root.value
-        if self._loop.interrupted_by is not None:
-            raise Interrupted(self._loop.interrupted_by)
+        if self.loop.interrupted_by is not None:
+            raise Interrupted(self.loop.interrupted_by)
         if self._options.is_dryrun:
             raise DryRunResult("the dry run came to jobs that would have to run")
         raise SchedulerError("the run came to a halt with jobs that nothing can start")

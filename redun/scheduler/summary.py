@@ -72,8 +72,7 @@ class SummaryBuilder:
                 produced.append(code)
                 if oid in self._own:
                     own.append(code)
-        tasks = sorted(self._tasks | self._named) if self.is_reusable else []
-        return SubtreeSummary(self.is_reusable, tasks, ordered, produced), own
+        return SubtreeSummary(self.is_reusable, sorted(self._tasks | self._named), ordered, produced), own
 
     def _check_size(self) -> None:
         if self._tasks and len(self._externals) > MAX_EXTERNALS:

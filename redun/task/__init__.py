@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from redun.task.partial import PartialTask as PartialTask
     from redun.task.registry import TaskRegistry as TaskRegistry
     from redun.task.registry import get_task_registry as get_task_registry
+    from redun.task.scheduler_tasks import SchedulerTask as SchedulerTask
+    from redun.task.scheduler_tasks import scheduler_task as scheduler_task
     from redun.task.task import Task as Task
     from redun.task.task import UnknownTask as UnknownTask
     from redun.task.units import Unit as Unit
@@ -38,6 +40,7 @@ _HOMES = {
     "CacheResult": "redun.task.options",
     "CacheScope": "redun.task.options",
     "PartialTask": "redun.task.partial",
+    "SchedulerTask": "redun.task.scheduler_tasks",
     "Task": "redun.task.task",
     "TaskArgumentError": "redun.task.binding",
     "TaskRegistry": "redun.task.registry",
@@ -48,6 +51,7 @@ _HOMES = {
     "describe_changes": "redun.task.changes",
     "diff_records": "redun.task.changes",
     "get_task_registry": "redun.task.registry",
+    "scheduler_task": "redun.task.scheduler_tasks",
     "set_code_hash_mode": "redun.task.closure",
     "split_task_fullname": "redun.namespace",
 }

@@ -114,6 +114,14 @@ class Binder:
                 return BoundArguments(self, self._positional, [*args, *self._trailing[count:]], self._n_positional)
         return self._bind_any(args, kwargs)
 
+    def defaulted(self, bound: BoundArguments) -> list[int]:
+        """Return the places of the values that the signature gives and the call does not."""
+        return [
+            index
+            for index, (name, value) in enumerate(zip(bound.names, bound.values))
+            if isinstance(name, str) and value is self._defaults.get(name, _ABSENT)
+        ]
+
     def _bind_any(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> BoundArguments:
         count = self._n_positional
         if len(args) > count and self._varargs is None:

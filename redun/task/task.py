@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
+from redun.context import CONTEXT_OPTION, merge_dicts
 from redun.errors import TaskError
 from redun.expression import TaskExpression
 from redun.hashing import Oid
@@ -204,10 +205,10 @@ class Task(Value, Generic[P, R]):
 
     def update_context(self, context: Mapping[str, Any] | None = None, /, **updates: Any) -> Task[P, R]:
         """Return the task with entries merged, dict by dict, into the context of its calls and of the jobs below."""
-        merged = self._overrides.get("_context_override", {})
+        merged = self._overrides.get(CONTEXT_OPTION, {})
         for update in (context or {}, updates):
-            merged = _merge(merged, update)
-        return self.options(_context_override=merged)
+            merged = merge_dicts(merged, update)
+        return self.options(**{CONTEXT_OPTION: merged})
 
     # -- calls
 
@@ -342,16 +343,6 @@ def _check_compat(compat: Sequence[str] | None) -> list[str]:
         if len(one) != _HASH_DIGITS or not all(digit in "0123456789abcdef" for digit in one):
             raise ValueError(f"expected compat to hold task hashes of {_HASH_DIGITS} hex digits, found {one!r}")
     return digits
-
-
-def _merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``update`` merged in, dict by dict."""
-    merged = dict(base)
-    for key, value in update.items():
-        known = merged.get(key)
-        is_nested = isinstance(known, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(known, value) if is_nested else value  # type: ignore[arg-type]
-    return merged
 
 
 def _decode_task(node: Node, oid: Oid, _read: Any) -> Task[Any, Any]:

@@ -24,12 +24,15 @@ class Answerer:
     """Collects calls, and answers them when told to; is itself the waiter of the whole."""
 
     def __init__(self) -> None:
-        self.evaluator = Evaluator(self.on_call)
+        self.evaluator = Evaluator(self.on_call, self.on_form)
         self.asked: list = []
         self.value = self.error = None
 
     def on_call(self, expression, parent, waiter, slot):
         self.asked.append((expression, waiter, slot))
+
+    def on_form(self, expression, parent, waiter):
+        self.on_call(expression, parent, waiter, 0)
 
     def deliver(self, slot, value):
         self.value = value

@@ -1,0 +1,46 @@
+"""What jobs below a call may ask for by name: settings that are no arguments.
+
+A context is immutable.  Jobs share it with the job above, unless their call overrides some of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from redun.context import merge_dicts
+from redun.hashing import Oid
+from redun.value.encoding import encode_value
+
+
+class Context:
+    """Nested dicts of values, by dotted path."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+
+    @cached_property
+    def key(self) -> Oid:
+        """What tells this context from others: calls of one execution are one call only in equal contexts.
+
+        Raises:
+            ValueNotEncodable: something in it cannot be stored.
+        """
+        return encode_value(dict(self.values)).oid
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """Return the value at a dotted path; ``default`` where there is none."""
+        found: Any = self.values
+        for part in path.split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                return default
+            found = found[part]
+        return found
+
+
+def merge_context(context: Context | None, update: Mapping[str, Any] | None) -> Context | None:
+    """Return a context with entries merged in, dict by dict; None for an empty one."""
+    if not update:
+        return context
+    return Context(merge_dicts({} if context is None else context.values, update))
