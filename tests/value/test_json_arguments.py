@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional, TypedDict, Union
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from redun.value import InvalidValueError
 from redun.value.json_arguments import convert_json, parse_words, takes_words
@@ -128,3 +131,41 @@ def test_what_takes_several_words_is_known_beforehand():
     assert takes_words(list[int])
     assert takes_words(Optional[dict])
     assert not takes_words(Box)
+
+
+_ATOMS = st.sampled_from(
+    [
+        (int, st.integers()),
+        (str, st.text()),
+        (bool, st.booleans()),
+        (float, st.floats(allow_nan=False)),
+        (Any, st.none() | st.booleans() | st.integers() | st.text()),
+    ]
+)
+_TYPED = st.recursive(
+    _ATOMS,
+    lambda inner: st.one_of(
+        inner.map(lambda pair: (list[pair[0]], st.lists(pair[1], max_size=3))),
+        inner.map(lambda pair: (tuple[pair[0], ...], st.lists(pair[1], max_size=3).map(tuple))),
+        inner.map(lambda pair: (dict[str, pair[0]], st.dictionaries(st.text(), pair[1], max_size=3))),
+        inner.map(lambda pair: (Optional[pair[0]], st.none() | pair[1])),
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_whatever_json_holds_comes_out_with_the_types_of_the_annotation(data):
+    """Of any nesting; one word of it gives the same on the command line."""
+    annotation, values = data.draw(_TYPED)
+    value = data.draw(values)
+    text = json.dumps(value)
+    assert convert_json(annotation, json.loads(text)) == value
+    assert repr(convert_json(annotation, json.loads(text))) == repr(value)
+
+
+@given(st.lists(st.integers(), min_size=1), st.lists(st.text(), min_size=1))
+def test_words_are_items(numbers, texts):
+    """Whatever a text holds, it is itself, but for the one word that stands for no items."""
+    assert parse_words(list[int], [str(number) for number in numbers]) == numbers
+    assert parse_words(list[str], texts) == ([] if [text.strip() for text in texts] == ["[]"] else texts)
