@@ -8,13 +8,14 @@ Normative page: docs/format/tag.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.objects.kinds import Kind, RunSubject, TagRecord
 from redun.store.base import ObjectStore
 from redun.tags import Tag, encode_tags
+from redun.value.encoding import encode_value
 
 if TYPE_CHECKING:
     from redun.scheduler.facts import TaskFacts
@@ -63,6 +64,18 @@ class TagRecorder:
     def tag_value(self, value: Oid, tags: Iterable[Tag]) -> None:
         """Tag a value, or a file, that was put."""
         self._put(value, encode_tags(tags), self._others)
+
+    def tag_python_value(self, value: Any, tags: Iterable[Tag]) -> Oid:
+        """Put a value of Python, with all it consists of, and tag it; return its oid.
+
+        Raises:
+            ValueNotEncodable: it cannot be stored.
+        """
+        encoded = encode_value(value)
+        for oid, data, kind in (*encoded.parts, (encoded.oid, encoded.data, encoded.kind)):
+            self._store.put(oid, data, kind)
+        self.tag_value(encoded.oid, tags)
+        return encoded.oid
 
     def _put(self, subject: Oid | RunSubject, tags: Iterable[tuple[str, str]], listed: dict[Oid, None]) -> None:
         for key, text in tags:

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from redun import task
+from redun import File, task
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind, RunSubject, TagRecord, ValueRecord
+from redun.objects.links import walk
 from redun.provenance.executions import head_of, load_execution
 from redun.provenance.jobs import outline_job
 from redun.provenance.tag_edits import plan_remove
@@ -57,6 +58,15 @@ def test_the_same_tag_twice_is_one(store):
     for _ in range(2):
         tags.tag_job(1, [("a", 1), ("a", 1), ("a", 2)])
     assert len(tags.oids) == 2
+
+
+def test_a_value_is_put_with_its_tags(store):
+    """And with all it links to: whoever has the tag has the value."""
+    tags = TagRecorder(store, ID)
+    oid = tags.tag_python_value([File("a.txt")], [("good", True)])
+    (tag,) = tags.oids
+    assert TagRecord.decode(store.get_node(tag)).subject == oid
+    assert len(list(walk([tag], store.find_kind_and_data))) == 3
 
 
 def test_a_bad_tag_puts_nothing(store):
