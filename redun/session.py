@@ -19,7 +19,8 @@ from redun.errors import ConfigError
 from redun.file.local_filesystem import set_hash_mode
 from redun.file.statcache import StatCache, use_stat_cache
 from redun.scheduler.homes import home_of
-from redun.scheduler.scheduler import Logger, Scheduler
+from redun.scheduler.logger import Logger
+from redun.scheduler.scheduler import Scheduler
 from redun.store.base import ReadOnlyStore
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository

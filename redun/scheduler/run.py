@@ -1,0 +1,197 @@
+"""One run: puts the parts of an execution together, drives it to its end, and says how it ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from redun.expression import TaskExpression
+from redun.expression_codec import encode_expression, is_concrete
+from redun.hashing import Oid
+from redun.objects.kinds import ExecutionStatus, Kind, encode_eval
+from redun.promise import Promise
+from redun.scheduler.cache import Cache
+from redun.scheduler.current import set_current_scheduler
+from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError, TaskExited
+from redun.scheduler.execution import Execution
+from redun.scheduler.failure import Failures
+from redun.scheduler.form_calls import PromiseWaiter
+from redun.scheduler.interrupts import on_interrupt
+from redun.scheduler.job import Caller, Job
+from redun.scheduler.logger import is_heard
+from redun.scheduler.loop import Loop, Root
+from redun.scheduler.plan import Plan
+from redun.scheduler.produced import FileKeeper
+from redun.scheduler.reasons import Reasons
+from redun.scheduler.reduce import Parts, Reducer, RunOptions
+from redun.scheduler.root import root_task
+from redun.scheduler.runlog import RunLog
+from redun.scheduler.status import StatusCounts
+from redun.task.registry import get_task_registry
+from redun.value.encoding import Encoded, encode_value
+
+if TYPE_CHECKING:
+    from redun.scheduler.scheduler import Scheduler
+
+
+class Run:
+    """One call of ``Scheduler.run``."""
+
+    def __init__(self, scheduler: Scheduler, execution: Execution, options: RunOptions) -> None:
+        self._scheduler = scheduler
+        self._execution = execution
+        self._options = options
+        self.context = options.context
+        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._root_call: TaskExpression[Any] = root_task(None)
+        logger = scheduler.logger
+        gathers = bool(getattr(logger, "takes_lines", False))
+        self._log = RunLog(logger.info if is_heard(logger) else None, gathers=gathers)
+        self._plan: Plan[Job] = Plan(scheduler.limits)
+        self.counts = StatusCounts()
+        self.failures = Failures(self._log)
+        self._thread = threading.get_ident()
+        store = scheduler.backend
+        cache = Cache(store, get_task_registry(), scheduler.logger.warning, restores=not options.is_dryrun)
+        self.reducer = Reducer(
+            Parts(
+                execution_id=execution.raw_id,
+                registry=get_task_registry(),
+                executors=scheduler.executors,
+                plan=self._plan,
+                recorder=execution.recorder,
+                cache=cache,
+                counts=self.counts,
+                log=self._log,
+                reasons=Reasons(store, execution.recorder),
+                failures=self.failures,
+                keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
+                tags=execution.tags,
+                scheduler=scheduler,
+                options=options,
+            )
+        )
+        self.loop = Loop(
+            self._plan,
+            execution.recorder,
+            scheduler.executors.values(),
+            self._queue,
+            self._on_interval,
+            scheduler.interval_seconds,
+            before_wait=self._log.flush,
+            flushes_each_job=scheduler.config.repository.durability == "job",
+        )
+
+    def evaluate(self, expr: Any) -> Any:
+        scheduler = self._scheduler
+        root = Root(lambda: None if self._options.keep_going else self._plan.stop())
+        self._execution.begin()
+        self._log.say(f"Start Execution {self._execution.id}:  {_command(self._execution.argv)}")
+        for executor in scheduler.executors.values():
+            executor.start(self._queue.put, self._set_up_thread)
+        status = ExecutionStatus.FAILED
+        try:
+            with on_interrupt(self.loop.interrupt):
+                self._start(expr, root)
+                self.loop.run(self.reducer, root)
+                status = self._status(root)
+                self._plan.forget()
+                self._end(status, root)
+        except Exception:
+            self._end_broken()
+            raise
+        finally:
+            self._log.flush()
+            for executor in scheduler.executors.values():
+                executor.stop()
+        return self._outcome(root)
+
+    def _end_broken(self) -> None:
+        """Keep what had finished when the machinery itself has failed, a full disk say."""
+        with suppress(Exception):
+            self._execution.end(ExecutionStatus.FAILED, None)
+
+    def _start(self, expr: Any, root: Root) -> None:
+        if type(expr) is TaskExpression and all(map(is_concrete, (*expr.args, *expr.kwargs.values()))):
+            self._root_call = expr
+            self.reducer.call(expr, None, root, 0)
+            return
+        task_oid = self._execution.recorder.put_task(root_task)
+        eval_data = encode_eval(task_oid, [self._put_root(expr)], ["expr"])
+        caller = Caller(root, 0, None, -1, self._root_call)
+        self.reducer.start_root(root_task, caller, eval_data, expr)
+
+    def evaluate_part(self, expr: Any, parent: Job | None) -> Promise[Any]:
+        """Return a promise of a part's value, in whatever thread."""
+        waiter = PromiseWaiter()
+
+        def start() -> None:
+            self.reducer.evaluator.start(expr, parent, waiter, 0)
+
+        if threading.get_ident() == self._thread:
+            start()
+        else:
+            self.loop.do_soon(start)
+        return waiter.promise
+
+    def _put_root(self, expr: Any) -> Oid:
+        """Store what was to be evaluated, as the argument of the root task."""
+        recorder = self._execution.recorder
+        if is_concrete(expr):
+            return recorder.put(encode_value(expr))
+        encoded = encode_expression(expr)
+        for value in encoded.values:
+            recorder.put(value)
+        return recorder.put(Encoded(encoded.oid, Kind.EXPRESSION, encoded.data, (), ()))
+
+    def _status(self, root: Root) -> ExecutionStatus:
+        if self.loop.interrupted_by is not None and not root.is_ended:
+            return ExecutionStatus.INTERRUPTED
+        return ExecutionStatus.FAILED if root.error is not None or not root.is_ended else ExecutionStatus.DONE
+
+    def _end(self, status: ExecutionStatus, root: Root) -> None:
+        self._execution.end(status, self._root_call.call_hash)
+        self._show_status()
+        if root.error is not None:
+            self._log.say("*** Execution failed. Traceback (most recent task last):")
+            for line in self.failures.traceback_of(root.error).lines():
+                self._log.say(line)
+            n_more = self.failures.n_uncaught - 1
+            if n_more > 0:
+                self._log.say(f"and {n_more} more failed, each for a reason of its own")
+        seconds = (self._scheduler.clock() - self._execution.start_us) / 1e6
+        self._log.say(f"Execution duration: {seconds:.2f} seconds")
+
+    def _outcome(self, root: Root) -> Any:
+        if root.error is not None:
+            self.failures.mark(root.error)
+        if isinstance(root.error, Exception):
+            raise root.error
+        if root.error is not None:
+            # SystemExit or KeyboardInterrupt of user code in a thread: it ends the job, not the caller's process.
+            raise TaskExited(root.error) from root.error
+        if root.is_ended:
+            return root.value
+        if self.loop.interrupted_by is not None:
+            raise Interrupted(self.loop.interrupted_by)
+        if self._options.is_dryrun:
+            raise DryRunResult("the dry run came to jobs that would have to run")
+        raise SchedulerError("the run came to a halt with jobs that nothing can start")
+
+    def _on_interval(self) -> None:
+        self._execution.touch()
+        self._show_status()
+
+    def _show_status(self) -> None:
+        for line in self._scheduler.get_job_status_report():
+            self._log.say(line)
+
+    def _set_up_thread(self) -> None:
+        set_current_scheduler(self._scheduler)
+
+
+def _command(argv: Sequence[str]) -> str:
+    return " ".join(argv)
