@@ -243,6 +243,16 @@ def test_options_apply_to_the_task_that_is_called(flow, redun_command):
     assert "--option check_valid=often: expected check_valid to be one of 'full', 'shallow'" in refused
 
 
+def test_no_prov_leaves_nothing_to_be_found(flow, redun_command):
+    """Each run does all of it again, and no job is on record; a run with provenance finds nothing either."""
+    for _ in range(2):
+        done = redun_command("run", "--no-prov", "flow.py", "outer", "--n", "5")
+        assert done.stdout == "[7, 9]\n"
+        assert "Cached Job" not in done.stderr
+    assert redun_command("log", "--job").stdout == ""
+    assert "Cached Job" not in redun_command("run", "flow.py", "outer", "--n", "5").stderr
+
+
 @pytest.mark.parametrize("words", [["--tag", "x"], ["--context", "a"], ["--context-file", "no.json"]])
 def test_a_setting_that_cannot_be_read_is_refused_before_anything_runs(flow, redun_command, words):
     """Its option is named."""
