@@ -1,4 +1,4 @@
-"""Push, fetch and pull between repositories, in any order, against sets."""
+"""Push, fetch and pull of executions and edits of tags between repositories, in any order, against sets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from redun.objects.ids import parse_id
+from redun.objects.kinds import RunSubject, TagRecord
 from redun.remotes.fetch import fetch
 from redun.remotes.pull import pull
 from redun.remotes.push import push
 from redun.remotes.remote import Remote
 from redun.store.maintain.fsck import check_repository
 from redun.store.repository import Repository
-from redun.testing.objects import MadeFile, execution_id, make_execution
+from redun.store.tagging import write_tag_edit
+from redun.testing.objects import MadeFile, build_execution, execution_id, make_execution
 from redun.testing.probed import Crash, ProbedStorage
 
 NAMES = ("a", "b", "c")
@@ -44,12 +47,24 @@ class Sync(RuleBasedStateMachine):
         self.own[place].add(seed)
         return seed
 
+    @rule(place=places, seed=runs)
+    def tag(self, place: str, seed: int) -> None:
+        """An execution is tagged in one place, and where it is, its call as well."""
+        repository = self.repositories[place]
+        run = RunSubject(parse_id(execution_id(seed)), 0)
+        records = [TagRecord(run, [], f"{place}{len(self._edits(place))}", "1", is_deleted=False)]
+        root = build_execution(2, seed=seed).record
+        if root is not None and root.root is not None and repository.store.has(root.root):
+            records.append(TagRecord(root.root, [], "checked", "true", is_deleted=False))
+        write_tag_edit(repository, records)
+
     @rule(source=places, other=places)
     def push(self, source: str, other: str) -> None:
         """Everything in one place goes to another."""
         report = push(self.repositories[source], self._remote(other))
         assert report.executions == len(self.own[source] - self.own[other])
         assert not report.skipped
+        assert self._edits(source) <= self._edits(other)
         self.own[other] |= self.own[source]
 
     @rule(source=places, other=places, seed=runs)
@@ -78,6 +93,7 @@ class Sync(RuleBasedStateMachine):
     def pull(self, source: str, other: str) -> None:
         """Everything in another place, and what was seen there before, becomes our own."""
         pull(self.repositories[other], self._remote(source))
+        assert self._edits(source) <= self._edits(other)
         self.own[other] |= self.own[source]
 
     @rule(source=places, other=places, seed=runs)
@@ -105,14 +121,18 @@ class Sync(RuleBasedStateMachine):
                 push(self.repositories[source], self._remote(other))
         refs = [{(ref.name, ref.object) for ref in self.repositories[name].refs.iter_refs()} for name in NAMES]
         assert refs[0] == refs[1] == refs[2]
+        assert self._edits("a") == self._edits("b") == self._edits("c")
         for repository in self.repositories.values():
             repository.close()
         shutil.rmtree(self.folder)
+
+    def _edits(self, name: str) -> set[str]:
+        return set(self.repositories[name].refs.iter_tag_names())
 
     def _remote(self, name: str) -> Remote:
         return Remote(name, self.repositories[name].storage)
 
 
 def test_repositories_converge_whatever_the_order() -> None:
-    """Any order of runs, pushes, pulls, fetches and crashes leaves what the sets say, and sound repositories."""
+    """Any order of runs, tags, pushes, pulls, fetches and crashes leaves what the sets say, and sound repositories."""
     run_state_machine_as_test(Sync, settings=settings(max_examples=20, stateful_step_count=15))

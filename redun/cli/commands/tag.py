@@ -139,7 +139,7 @@ def _parse(text: str, *, value_required: bool) -> Tag:
 def _edit(repository: Repository, ids: list[str], tags: list[Tag], plan: Plan) -> Iterator[tuple[str, str, TagRecord]]:
     """Make an edit, and yield what was put: the subject's type and short id, and the tag."""
     book = TagBook(repository.store, repository.refs)
-    resolved = [resolve(id, repository.store, repository.refs, Path.cwd()) for id in ids]
+    resolved = [resolve(id, repository.store, repository.refs, Path.cwd(), max_executions=None) for id in ids]
     subjects = dict.fromkeys(_subject_of(one) for one in resolved)
     records = [record for subject in subjects for record in plan(subject, book.records_of(subject), tags)]
     if write_tag_edit(repository, records) is not None:
