@@ -272,16 +272,19 @@ def test_the_strongest_checksum_wins():
 def test_a_listing_that_tells_checksums_saves_asking_for_each(monkeypatch):
     """Members of a bucket get their records from the one listing."""
     listed = {"b/d/a": {"name": "b/d/a", "type": "file", "size": 1, "ETag": '"e"'}}
+    calls = []
 
     class FakeBucket:
         def invalidate_cache(self, path=None):
-            return
+            calls.append("invalidate_cache")
 
         def find(self, path, detail):
+            calls.append("find")
             return listed
 
     monkeypatch.setattr(FsspecFileSystem, "_reach", lambda self, path: (FakeBucket(), path.partition("://")[2]))
     assert FsspecFileSystem("s3").list_folder("s3://b/d/") == [Found("s3://b/d/a", ("etag", b"e", 1))]
+    assert calls == ["invalidate_cache", "find"]  # an old listing would be a wrong answer
     (file,) = Dir("s3://b/d")
     assert file.record == FileRecord("s3://b/d/a", "etag", b"e", 1)
 

@@ -120,6 +120,8 @@ def test_folders_and_patterns(s3_bucket):
     assert {file.record.scheme for file in folder} == {"etag"}
     outside(s3_bucket, "d/new", b"x")
     assert not folder.is_valid()
+    outside(s3_bucket, "d/a", b"longer")
+    assert File(f"{s3_bucket}/d/a").size() == 6
     assert f"{s3_bucket}/d/new" in paths(folder)
     folder.rmdir(recursive=True)
     assert paths(folder) == []
@@ -167,10 +169,12 @@ def test_what_is_forbidden_is_a_typed_error_with_the_path(s3_bucket, s3_server):
     """With a wrong secret a file is not absent but out of reach."""
     File(f"{s3_bucket}/a").write("x")
     code = f"""
-from redun.file import File, RedunPermissionError
+from redun.file import File, RedunPermissionError, open_file
 def write(file): file.write("y")
 def copy(file): file.copy_to(File("b"))
-for verb in (File.read, File.exists, File.update_hash, write, copy):
+def stream(file):
+    with open_file(file.path, "w") as stream: stream.write("y")
+for verb in (File.read, File.exists, File.update_hash, write, copy, stream):
     try:
         verb(File("{s3_bucket}/a"))
     except RedunPermissionError as error:
@@ -178,7 +182,7 @@ for verb in (File.read, File.exists, File.update_hash, write, copy):
 """
     environment = {**os.environ, "AWS_SECRET_ACCESS_KEY": "wrong"}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
-    assert done.stdout.splitlines() == [f"{s3_bucket}/a"] * 5
+    assert done.stdout.splitlines() == [f"{s3_bucket}/a"] * 6
     assert done.stderr == ""
     assert issubclass(RedunPermissionError, PermissionError)
     assert File(f"{s3_bucket}/a").read() == "x"

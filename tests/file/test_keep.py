@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from redun.file import File, set_hash_mode
+from redun.file import ContentFile, File, set_hash_mode
 from redun.file.keep import KEEP_BYTES, keep_content, keep_file
 from redun.hashing import hash_blob
 from redun.objects.kinds import FileRecord
@@ -103,3 +103,13 @@ def test_a_store_that_cannot_read_the_file_keeps_nothing():
         raise PermissionError("no")
 
     assert keep_content(File("a").record, refuse) is None
+
+
+def test_what_is_kept_has_the_class_of_its_file(blobs):
+    """Also when the content changed meanwhile."""
+    put("a", b"before")
+    record = ContentFile("a").record
+    put("a", b"after it")
+    assert keep_content(record, blobs.put_file) == FileRecord(
+        "a", "blake3", hash_blob(b"after it"), 8, record.type_name
+    )

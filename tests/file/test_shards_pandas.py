@@ -90,6 +90,14 @@ def test_partitions_are_folders_and_columns(base):
     assert len(dataset.filenames) == 3
 
 
+def test_a_partition_whose_values_are_no_plain_numbers_is_text(base):
+    """A number written another way is a name: 007 must not come back as 7."""
+    table = pd.DataFrame({"x": [1, 2], "code": ["007", "8"], "count": ["-7", "8"]})
+    again = ShardedS3Dataset.from_data(table, base, partition_keys=["code", "count"]).load_pandas()
+    assert again["code"].tolist() == ["007", "8"]
+    assert again["count"].tolist() == [-7, 8]
+
+
 def test_avro_needs_a_schema(table):
     """pandas does not tell one."""
     with pytest.raises(BadDataset, match="schema"):
