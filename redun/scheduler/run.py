@@ -45,6 +45,7 @@ class Run:
         self._execution = execution
         self._options = options
         self.context = options.context
+        self.tags = execution.tags
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._root_call: TaskExpression[Any] = root_task(None)
         logger = scheduler.logger

@@ -23,7 +23,7 @@ from redun.scheduler.run import Run
 from redun.scheduler.status import StatusCounts
 from redun.store.base import ObjectStore
 from redun.store.repository import Repository
-from redun.tags import Tag
+from redun.tags import Tag, check_tags
 from redun.task.registry import get_task_registry
 
 MAX_TASKS_LISTED = 10
@@ -188,6 +188,40 @@ class Scheduler:
     def note_caught(self, error: BaseException) -> None:
         """Note that an error was dealt with: it is not what the run fails of."""
         self._run_now().failures.note_caught(error)
+
+    def add_job_tags(self, job: Job, tags: Iterable[Tag]) -> None:
+        """Tag a job, from any thread; one that leaves no trace gets none.
+
+        Raises:
+            BadTag: a key or a value cannot be a tag's.
+            NoCurrentScheduler: no run is going on.
+        """
+        run, checked = self._run_now(), check_tags(tags)
+        if checked and job.facts.is_recorded:
+            run.loop.do_soon(lambda: run.tags.tag_job(job.number, checked))
+
+    def record_tags(
+        self,
+        value: Any,
+        parent_job: Job | None,
+        *,
+        tags: Iterable[Tag] = (),
+        job_tags: Iterable[Tag] = (),
+        execution_tags: Iterable[Tag] = (),
+    ) -> None:
+        """Tag a value, the job that it is evaluated in, and the execution; only from the scheduler's thread.
+
+        Nothing is recorded for a job that leaves no trace.  Raises as ``add_job_tags`` does, and ValueNotEncodable.
+        """
+        run = self._run_now()
+        of_value, of_job, of_execution = (check_tags(some) for some in (tags, job_tags, execution_tags))
+        if parent_job is not None and not parent_job.facts.is_recorded:
+            return
+        if of_value:
+            run.tags.tag_python_value(value, of_value)
+        if of_job and parent_job is not None:
+            run.tags.tag_job(parent_job.number, of_job)
+        run.tags.tag_execution(of_execution)
 
     def _run_now(self) -> Run:
         if self._active is None:

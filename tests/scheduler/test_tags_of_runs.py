@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
-from redun import File, task
+from redun import File, get_current_scheduler, task
+from redun.executors.thread import ThreadExecutor
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind, RunSubject, TagRecord, ValueRecord
 from redun.objects.links import walk
 from redun.provenance.executions import head_of, load_execution
 from redun.provenance.jobs import outline_job
 from redun.provenance.tag_edits import plan_remove
 from redun.provenance.tags import TagBook, TagView
+from redun.scheduler.errors import NoCurrentScheduler
 from redun.scheduler.execution import Execution
 from redun.scheduler.homes import home_of
 from redun.scheduler.scheduler import Scheduler
@@ -24,6 +26,7 @@ from redun.store.refs import RefStatus
 from redun.store.repository import Repository
 from redun.store.tagging import write_tag_edit
 from redun.tags import BadTag
+from redun.task import scheduler_task
 
 ID = bytes(range(16))
 
@@ -233,3 +236,66 @@ def test_tags_of_an_interrupted_run_are_kept(tmp_path):
         ]
         assert len(list(repository.refs.iter_tag_names())) == 1
         assert check_repository(repository).is_clean
+
+
+@scheduler_task(namespace="tags_of_runs")
+def note(scheduler, parent_job, _expression, part):
+    """Tag a value, its job and the execution, as a form does."""
+
+    def record(value):
+        scheduler.record_tags(value, parent_job, tags=[("v", 1)], job_tags=[("j", 2)], execution_tags=[("e", 3)])
+        return value
+
+    return scheduler.evaluate(part, parent_job).then(record)
+
+
+@task(namespace="tags_of_runs")
+def noted():
+    """Have a part noted."""
+    return [note(plain("noted"))]
+
+
+@task(namespace="tags_of_runs")
+def tag_itself():
+    """Do as an executor does: tag a job from a thread of its own."""
+    scheduler = get_current_scheduler()
+    (job,) = (job for job in jobs_seen if job.task.name == "tag_itself")
+    scheduler.add_job_tags(job, [("from", "thread")])
+    return 1
+
+
+jobs_seen = []
+
+
+class WatchingExecutor(ThreadExecutor):
+    """Remembers the jobs it was given."""
+
+    def submit(self, work):
+        """Note the job, and go on."""
+        jobs_seen.append(work)
+        super().submit(work)
+
+
+def test_a_form_tags_value_job_and_execution(tmp_path):
+    """All three are found; a job without provenance leaves no tags."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        Scheduler({}, repository).run(noted.options(prov=False)())
+        assert list(repository.store.iter_oids(Kind.TAG)) == []
+        Scheduler({}, repository).run(noted())
+        book = TagBook(repository.store, repository.refs)
+        assert [(book.type_of(subject), tags) for subject, tags in book.iter_tagged()] == [
+            ("Execution", (TagView("e", 3),)),
+            ("Job", (TagView("j", 2),)),
+            ("Value", (TagView("v", 1),)),
+        ]
+        assert check_repository(repository).is_clean
+
+
+def test_an_executor_tags_a_job_from_its_thread(tmp_path):
+    """The tag is put by the scheduler's thread; without a run there is nothing to tag."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        scheduler = Scheduler({}, repository, executor=WatchingExecutor("default", max_workers=2))
+        assert scheduler.run(tag_itself()) == 1
+        assert TagBook(repository.store, repository.refs).count_keys() == {"from": {"Job": 1}}
+        with pytest.raises(NoCurrentScheduler):
+            scheduler.add_job_tags(jobs_seen[0], [("late", 1)])
