@@ -11,7 +11,8 @@ from typing import Any
 
 from redun.context import merge_dicts
 from redun.hashing import Oid
-from redun.value.encoding import encode_value
+from redun.scheduler.errors import NotSerializable
+from redun.value.encoding import ValueNotEncodable, encode_value
 
 
 class Context:
@@ -44,3 +45,21 @@ def merge_context(context: Context | None, update: Mapping[str, Any] | None) -> 
     if not update:
         return context
     return Context(merge_dicts({} if context is None else context.values, update))
+
+
+def check_context(values: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return what a context is to have, or to have over another one's.
+
+    Raises:
+        TypeError: it is no mapping.
+        NotSerializable: something in it cannot be stored, so that nothing could tell one context from another.
+    """
+    if not values:
+        return None
+    if not isinstance(values, Mapping):
+        raise TypeError(f"expected a context to be a dict, found {type(values).__name__}")
+    try:
+        encode_value(dict(values))
+    except ValueNotEncodable as error:
+        raise NotSerializable("context", error) from error
+    return values

@@ -9,6 +9,7 @@ from redun.context import CONTEXT_OPTION
 from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
+from redun.scheduler.context import check_context
 from redun.scheduler.errors import SchedulerError, UnknownTask
 from redun.tags import encode_tags
 from redun.task.options import CacheCheckValid, CacheScope, exported_by_nature, normalize_options
@@ -133,7 +134,7 @@ class FactsTable:
             options=options,
             tags=encode_tags(options["tags"]) if is_recorded and options.get("tags") else (),
             exports=inherited if handed_on == (inherited or {}) else handed_on,
-            context=options.get(CONTEXT_OPTION),
+            context=check_context(options.get(CONTEXT_OPTION)),
         )
 
     def _task(self, name: str) -> Task[..., Any]:

@@ -12,7 +12,7 @@ from redun.executors.base import Executor
 from redun.executors.registry import make_executor
 from redun.expression import TaskExpression
 from redun.promise import Promise
-from redun.scheduler.context import Context, merge_context
+from redun.scheduler.context import Context, check_context, merge_context
 from redun.scheduler.errors import NoCurrentScheduler, SchedulerError
 from redun.scheduler.execution import Execution
 from redun.scheduler.homes import home_of, home_of_dryrun
@@ -130,7 +130,7 @@ class Scheduler:
         if not self._running.acquire(blocking=False):
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
         try:
-            merged = merge_context(merge_context(None, self.config.context), context)
+            merged = merge_context(merge_context(None, self.config.context), check_context(context))
             return self._run(expr, exec_argv, RunOptions(cache, dryrun, keep_going, merged), execution_id, tags)
         finally:
             self._running.release()

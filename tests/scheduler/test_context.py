@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
+from redun import Scheduler, task
 from redun.scheduler.context import Context, merge_context
+from redun.scheduler.errors import NotSerializable
+
+redun_namespace = "test_context_of_jobs"
+
+
+@task(version="1")
+def show():
+    """Return nothing of the context."""
+    return 1
 
 
 def test_dicts_are_merged_and_values_replaced():
@@ -35,3 +47,14 @@ def test_equal_contexts_have_one_key():
     one = merge_context(Context({"a": {"x": 1}}), {"a": {"y": 2}})
     assert one.key == Context({"a": {"x": 1, "y": 2}}).key
     assert one.key != Context({"a": {"x": 1, "y": 3}}).key
+
+
+def test_a_context_that_cannot_be_stored_is_refused():
+    """By the run, or by the call that overrides it, and no mapping is none."""
+    open_file = {"a": {"b": (number for number in range(3))}}
+    with pytest.raises(NotSerializable, match="context"):
+        Scheduler().run(show(), context=open_file)
+    with pytest.raises(NotSerializable, match="context"):
+        Scheduler().run(show.update_context(open_file)())
+    with pytest.raises(TypeError, match="dict"):
+        Scheduler().run(show(), context=["a"])
