@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib import import_module, util
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ FOREIGN = [
     },
     [np.array([{"b", "a", "c"}, frozenset("xyz")], object), np.array([("a", 1)], [("t", "U3"), ("n", "i2")])],
     pd.DataFrame({"n": [1, 2], "t": ["x", None], "c": pd.Categorical(["u", "v"]), "s": [{"b", "a"}, {"d", "c"}]}),
-    pd.Series(pd.date_range("2020", periods=3, tz="Europe/Berlin", name="day")),
+    pd.Series(pd.date_range("2020", periods=3, tz=ZoneInfo("Europe/Berlin"), name="day")),
     pd.MultiIndex.from_product([["b", "a"], [1, 2]], names=["letter", None]),
     pa.table({"n": [1, None], "l": [["a"], None], "d": pa.array(["x", "y"]).dictionary_encode()}),
 ]

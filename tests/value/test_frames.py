@@ -185,7 +185,12 @@ def test_what_a_task_can_see_tells_frames_apart():
     variants: list[Any] = [
         *(frame, frame[["b", "a"]], frame.iloc[::-1], frame.rename(columns={"a": "c"}), frame.set_index("a")),
         *(frame.rename_axis("n"), frame.rename_axis("n", axis=1), frame.astype({"a": "i4"}), frame.astype({"a": "f8"})),
-        *(frame.astype({"a": "Int64"}), frame.astype({"b": object}), frame.astype({"b": "category"}), frame["a"]),
+        *(
+            frame.astype({"a": "Int64"}),
+            frame.astype({"b": "string[python]"}),
+            frame.astype({"b": "category"}),
+            frame["a"],
+        ),
         *(frame["a"].rename("b"), frame["a"].to_numpy(), frame["a"].tolist(), frame.set_axis(pd.Index([0, 1]))),
         *(frame.set_axis(pd.Index([0.0, 1.0])), frame.astype({"b": pd.CategoricalDtype(["y", "x"])}), frame.to_dict()),
         *(pd.Series(DAYS), pd.Series(DAYS.tz_localize("UTC")), pd.Series(DAYS.as_unit("s")), DAYS, DAYS[[0, 1, 2]]),
