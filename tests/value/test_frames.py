@@ -196,7 +196,7 @@ def test_what_a_task_can_see_tells_frames_apart():
         *(pd.Series(DAYS), pd.Series(DAYS.tz_localize("UTC")), pd.Series(DAYS.as_unit("s")), DAYS, DAYS[[0, 1, 2]]),
         *(
             pd.Timestamp("2020"),
-            pd.Timestamp("2020").as_unit("s"),
+            pd.Timestamp("2020").as_unit("ms"),
             dt.datetime(2020, 1, 1),
             np.datetime64("2020", "us"),
         ),
