@@ -1,6 +1,7 @@
 """What is the user's own project, as against the standard library, installed packages and redun itself.
 
-Decided by where a file lies, so that a package installed in editable mode counts as project.  What has no file belongs
+Decided by where a file lies, so that a package installed in editable mode counts as project, and one installed into
+a folder of ``PYTHONPATH`` does not.  What has no file belongs
 to the project when it was typed in: at a prompt, in a notebook, through exec.
 """
 
@@ -27,7 +28,17 @@ def is_project_file(path: str) -> bool:
     real = Path(path).resolve()
     if _INSTALLED.intersection(real.parts):
         return False
-    return not {_STANDARD_LIBRARY, _REDUN}.intersection(real.parents)
+    return not {_STANDARD_LIBRARY, _REDUN, *_installed_folders(tuple(sys.path))}.intersection(real.parents)
+
+
+@lru_cache(maxsize=16)
+def _installed_folders(paths: tuple[str, ...]) -> frozenset[Path]:
+    """Return the import folders that a package installer has filled, as ``pip install --target`` does.
+
+    It leaves a ``.dist-info`` beside each package.  Hashing such a package as project code would take minutes.
+    """
+    folders = {Path(path or ".").resolve() for path in paths}
+    return frozenset(folder for folder in folders if next(folder.glob("*.dist-info"), None) is not None)
 
 
 def is_project_module(module: ModuleType) -> bool:

@@ -54,3 +54,13 @@ def test_code_typed_in_is_the_project():
 def test_a_script_goes_by_its_own_name(namespace, name):
     """Run or imported, a file has one name."""
     assert module_name(namespace) == name
+
+
+def test_what_an_installer_put_on_the_import_path_is_not_the_project(tmp_path, monkeypatch):
+    """A folder of ``PYTHONPATH`` with ``.dist-info`` in it; one without is the user's own."""
+    for name in ("installed", "own"):
+        (tmp_path / name / "pkg").mkdir(parents=True)
+        monkeypatch.syspath_prepend(str(tmp_path / name))
+    (tmp_path / "installed" / "pkg-1.0.dist-info").mkdir()
+    assert not is_project_file(str(tmp_path / "installed" / "pkg" / "inner.py"))
+    assert is_project_file(str(tmp_path / "own" / "pkg" / "inner.py"))
