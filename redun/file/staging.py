@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from redun.file.file import File
@@ -73,6 +74,10 @@ class Staging(Value, Generic[Place]):
         if not get_filesystem(url=local).is_local or not get_filesystem(url=remote).is_local:
             return local == remote
         return os.path.abspath(local_path(local)) == os.path.abspath(local_path(remote))
+
+    def iter_subvalues(self) -> Iterator[Place]:
+        """Yield the file or folder that counts."""
+        yield self.remote
 
     @abstractmethod
     def _copy(self, source: Place, target: Place) -> Place:

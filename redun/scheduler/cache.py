@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import ObjectError, RedunError
 from redun.expression_codec import ExpressionUndecodable, decode_expression
+from redun.file.identity import PATH_SCHEME
 from redun.file.restore import restore_file
 from redun.file.state import FileState, check_file
 from redun.hashing import Oid, hash_node
@@ -85,16 +86,16 @@ class Cache:
         return self._store.find_candidates(eval_oid)
 
     def find(
-        self, eval_oid: Oid, candidates: Iterable[Candidate], *, is_shallow: bool = False
+        self, eval_oid: Oid, candidates: Iterable[Candidate], *, is_shallow: bool = False, is_async: bool = False
     ) -> tuple[Hit | Step | None, str]:
         """Return the first candidate that serves, or None and why the newest one does not.
 
-        ``is_shallow``: files that only calls below name need not be as recorded.
+        ``is_shallow``: files that only calls below name need not be as recorded.  ``is_async``: it cannot be stepped.
         """
         why = ""
         for candidate in candidates:
             try:
-                return self._try(eval_oid, candidate, is_shallow=is_shallow), ""
+                return self._try(eval_oid, candidate, is_shallow=is_shallow, is_async=is_async), ""
             except Refused as refusal:
                 why = why or str(refusal)
             except (ObjectMissing, ObjectCorrupt) as error:
@@ -122,14 +123,20 @@ class Cache:
 
     # -- one candidate
 
-    def _try(self, eval_oid: Oid, candidate: Candidate, *, is_shallow: bool) -> Hit | Step:
+    def _try(self, eval_oid: Oid, candidate: Candidate, *, is_shallow: bool, is_async: bool) -> Hit | Step:
         target = candidate.target
         node = self._store.get_node(target)
         if node.kind == Kind.REDUCTION:
+            if is_async:
+                raise Refused(_NOT_STEPPED)
             return self._step(eval_oid, target)
         record = CallRecord.decode(node)
         if record.eval != eval_oid:
             raise Refused(f"call {short(target)} was recorded for another eval")
+        if is_async:
+            if not all(map(self._is_current, record.summary.tasks)):
+                raise Refused("a task that it awaits has changed")
+            return self._serve_shallow(target, record)
         if record.reduction is None:
             return self._serve(target, record)
         tasks = record.summary.tasks
@@ -201,23 +208,35 @@ class Cache:
     def _check_files(self, externals: Iterable[Oid], produced: dict[Oid, bool]) -> list[_Restore]:
         """Return what must be put back for all files to be as recorded; refuse when that cannot be done."""
         restores: list[_Restore] = []
-        paths: set[str] = set()
+        for record, is_executable in self._read_files(externals, produced).values():
+            check = check_file(record)
+            if check.state is FileState.SAME:
+                continue
+            if is_executable is None:
+                raise Refused(f"{record.path} {_says(check.state)}")
+            self._refuse_unknown(record, check.state, check.current)
+            restores.append(_Restore(record, is_executable))
+        return restores
+
+    def _read_files(
+        self, externals: Iterable[Oid], produced: dict[Oid, bool]
+    ) -> dict[str, tuple[FileRecord, bool | None]]:
+        """Return by path what each file must be, and whether it is executable; None for one that was not produced."""
+        files: dict[str, tuple[FileRecord, bool | None]] = {}
         for oid in externals:
             node = self._store.get_node(oid)
             if node.kind != Kind.FILE:
                 raise Refused(f"{short(oid)} is of kind {node.kind}, whose validity is not recorded")
             record = FileRecord.decode(node)
-            if record.path in paths:
+            if record.scheme == PATH_SCHEME:
+                continue  # a file that never changes: its path is all there is to it
+            is_executable = produced.get(oid)
+            known, known_executable = files.get(record.path, (record, None))
+            # One content, named as a File and as a ContentFile, is no second version.
+            if known._replace(type_name=record.type_name) != record:
                 raise Refused(f"two versions of {record.path} are named below")
-            paths.add(record.path)
-            check = check_file(record)
-            if check.state is FileState.SAME:
-                continue
-            if oid not in produced:
-                raise Refused(f"{record.path} {_says(check.state)}")
-            self._refuse_unknown(record, check.state, check.current)
-            restores.append(_Restore(record, produced[oid]))
-        return restores
+            files[record.path] = known, is_executable if known_executable is None else known_executable
+        return files
 
     def _refuse_unknown(self, record: FileRecord, state: FileState, current: FileRecord | None) -> None:
         """Refuse to overwrite content that redun does not have, and to restore what it has not kept."""
@@ -238,6 +257,9 @@ class Cache:
             except (RedunError, OSError) as error:
                 raise Refused(f"{record.path} cannot be restored: {error}") from error
         return [record.path for record, _ in restores]
+
+
+_NOT_STEPPED = "what an async task does between two awaits cannot be taken from a record"
 
 
 def _says(state: FileState) -> str:

@@ -15,7 +15,14 @@ from redun.value.registry import get_type_registry
 from redun.value.value import ProxyValue, Value, find_proxy, on_register, overrides, proxies, value_classes
 
 _RECORDED = frozenset(
-    {"redun.value.value", "redun.file.file", "redun.file.fileset", "redun.task.task", "redun.task.partial"}
+    {
+        "redun.value.value",
+        "redun.file.file",
+        "redun.file.fileset",
+        "redun.file.staging",
+        "redun.task.task",
+        "redun.task.partial",
+    }
 )
 """Where the hooks are defined whose answer follows from the files and tasks on record, and from decoding."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from redun import File, Scheduler, task
+from redun.file import ContentFile, IFile, StagingFile
 from redun.hashing import hash_blob
 from redun.store.memory import MemoryStore
 
@@ -323,3 +324,46 @@ def test_a_file_changed_in_place_and_handed_on_is_reused(folder, store):
     run(store, build_up("out.txt"))
     assert Path("out.txt").read_text() == "a+"
     assert Runs.counts == {"build_up": 1, "produce": 1, "append": 1}
+
+
+@task(version="1")
+def name_thrice(path: str) -> list[File]:
+    """Return one file as a File, by its content and by its path."""
+    count("thrice")
+    File(path).write("a")
+    return [IFile(path), File(path), ContentFile(path)]
+
+
+@task(version="1")
+def above_thrice(path: str) -> list[list[File]]:
+    """Have it named by a call below."""
+    count("above")
+    return [name_thrice(path)]
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_one_file_named_by_several_classes_is_one_version(folder, store, is_deleted):
+    """Neither an immutable file nor another class of one content hinders reuse; and the content is put back."""
+    run(store, above_thrice("out.txt"))
+    if is_deleted:
+        Path("out.txt").unlink()
+    run(store, above_thrice("out.txt"))
+    assert Path("out.txt").read_text() == "a"
+    assert Runs.counts == {"above": 1, "thrice": 1}
+
+
+@task(version="1")
+def stage_out(path: str) -> StagingFile:
+    """Write a file, and name it only as what a staging means."""
+    count("stage_out")
+    File(path).write("staged")
+    return StagingFile("scratch.txt", path)
+
+
+def test_a_file_that_only_a_staging_names_is_kept(folder, store):
+    """It was made by the job as any other, so it is put back."""
+    run(store, stage_out("out.txt"))
+    Path("out.txt").unlink()
+    run(store, stage_out("out.txt"))
+    assert Path("out.txt").read_text() == "staged"
+    assert Runs.counts == {"stage_out": 1}
