@@ -28,6 +28,7 @@ from redun.scheduler.job import Caller, Job, JobView
 from redun.scheduler.owned import ATOMS
 from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.record import Recorder
+from redun.scheduler.salt import hides_classes, salt_of
 from redun.scheduler.status import Column, StatusCounts
 from redun.scheduler.summary import SummaryBuilder
 from redun.scheduler.validity import must_be_asked
@@ -263,8 +264,7 @@ class Reducer:
             self._refuse(facts, caller, error)
             return
         context = self._context_of(facts, caller.parent)
-        # A result that is taken without asking the calls below must be of this very context.
-        salt = context.key if context is not None and facts.is_shallow else None
+        salt = salt_of(facts, context, encoded)
         eval_oid, data = encode_eval(facts.oid, [part.oid for part in encoded], names, salt)
         key: Any = eval_oid if context is None else (eval_oid, context.key)
         if not facts.is_shared:
@@ -436,7 +436,7 @@ class Reducer:
         """Note what the values that a job names ask of whoever wants to reuse a call above it."""
         if any(part.parts or part.kind == Kind.TASK for part in encoded):
             self._summary_of(job).add_values(encoded)
-        if any(map(must_be_asked, values)):
+        if any(map(must_be_asked, values)) or hides_classes(job.facts, encoded):
             self._summary_of(job).forbid_reuse()
         for part in encoded:
             for name in find_pickled_types(part):

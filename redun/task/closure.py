@@ -9,7 +9,7 @@ The invariant: the same code has the same closure under any hash seed, in any fo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ __all__ = [
     "describe_changes",
     "diff_records",
     "digest_callable",
+    "digest_classes",
     "forget_units",
     "get_code_hash_mode",
     "set_code_hash_mode",
@@ -120,6 +121,14 @@ def digest_callable(thing: Any) -> bytes | None:
         active.discard(id(thing))
     _digests[id(thing)] = (thing, digest)
     return digest
+
+
+def digest_classes(classes: Iterable[type]) -> bytes | None:
+    """Return what tells states of the project's code of some classes apart; None when none of them is the project's."""
+    if _mode == "function":
+        return None
+    digests = {digest for cls in classes if (digest := digest_callable(cls)) is not None}
+    return hash_blob(b"".join(sorted(digests))) if digests else None
 
 
 def forget_units() -> None:

@@ -65,6 +65,7 @@ def plan_dataclass(cls: type) -> Encode:
     slots = [name for name in _slots(cls) if name not in known]
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
+        encoder.classes[cls] = None
         attributes = getattr(value, "__dict__", None)
         try:
             members = read_fields(value)
@@ -148,6 +149,7 @@ def plan_namedtuple(cls: Any) -> Encode:
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
         if getattr(value, "__dict__", None):
             return encode_pickle(encoder, value, depth)
+        encoder.classes[cls] = None
         return [*head, *encoder.payloads(value, depth)]
 
     return encode
@@ -177,6 +179,7 @@ def plan_enum(cls: Any) -> Encode:
     head = [ENUM, name_of(cls)]
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
+        encoder.classes[cls] = None
         if value._name_ in cls.__members__:
             return [*head, value._name_]
         # Python 3.11 names a combination of flags and 3.10 does not; the members in it have names in both.

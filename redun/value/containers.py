@@ -90,6 +90,7 @@ def _members(encoder: Encoder, values: Collection[Any], depth: int) -> list[Payl
             members.append((pack_payload([LINK, alone.links[0]]), None, alone))
         else:
             encoder.has_pickle |= alone.has_pickle
+            encoder.classes.update(alone.classes)
             members.append((pack_payload(payload), payload, None))
     members.sort(key=lambda member: member[0])
     return [payload if alone is None else [LINK, encoder.absorb(alone)] for _, payload, alone in members]

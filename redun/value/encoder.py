@@ -57,6 +57,8 @@ class Encoded(NamedTuple):
     """What must be stored with it, children first, itself left out."""
     externals: tuple[Oid, ...]
     """The files and handles in it (or it itself), in order of appearance, each once."""
+    classes: tuple[type, ...] = ()
+    """The classes of the objects in it, each once: their names are part of the value, their code is not."""
 
 
 class TooDeep(Exception):
@@ -128,6 +130,7 @@ class Encoder:
         "_numbers",
         "_stored",
         "_texts",
+        "classes",
         "externals",
         "has_pickle",
         "is_careful",
@@ -142,6 +145,7 @@ class Encoder:
         self.links: list[Oid] = []
         self.parts: list[Part] = []
         self.externals: dict[Oid, None] = {}
+        self.classes: dict[type, None] = {}
         self.has_pickle = False
         self._index: dict[Oid, int] = {}
         self._stored: set[Oid] = set()
@@ -206,6 +210,7 @@ class Encoder:
             self.add_part(part)
         self.add_part((encoded.oid, encoded.data, encoded.kind))
         self.externals.update(dict.fromkeys(encoded.externals))
+        self.classes.update(dict.fromkeys(encoded.classes))
         return self.add_link(encoded.oid)
 
     def absorb(self, other: Encoder) -> int:
@@ -213,6 +218,7 @@ class Encoder:
         for part in other.parts:
             self.add_part(part)
         self.externals.update(other.externals)
+        self.classes.update(other.classes)
         return self.add_link(other.links[0])
 
     def add_link(self, oid: Oid) -> int:
@@ -226,7 +232,7 @@ class Encoder:
         """Return the value node of a payload that this encoder made."""
         codec = PICKLE_CODEC if self.has_pickle else DATA_CODEC
         oid, data = encode_node(VALUE_KIND, self.links, [type_name, codec, payload])
-        return Encoded(oid, VALUE_KIND, data, tuple(self.parts), tuple(self.externals))
+        return Encoded(oid, VALUE_KIND, data, tuple(self.parts), tuple(self.externals), tuple(self.classes))
 
     def add_part(self, part: Part) -> None:
         """Take one object to be stored with this value, once."""

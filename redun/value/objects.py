@@ -97,6 +97,7 @@ def encode_object(parent: Encoder, value: Value, depth: int) -> Encoded:
         return Encoded(oid, int(kind), data, tuple(value.iter_node_parts()), externals)
     cls = type(value)
     encoder = parent.child()
+    encoder.classes[cls] = None
     own_hash = ask(value, value.get_hash) if overrides(cls, "get_hash") else None
     if overrides(cls, "serialize"):
         payload = [SERIALIZED, cls.type_name, encoder.bytes_payload(ask(value, value.serialize)), own_hash]
@@ -175,6 +176,7 @@ def plan_proxy(proxy: type[ProxyValue], cls: type, plain: Encode) -> Encode:
     head = [PROXY, proxy.type_name, name_of(cls)]
 
     def encode(encoder: Encoder, value: Any, depth: int) -> Payload:
+        encoder.classes[cls] = None
         wrapped = proxy(value)
         own_hash = ask(value, wrapped.get_hash) if has_hash else None
         if has_bytes:
@@ -209,6 +211,7 @@ def plan_codec(codec: Codec) -> Encode:
             state = ask(value, codec.encode, value)
         except NoPlainForm:
             return encode_pickle(encoder, value, depth)
+        encoder.classes[type(value)] = None
         return [FOREIGN, codec.name, encoder.payload(state, depth + 1)]
 
     return encode

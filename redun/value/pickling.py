@@ -48,6 +48,8 @@ class _Pickler(pickle.Pickler):
             payload = self._encoder.payload(thing, self._depth)
             _, _name, digest = payload
             return None if digest is None else self._place_of(payload)
+        if isinstance(thing, type):  # an instance is written with its class
+            self._encoder.classes[thing] = None
         return None
 
     def _place_of(self, payload: list[Payload]) -> int:
