@@ -6,7 +6,7 @@ Both ways work through an explicit stack: a chain of calls may be 100 000 deep.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -239,22 +239,42 @@ def _step_of(part: Any, indexes: list[int]) -> list[Any]:
     return [_CONTAINER, type(part).__name__, None, indexes]
 
 
+def flatten_expression(value: Any) -> tuple[list[list[Any]], list[Any]]:
+    """Return an expression as plain data: its steps, and the values that they refer to by their places.
+
+    Raises:
+        ExpressionNotEncodable: a plain value in it cannot be stored.
+    """
+    flattener = _Flattener()
+    flattener.flatten(value)
+    return flattener.steps, flattener.plain
+
+
+def unflatten_expression(steps: list[list[Any]], values: list[Any]) -> Any:
+    """Return the expression that ``flatten_expression`` took apart.  Raises as ``decode_expression`` does."""
+    return _rebuild_all(steps, range(len(values)), values.__getitem__)
+
+
 def decode_expression(record: ExpressionRecord, decode: Callable[[Oid], Any]) -> Any:
     """Rebuild an expression; ``decode`` turns a value's oid into the value.
 
     Raises:
         ExpressionUndecodable: a class is gone, or the steps make no sense.
     """
+    return _rebuild_all(record.steps, record.links, decode)
+
+
+def _rebuild_all(steps: list[list[Any]], links: Sequence[Any], decode: Callable[[Any], Any]) -> Any:
     built: list[Any] = []
     try:
-        for step in record.steps:
-            built.append(_rebuild(step, built, record.links, decode))
+        for step in steps:
+            built.append(_rebuild(step, built, links, decode))
         return built[-1]
     except (IndexError, TypeError, ValueError, KeyError, AttributeError, ImportError) as error:
         raise ExpressionUndecodable(f"a stored expression cannot be rebuilt: {error}") from error
 
 
-def _rebuild(step: list[Any], built: list[Any], links: list[Oid], decode: Callable[[Oid], Any]) -> Any:
+def _rebuild(step: list[Any], built: list[Any], links: Sequence[Any], decode: Callable[[Any], Any]) -> Any:
     if step[0] == _ATOM:
         return step[1]
     if step[0] == _VALUE:

@@ -1,6 +1,7 @@
 """The operators that work on unevaluated expressions, by name: the name stands in stored expressions.
 
-``lazy_operation`` registers further ones.  Importing this gives no expression any method; ``expression.py`` does.
+Importing this gives no expression any method; ``expression.py`` does, and its ``lazy_operation`` registers further
+operations of users.
 """
 
 from __future__ import annotations
@@ -57,12 +58,17 @@ _REFLECTED = ("add", "sub", "mul", "truediv", "and", "or")
 _operations: dict[str, LazyOperation] = {}
 
 
-def lazy_operation(operation: LazyOperation) -> None:
+def register_operation(operation: LazyOperation) -> None:
     """Register an operation under its name; a later one of the same name takes its place."""
     _operations[operation.name] = operation
 
 
-def get_lazy_operation(name: str) -> LazyOperation:
+def find_operation(name: str) -> LazyOperation | None:
+    """Return the operation of a name; None when there is none."""
+    return _operations.get(name)
+
+
+def get_operation(name: str) -> LazyOperation:
     """Return the operation of a name.
 
     Raises:
@@ -80,12 +86,15 @@ def iter_operations() -> list[LazyOperation]:
 
 
 for _name, _symbol, _func in _INFIX:
-    lazy_operation(LazyOperation(_name, f"__{_name}__", _symbol, _func))
+    register_operation(LazyOperation(_name, f"__{_name}__", _symbol, _func))
 for _name in _REFLECTED:
     _plain = _operations[_name]
-    lazy_operation(
+    register_operation(
         LazyOperation(f"r{_name}", f"__r{_name}__", _plain.symbol, lambda a, b, f=_plain.func: f(b, a), is_reverse=True)
     )
-lazy_operation(LazyOperation("getattr", "__getattr__", "", getattr))
-lazy_operation(LazyOperation("getitem", "__getitem__", "", operator.getitem))
-lazy_operation(LazyOperation("call", "__call__", "", _call))
+register_operation(LazyOperation("getattr", "__getattr__", "", getattr))
+register_operation(LazyOperation("getitem", "__getitem__", "", operator.getitem))
+register_operation(LazyOperation("call", "__call__", "", _call))
+
+BUILT_IN = frozenset(_operations)
+"""The operations whose meaning redun's version tells; what any other one computes is known to nobody's hash."""

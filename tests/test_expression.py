@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import copy
+import operator
+import pickle
+from dataclasses import dataclass
 
 import pytest
 
-from redun.expression import SimpleExpression, TaskExpression, ValueExpression
-from redun.operators import LazyOperation, UnknownOperation, get_lazy_operation, iter_operations, lazy_operation
+from redun import Scheduler, task
+from redun.expression import (
+    ApplyExpression,
+    Expression,
+    SchedulerExpression,
+    SimpleExpression,
+    TaskExpression,
+    Unevaluated,
+    ValueExpression,
+    get_lazy_operation,
+    iter_task_names,
+    lazy_operation,
+)
+from redun.operators import UnknownOperation, get_operation
+from redun.value.value import Value
 
 
 def call(*args, length=None, **kwargs):
@@ -34,16 +50,67 @@ def test_an_expression_shows_as_it_was_written(expression, text):
     assert repr(expression) == text
 
 
-def test_the_truth_of_an_expression_is_refused():
-    """An if on an unevaluated call would always be taken, so it is an error that names the call."""
-    with pytest.raises(TypeError, match=r"ns\.f\(\) has no truth value"):
-        bool(call())
+UNSUPPORTED = {
+    "floor division": lambda it: it // 2,
+    "modulo": lambda it: it % 2,
+    "power": lambda it: it**2,
+    "matrix product": lambda it: it @ it,
+    "inversion": lambda it: ~it,
+    "minus": lambda it: -it,
+    "plus": lambda it: +it,
+    "not": lambda it: not it,
+    "and": lambda it: it and 1,
+    "if": lambda it: 1 if it else 2,
+    "in": lambda it: 2 in it,
+    "length": len,
+    "abs": abs,
+    "int": int,
+    "shift": lambda it: it << 1,
+    "xor": lambda it: it ^ 1,
+    "for": lambda it: dict.fromkeys(it, 1),
+    "star": lambda it: [*it],
+    "sum": sum,
+    "index": lambda it: [1, 2][it],
+    "assignment": lambda it: exec("it[0] = 1", {"it": it}),
+}
 
 
-def test_iterating_without_a_known_length_is_refused():
-    """A loop over an unevaluated call could not end."""
-    with pytest.raises(TypeError, match=r"no known length.*nout=N"):
-        list(call())
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_what_only_a_value_has_is_refused_with_a_type_error(name):
+    """Python would otherwise take the expression for the value, and go on with nonsense."""
+    with pytest.raises(TypeError):
+        UNSUPPORTED[name](call(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("if", "redun.cond"), ("not", "redun.cond"), ("for", "map_"), ("sum", "nout=N"), ("in", "in a task")],
+)
+def test_a_refusal_names_the_task_and_the_ways_out(name, way_out):
+    """A task that takes it, a form, or await; the name stands there also when the expression is too long to show."""
+    for lazy in (call(1), call(list(range(1000)))["key"] + 1, deep_chain(30)):
+        with pytest.raises(Unevaluated) as caught:
+            UNSUPPORTED[name](lazy)
+        message = str(caught.value)
+        assert "ns.f" in message
+        assert way_out in message
+        assert "await it" in message
+        assert len(message) < 600
+    assert str(pickle.loads(pickle.dumps(caught.value))) == message
+
+
+def deep_chain(depth):
+    """Nest operations."""
+    lazy = call()
+    for _ in range(depth):
+        lazy = 1 + lazy
+    return lazy
+
+
+def test_a_search_is_refused_where_the_length_is_known_too():
+    """Else its first comparison would be, with a message about something else."""
+    with pytest.raises(Unevaluated, match="cannot be searched"):
+        "x" in call(length=2)  # noqa: B015
 
 
 def test_a_call_with_nout_unpacks_into_items():
@@ -79,20 +146,133 @@ def test_a_chain_of_100_000_calls_can_be_shown_and_freed():
 
 def test_every_operation_computes_what_its_symbol_says():
     """The reflected forms swap their operands."""
-    assert get_lazy_operation("sub").func(5, 3) == 2
-    assert get_lazy_operation("rsub").func(5, 3) == -2
-    assert get_lazy_operation("and").func(1, 0) == 0
-    assert get_lazy_operation("ror").func(0, 7) == 7
+    assert get_operation("sub").func(5, 3) == 2
+    assert get_operation("rsub").func(5, 3) == -2
+    assert get_operation("and").func(1, 0) == 0
+    assert get_operation("ror").func(0, 7) == 7
 
 
 def test_an_unknown_operation_is_named():
     """A stored expression of another program may hold one."""
     with pytest.raises(UnknownOperation, match="'frobnicate'"):
-        get_lazy_operation("frobnicate")
+        get_operation("frobnicate")
 
 
-def test_further_operations_can_be_registered():
-    """lazy_operation adds to the table that iter_operations lists."""
-    lazy_operation(LazyOperation("test_twice", "__test_twice__", "", lambda value: 2 * value))
-    assert get_lazy_operation("test_twice").func(4) == 8
-    assert any(operation.name == "test_twice" for operation in iter_operations())
+def test_the_reflected_form_of_an_operator_is_built_where_the_left_operand_is_a_value():
+    """Of + - * / & and |; comparisons turn round."""
+    assert [repr(lazy) for lazy in (1 + call(), 1 - call(), 2 * call(), 1 / call(), True & call(), 0 | call())] == [
+        "(1 + ns.f())",
+        "(1 - ns.f())",
+        "(2 * ns.f())",
+        "(1 / ns.f())",
+        "(True & ns.f())",
+        "(0 | ns.f())",
+    ]
+    assert repr(operator.lt(1, call())) == "(ns.f() > 1)"
+
+
+@task(namespace="test_expression", version="1")
+def echo(value):
+    """Return the argument."""
+    return value
+
+
+@dataclass
+class Point:
+    """Something with attributes and methods."""
+
+    x: int
+
+    def plus(self, other, *, times=1):
+        """Add."""
+        return self.x + other * times
+
+
+@pytest.mark.parametrize(
+    ("build", "value"),
+    [
+        (lambda it: [it + 1, 1 + it, it - 1, 1 - it, it * 2, 2 * it, it / 2, 12 / it], [7, 7, 5, -5, 12, 12, 3, 2]),
+        (
+            lambda it: [it == 6, it != 6, it < 6, it <= 6, it > 6, it >= 6, operator.eq(6, it)],
+            [True, False, False, True, False, True, True],
+        ),
+        (lambda it: [it & 0, it & "b", 0 & it, it | "b", 0 | it, echo(0) | it], [0, "b", 0, 6, 6, 6]),
+        (lambda it: echo([1, 2, 3])[1:], [2, 3]),
+        (lambda it: echo([1, 2, 3])[echo(0)], 1),
+        (lambda it: echo({"a": 5})[echo("a")], 5),
+        (lambda it: echo(Point(3)).x, 3),
+        (lambda it: echo(Point(3)).plus(it, times=2), 15),
+        (lambda it: echo(len)([it, it]), 2),
+        (lambda it: list(echo.options(nout=2)((it, 7))), [6, 7]),
+        (lambda it: echo.options(nout=3)([1, 2, it])[1:], [2, 6]),
+        (lambda it: ValueExpression(1) + it, 7),
+    ],
+)
+def test_operations_give_what_python_gives(build, value):
+    """Each operator, index, attribute, call, slice and unpacking, evaluated."""
+    assert Scheduler().run([build(echo(6))]) == [value]
+
+
+def test_an_error_in_an_operation_is_raised_by_the_run():
+    """As if it had been computed in a task."""
+    with pytest.raises(ZeroDivisionError):
+        Scheduler().run(1 / echo(0))
+    with pytest.raises(KeyError):
+        Scheduler().run(echo({})["gone"])
+
+
+def test_operations_can_be_registered(monkeypatch):
+    """lazy_operation makes a function one, and gives expressions the method that builds it."""
+
+    @lazy_operation(method="__mod__", name="test_mod", symbol="%")
+    def mod(left, right):
+        return left % right
+
+    @lazy_operation(method="__rmod__", name="test_rmod", symbol="%", reverse=True)
+    def rmod(right, left):
+        return left % right
+
+    @lazy_operation()
+    def test_pair(left, right=0):
+        return (left, right)
+
+    try:
+        lazies = [echo(7) % 4, 7 % echo(4), test_pair(echo(1)), test_pair(1, right=echo(2))]
+        assert [repr(lazy) for lazy in lazies] == [
+            "(test_expression.echo(7) % 4)",
+            "(7 % test_expression.echo(4))",
+            "test_pair(test_expression.echo(1))",
+            "test_pair(1, right=test_expression.echo(2))",
+        ]
+        assert Scheduler().run(lazies) == [3, 3, (1, 0), (1, 2)]
+        assert get_lazy_operation("test_mod")(7, 4) == 3
+        assert get_lazy_operation("test_gone") is None
+    finally:
+        del Expression.__mod__, Expression.__rmod__
+
+
+def test_the_classes_tell_what_an_expression_is():
+    """Calls and operations are applications; calls of scheduler tasks are calls; all are expressions."""
+    assert isinstance(call(), ApplyExpression)
+    assert isinstance(call() + 1, ApplyExpression)
+    assert not isinstance(ValueExpression(1), ApplyExpression)
+    assert issubclass(SchedulerExpression, TaskExpression)
+    assert issubclass(ValueExpression, Expression)
+    assert SimpleExpression("neg").args == ()
+
+
+class Fading(Value):
+    """A value that has had its time."""
+
+    def is_valid(self):
+        return False
+
+
+def test_an_expression_is_valid_while_its_tasks_are_defined_and_its_values_valid():
+    """At any depth."""
+    assert echo([echo(1), {"a": Point(1)}]).is_valid()
+    assert not echo([echo(1), {"a": Fading()}]).is_valid()
+    assert not echo(call()).is_valid()
+    assert not echo([call() + 1]).is_valid()
+    assert not TaskExpression("test_expression.echo", (1,), {}, {"limits": call()}).is_valid()
+    assert list(iter_task_names([echo(call(echo(1)))])) == ["test_expression.echo", "ns.f", "test_expression.echo"]

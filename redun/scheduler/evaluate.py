@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.expression_codec import is_concrete, make_dataclass, make_namedtuple, set_fields
-from redun.operators import get_lazy_operation
+from redun.operators import BUILT_IN, get_operation
 from redun.scheduler.job import Job
 from redun.scheduler.owned import ATOMS
 
@@ -153,10 +153,17 @@ _NOBODY = _Nobody()
 class Evaluator:
     """Walks expressions for one execution."""
 
-    def __init__(self, on_call: OnCall, on_form: OnForm) -> None:
-        """``on_call`` takes calls of tasks, ``on_form`` calls of scheduler tasks, which answer slot 0 of a waiter."""
+    def __init__(self, on_call: OnCall, on_form: OnForm, on_foreign: Callable[[Job], None]) -> None:
+        """Make a walker that tells what it meets.
+
+        Args:
+            on_call: takes calls of tasks.
+            on_form: takes calls of scheduler tasks, and answers slot 0 of a waiter.
+            on_foreign: told of a job below which an operation of a user's own stands, whose code no hash covers.
+        """
         self._on_call = on_call
         self._on_form = on_form
+        self._on_foreign = on_foreign
         self._deferred: deque[Callable[[], None]] = deque()
 
     def defer(self, step: Callable[[], None]) -> None:
@@ -195,6 +202,8 @@ class Evaluator:
             # Deferred: a form may lead to a form at once, without a job in between.
             self.defer(lambda: self._on_form(part, parent, shared))
         else:
+            if part.func_name not in BUILT_IN and parent is not None:
+                self._on_foreign(parent)
             parts, build = _open(part)
             Gather(self, parts, build, parent, shared, 0)
 
@@ -208,7 +217,7 @@ class Evaluator:
 def _open(part: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """Return the parts of something that is not concrete, and how to build it from their values."""
     if isinstance(part, SimpleExpression):
-        func = get_lazy_operation(part.func_name).func
+        func = get_operation(part.func_name).func
         names, n_args = list(part.kwargs), len(part.args)
         if not names:
             return list(part.args), lambda values: func(*values)
@@ -249,6 +258,8 @@ def iter_calls(part: Any) -> Iterator[TaskExpression[Any]]:
 
 def _sources_of(part: Any) -> list[Any]:
     """Return the parts that the value of a part comes from."""
+    if isinstance(part, ValueExpression) and part.upstreams is not None:
+        return part.upstreams
     if isinstance(part, SchedulerExpression):
         return [*part.args, *part.kwargs.values()] if part.upstreams is None else part.upstreams
     return _open(part)[0]

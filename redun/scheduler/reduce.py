@@ -176,7 +176,7 @@ class Reducer:
         self._cache = parts.cache
         self._log = parts.log
         self._counts = parts.counts
-        self.evaluator = Evaluator(self.call, self._call_form)
+        self.evaluator = Evaluator(self.call, self._call_form, self.forbid_reuse)
         self._forms = FormCaller(parts.registry, parts.scheduler, self.forbid_reuse)
         self._n_jobs = 0
         self._facts = FactsTable(parts.registry, parts.recorder.put_task)

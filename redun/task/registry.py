@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from redun.expression import ask_for_tasks
 from redun.hashing import Oid
 from redun.task.closure import forget_units
 
@@ -98,6 +99,7 @@ class TaskRegistry:
 
 
 _registry = TaskRegistry()
+ask_for_tasks(lambda name: _registry.get(task_name=name) is not None)
 
 
 def get_task_registry() -> TaskRegistry:

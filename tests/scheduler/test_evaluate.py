@@ -24,7 +24,8 @@ class Answerer:
     """Collects calls, and answers them when told to; is itself the waiter of the whole."""
 
     def __init__(self) -> None:
-        self.evaluator = Evaluator(self.on_call, self.on_form)
+        self.foreign: list = []
+        self.evaluator = Evaluator(self.on_call, self.on_form, self.foreign.append)
         self.asked: list = []
         self.value = self.error = None
 
