@@ -27,6 +27,9 @@ class Executor(ABC):
       executor may be started again.
     """
 
+    runs_coroutines: bool = False
+    """Whether async tasks may name this executor: they run beside its threads, in this process."""
+
     def __init__(self, name: str) -> None:
         self.name = name
 

@@ -21,6 +21,8 @@ DEFAULT_MAX_WORKERS = 20
 class ThreadExecutor(Executor):
     """A pool of threads."""
 
+    runs_coroutines = True
+
     def __init__(self, name: str, *, max_workers: int = DEFAULT_MAX_WORKERS) -> None:
         """Raises ExecutorError when ``max_workers`` is below 1."""
         if max_workers < 1:

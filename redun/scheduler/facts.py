@@ -29,6 +29,7 @@ class TaskFacts(NamedTuple):
     is_cached: bool  # results of earlier executions may serve, and its results may serve later
     is_shared: bool  # equal calls of this execution are one job
     is_shallow: bool  # files that only calls below name need not be as recorded
+    is_async: bool  # its function is a coroutine
     is_recorded: bool  # its calls leave a trace
     executor: str
     needs: Mapping[str, int] | None  # units of each limit
@@ -118,6 +119,7 @@ class FactsTable:
         if options.get("config_args") != own.get("config_args") or "config_args" in given:
             task = task.options(config_args=options["config_args"])
         _refuse_unsupported(task)
+        is_async = task.is_async()
         is_recorded = options.get("prov") is not False and (inherited or {}).get("prov") is not False
         scope = options.get("cache_scope", CacheScope.BACKEND) if is_recorded else CacheScope.NONE
         handed_on = {**(inherited or {}), **exports, **exported_by_nature(given)}
@@ -127,7 +129,8 @@ class FactsTable:
             oid=self._put_task(task),
             is_cached=scope is CacheScope.BACKEND,
             is_shared=scope is not CacheScope.NONE,
-            is_shallow=options.get("check_valid") is CacheCheckValid.SHALLOW,
+            is_shallow=is_async or options.get("check_valid") is CacheCheckValid.SHALLOW,
+            is_async=is_async,
             is_recorded=is_recorded,
             executor=options.get("executor") or "default",
             needs=options.get("limits"),
@@ -148,5 +151,3 @@ def _refuse_unsupported(task: Task[..., Any]) -> None:
     """Refuse what would otherwise be taken for a plain function: its text or its coroutine recorded as a result."""
     if task.script:
         raise UnsupportedTask(task, "a script (script=True)")
-    if task.is_async():
-        raise UnsupportedTask(task, "asynchronous (async def)")

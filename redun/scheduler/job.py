@@ -6,7 +6,7 @@ and what only a running job needs is dropped when it ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.file.produced import mark_start, track_writes
@@ -133,16 +133,8 @@ class Job:
         start_ns = mark_start()
         try:
             with track_writes():
-                kwargs = {name: self._hand(value) for name, value in self.kwargs.items()} if self.kwargs else {}
-                value = self.task.func(*map(self._hand, self.args), **kwargs)
-                if type(value) not in ATOMS:
-                    value = postprocess(value, self._hook_facts())
-                if self.keeper is not None:
-                    if type(value) not in ATOMS:
-                        self.produced = self.keeper.settle(value, start_ns)
-                    if self.given:
-                        self.disturbed = self.keeper.find_disturbed((self.args, dict(self.kwargs or {})), value)
-            self.value = value
+                args, kwargs = self.handed()
+                self.settle(self.task.func(*args, **kwargs), start_ns)
         except BaseException as error:
             # SystemExit and KeyboardInterrupt of user code too: a worker thread must report, or the run would hang.
             self.error = error
@@ -150,6 +142,22 @@ class Job:
         finally:
             self.args = ()
             self.kwargs = None
+
+    def handed(self) -> tuple[Iterable[Any], dict[str, Any]]:
+        """Return the arguments as the function gets them; the first part can be gone through once."""
+        kwargs = {name: self._hand(value) for name, value in self.kwargs.items()} if self.kwargs else {}
+        return map(self._hand, self.args), kwargs
+
+    def settle(self, value: Any, start_ns: int) -> None:
+        """Take what the function returned, and look at the files in it; still where ``track_writes`` is in force."""
+        if type(value) not in ATOMS:
+            value = postprocess(value, self._hook_facts())
+        if self.keeper is not None:
+            if type(value) not in ATOMS:
+                self.produced = self.keeper.settle(value, start_ns)
+            if self.given:
+                self.disturbed = self.keeper.find_disturbed((self.args, dict(self.kwargs or {})), value)
+        self.value = value
 
     def _hand(self, value: Any) -> Any:
         """Return an argument as the function gets it."""

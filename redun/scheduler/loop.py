@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from redun.executors.base import Executor
 from redun.scheduler.job import Job
@@ -24,6 +24,13 @@ FLUSH_SECONDS = 1.0
 IDLE_FLUSH_SECONDS = 0.05
 """Before a wait it is handed over at once, unless it was this short a time ago: then the wait is cut to the rest of it.
 A chain of short jobs waits after each; flushing at each wait would cost it a batch per job."""
+
+
+class Cancels(Protocol):
+    """Somebody who holds work that can be dropped."""
+
+    def cancel_waiting(self) -> int:
+        """Drop it, unreported; return how many pieces that were."""
 
 
 class Root:
@@ -79,7 +86,7 @@ class Loop:
         self._flushes_each_job = flushes_each_job
         self._plan = plan
         self._recorder = recorder
-        self._executors = list(executors)
+        self._executors: list[Cancels] = list(executors)
         self._queue = queue
         self._on_interval = on_interval
         self._interval_seconds = interval_seconds
@@ -94,6 +101,15 @@ class Loop:
         """Ask the loop to end; may be called from a signal handler."""
         self.interrupted_by = signal_number
         self._queue.put(None)
+
+    def add(self, executor: Cancels) -> None:
+        """Ask one more for what to drop when the run stops."""
+        self._executors.append(executor)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has come in and nothing is to be done later."""
+        return self._queue.empty() and not self._later
 
     def do_soon(self, step: Callable[[], None]) -> None:
         """Do a step in the loop's thread; may be called from any thread."""

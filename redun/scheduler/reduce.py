@@ -10,7 +10,7 @@ evaluated below the job; ``_JobResult`` brings the result back to ``_finish``.  
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import RedunError
@@ -72,6 +72,7 @@ class Parts(NamedTuple):
     failures: Failures
     keeper: FileKeeper
     tags: TagRecorder
+    submit_async: Callable[[Job, Executor], None]
     scheduler: Scheduler
     options: RunOptions
 
@@ -319,7 +320,10 @@ class Reducer:
             if not (job.facts.is_cached and self._parts.options.use_cache):
                 why = "caching is off"
             else:
-                found, why = self._cache.find(job.eval, candidates, is_shallow=job.facts.is_shallow)
+                facts = job.facts
+                found, why = self._cache.find(
+                    job.eval, candidates, is_shallow=facts.is_shallow, is_async=facts.is_async
+                )
                 if found is not None:
                     if found.restored:
                         self._log.restored(job, found.restored, is_dryrun=self._parts.options.is_dryrun)
@@ -371,7 +375,11 @@ class Reducer:
         self._log.say(job.line)
         job.line = None
         job.start_us = self._recorder.now_us()
-        self._parts.executors[job.executor].submit(job)
+        executor = self._parts.executors[job.executor]
+        if job.facts.is_async:
+            self._parts.submit_async(job, executor)
+        else:
+            executor.submit(job)
 
     def returned(self, job: Job) -> None:
         """Take back a job whose function has run."""
@@ -422,7 +430,7 @@ class Reducer:
         self._note_contest(job, call_oid, record)
         is_stepped = job.status == JobStatus.STEPPED
         # A stepped call enters the eval table even when it was there: now it is newer than any contest below it.
-        done = JobStatus.UNSURE if job.disturbed else JobStatus.DONE
+        done = JobStatus.UNSURE if job.disturbed or job.status == JobStatus.UNSURE else JobStatus.DONE
         self._recorder.add_row(job, JobStatus.STEPPED if is_stepped else done, call_oid)
         self._counts.move(job.task.fullname, Column.RUNNING, Column.CACHED if is_stepped else Column.DONE)
         self._conclude(job, call_oid, record, value)

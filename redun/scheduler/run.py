@@ -34,6 +34,8 @@ from redun.task.registry import get_task_registry
 from redun.value.encoding import Encoded, encode_value
 
 if TYPE_CHECKING:
+    from redun.executors.base import Executor
+    from redun.scheduler.async_jobs import AsyncJobs
     from redun.scheduler.scheduler import Scheduler
 
 
@@ -71,10 +73,12 @@ class Run:
                 failures=self.failures,
                 keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
                 tags=execution.tags,
+                submit_async=self._submit_async,
                 scheduler=scheduler,
                 options=options,
             )
         )
+        self._async_jobs: AsyncJobs | None = None
         self.loop = Loop(
             self._plan,
             execution.recorder,
@@ -82,7 +86,7 @@ class Run:
             self._queue,
             self._on_interval,
             scheduler.interval_seconds,
-            before_wait=self._log.flush,
+            before_wait=self._before_wait,
             flushes_each_job=scheduler.config.repository.durability == "job",
         )
 
@@ -108,6 +112,8 @@ class Run:
             self._log.flush()
             for executor in scheduler.executors.values():
                 executor.stop()
+            if self._async_jobs is not None:
+                self._async_jobs.stop()
         return self._outcome(root)
 
     def _end_broken(self) -> None:
@@ -181,6 +187,19 @@ class Run:
         if self._options.is_dryrun:
             raise DryRunResult("the dry run came to jobs that would have to run")
         raise SchedulerError("the run came to a halt with jobs that nothing can start")
+
+    def _submit_async(self, job: Job, executor: Executor) -> None:
+        if self._async_jobs is None:
+            from redun.scheduler.async_jobs import AsyncJobs  # few workflows have any
+
+            self._async_jobs = AsyncJobs(self.reducer, self._plan, self.failures, self._queue, self._set_up_thread)
+            self.loop.add(self._async_jobs)
+        self._async_jobs.submit(job, executor)
+
+    def _before_wait(self) -> None:
+        self._log.flush()
+        if self._async_jobs is not None and self.loop.is_idle:
+            self._async_jobs.fail_stuck()
 
     def _on_interval(self) -> None:
         self._execution.touch()

@@ -7,29 +7,9 @@ import pytest
 from redun import Scheduler, task
 from redun.executors.thread import ThreadExecutor
 from redun.objects.kinds import CallRecord, EvalRecord, JobsRecord, Kind
-from redun.scheduler.facts import UnsupportedTask
 from redun.store.memory import MemoryStore
 
 redun_namespace = "test_facts"
-
-
-@task(script=True)
-def shell():
-    """A script, which a later version will run."""
-    return "echo hello"
-
-
-@task(cache=False)
-async def coroutine():
-    """An asynchronous task."""
-    return 1
-
-
-@pytest.mark.parametrize(("called", "what"), [(shell, "script=True"), (coroutine, "async def")])
-def test_what_is_not_there_yet_is_refused(called, what):
-    """Taken for a plain function, each would record something that is not its result."""
-    with pytest.raises(UnsupportedTask, match=what):
-        Scheduler().run(called())
 
 
 @task(version="1")
