@@ -47,7 +47,8 @@ class ObjectStore(ABC):
 
     * ``put`` and its kin are idempotent: the same object twice is one object.
     * A reader never sees half an object: it is whole, or missing, or ``ObjectCorrupt`` is raised.
-    * One thread writes; ``get``, ``has`` and ``open`` may be called from any thread.
+    * Any thread may put, get and ask: a workflow that runs inside another shares its store.  ``seal``, ``finish`` and
+      ``close`` are for when nobody puts.
     * Whoever puts a node has put what its hard links name before it.
     """
 

@@ -8,6 +8,7 @@ for objects that are in no pack yet, and reads a node only once somebody asks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import msgpack
@@ -78,7 +79,7 @@ def find_produced(kind: int, data: bytes) -> list[Oid]:
 
 
 class RecentLookups:
-    """Candidates and producers of objects outside packs.  One thread notes and asks."""
+    """Candidates and producers of objects outside packs.  Any thread notes and asks."""
 
     def __init__(self, read: Callable[[Oid], bytes]) -> None:
         """Make an empty table; ``read`` gives the bytes of a noted object."""
@@ -87,6 +88,7 @@ class RecentLookups:
         self._fresh_makers: list[tuple[Oid, int]] = []
         self._candidates: dict[Oid, list[Candidate]] = {}
         self._producers: dict[Oid, list[Oid]] = {}
+        self._lock = Lock()  # who finds nothing fresh must not overtake the one who is still reading it
 
     def note(self, oid: Oid, kind: int) -> None:
         """Remember a node of one of LOOKUP_KINDS, to be read at the next question."""
@@ -97,18 +99,20 @@ class RecentLookups:
 
     def find_candidates(self, eval_oid: Oid) -> Sequence[Candidate]:
         """Return the outcomes of an eval, in no order."""
-        while self._fresh_jobs:
-            for key, target, time_us in find_outcomes(self._read(self._fresh_jobs.pop())):
-                self._candidates.setdefault(key, []).append(Candidate(time_us, target))
-        return self._candidates.get(eval_oid, ())
+        with self._lock:
+            while self._fresh_jobs:
+                for key, target, time_us in find_outcomes(self._read(self._fresh_jobs.pop())):
+                    self._candidates.setdefault(key, []).append(Candidate(time_us, target))
+            return self._candidates.get(eval_oid, ())
 
     def find_producers(self, file_oid: Oid) -> Sequence[Oid]:
         """Return the calls and reductions that produced a file, in no order."""
-        while self._fresh_makers:
-            oid, kind = self._fresh_makers.pop()
-            for file in find_produced(kind, self._read(oid)):
-                self._producers.setdefault(file, []).append(oid)
-        return self._producers.get(file_oid, ())
+        with self._lock:
+            while self._fresh_makers:
+                oid, kind = self._fresh_makers.pop()
+                for file in find_produced(kind, self._read(oid)):
+                    self._producers.setdefault(file, []).append(oid)
+            return self._producers.get(file_oid, ())
 
 
 def newest_first(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -44,7 +44,7 @@ class NodeTooLarge(StoreError):
 
 
 class ObjectDb(ObjectStore):
-    """Objects under a storage.  One thread puts; ``put_file``, ``get``, ``has`` and ``open`` may come from any."""
+    """Objects under a storage."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class ObjectDb(ObjectStore):
                 return self._blobs.put_stream(stream, path)
         oid = hash_blob(content)
         if oid in self._damaged or not (own.has(oid) or self.packs.has(oid)):
-            # It never seals, as ``put`` does: that is for the thread that puts.
+            # It never seals, as ``put`` does: no task's thread shall wait for that.
             with own.lock:
                 own.put(oid, content, _BLOB)
         return oid, len(content)
@@ -349,6 +349,8 @@ class ObjectDb(ObjectStore):
     def _roll_over(self, own: OwnJournal) -> None:
         """Seal a full journal in the middle of a run.  That it cannot be sealed now is no reason to stop the run."""
         with own.lock:
+            if not own.is_full:
+                return  # another thread that puts has done it
             try:
                 self.sealer.seal_own(own, self._blobs)
                 own.roll_over()

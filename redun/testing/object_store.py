@@ -230,6 +230,30 @@ class ObjectStoreSuite:
         for path in folder.iterdir():
             assert store.get(hash_blob(path.read_bytes())) == path.read_bytes()
 
+    def test_threads_put_and_look_up_at_once(self, store: ObjectStore) -> None:
+        """What one thread has put is found by it, nodes and outcomes alike, while other threads put and ask too."""
+        errors: list[BaseException] = []
+
+        def work(number: int) -> None:
+            try:
+                for step in range(100):
+                    key = put_value(store, f"key {number} {step}")
+                    target = put_value(store, [number, step])
+                    put_jobs(store, [(key, target, step, JobStatus.DONE)])
+                    assert store.has(target)
+                    assert store.find_candidates(key) == [Candidate(EPOCH_US + step, target)]
+                    assert store.find_producers(target) == []
+            except BaseException as error:  # shown by the main thread
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors
+        assert len(list(store.iter_oids(int(Kind.JOBS)))) == 400
+
     def test_closing_is_idempotent(self, store: ObjectStore) -> None:
         """A store can be refreshed, flushed and closed, the last more than once."""
         oid = put_value(store, 1)
