@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from redun.scheduler.forms.control import cond as cond
     from redun.scheduler.forms.control import get_context as get_context
     from redun.scheduler.forms.control import throw as throw
+    from redun.scheduler.forms.tagging import apply_tags as apply_tags
     from redun.session import run as run
     from redun.task import Task as Task
     from redun.task import get_task_registry as get_task_registry
     from redun.task import task as task
 
 _HOMES = {
+    "apply_tags": "redun.scheduler.forms.tagging",
     "catch": "redun.scheduler.forms.catch",
     "cond": "redun.scheduler.forms.control",
     "Dir": "redun.file",

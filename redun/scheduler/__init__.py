@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redun.scheduler.errors import SchedulerError as SchedulerError
     from redun.scheduler.errors import Traceback as Traceback
     from redun.scheduler.forms.catch import catch_all as catch_all
+    from redun.scheduler.forms.exports import with_export_options as with_export_options
     from redun.scheduler.job import Job as Job
     from redun.scheduler.root import root_task as root_task
     from redun.scheduler.scheduler import Scheduler as Scheduler
@@ -26,6 +27,7 @@ _HOMES = {
     "Frame": "redun.scheduler.errors",
     "Job": "redun.scheduler.job",
     "catch_all": "redun.scheduler.forms.catch",
+    "with_export_options": "redun.scheduler.forms.exports",
     "root_task": "redun.scheduler.root",
     "scheduler_task": "redun.task",
     "DryRunResult": "redun.scheduler.errors",
