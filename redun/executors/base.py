@@ -45,6 +45,12 @@ class Executor(ABC):
     def cancel_waiting(self) -> int:
         """Drop the work that has not started, unreported; return how many pieces that were."""
 
+    def abandon(self, work: Work) -> None:  # noqa: B027  (an executor without a bound on places has nothing to do)
+        """Take back the place of work whose time is up: it may go on for ever, and nobody waits for it.
+
+        It is reported like any other when it ends after all.
+        """
+
     @abstractmethod
     def stop(self) -> None:
         """Let go of threads once what runs has ended.  Does not wait for it."""

@@ -34,6 +34,8 @@ class ThreadExecutor(Executor):
         self._idle = threading.Semaphore(0)
         self._report: Report | None = None
         self._thread_setup: Callable[[], None] | None = None
+        # By id; the work is held, so that its id stays its own.
+        self._abandoned: dict[int, Work] = {}
 
     def start(self, report: Report, thread_setup: Callable[[], None]) -> None:
         self._report = report
@@ -42,9 +44,7 @@ class ThreadExecutor(Executor):
     def submit(self, work: Work) -> None:
         self._queue.put(work)
         if self._n_threads < self.max_workers and not self._idle.acquire(blocking=False):
-            self._n_threads += 1
-            name = f"redun-{self.name}-{self._n_threads}"
-            threading.Thread(target=self._serve, args=(self._queue,), name=name, daemon=True).start()
+            self._add_thread()
 
     def cancel_waiting(self) -> int:
         n_dropped = 0
@@ -55,13 +55,25 @@ class ThreadExecutor(Executor):
                 return n_dropped
             n_dropped += work is not None
 
+    def abandon(self, work: Work) -> None:
+        """Let another thread take the place; the one that runs this work ends with it."""
+        self._abandoned[id(work)] = work
+        self._n_threads -= 1
+        if not self._queue.empty():
+            self._add_thread()
+
     def stop(self) -> None:
-        for _ in range(self._n_threads):
-            self._queue.put(None)
+        self._queue.put(None)
         # Threads of this generation still serve the old queue; a later start gets a new one.
         self._queue = SimpleQueue()
         self._n_threads = 0
+        self._abandoned = {}
         self._idle = threading.Semaphore(0)
+
+    def _add_thread(self) -> None:
+        self._n_threads += 1
+        name = f"redun-{self.name}-{self._n_threads}"
+        threading.Thread(target=self._serve, args=(self._queue,), name=name, daemon=True).start()
 
     def _serve(self, queue: SimpleQueue[Work | None]) -> None:
         report, idle, limit = self._report, self._idle, self.max_workers
@@ -71,7 +83,10 @@ class ThreadExecutor(Executor):
         while (work := queue.get()) is not None:
             work.run()
             report(work)
+            if self._abandoned and self._abandoned.pop(id(work), None) is not None:
+                return
             del work
             # Once the pool is full nobody asks whether a thread is idle, and the semaphore need not be paid for.
             if self._n_threads < limit and queue.empty():
                 idle.release()
+        queue.put(None)  # for the next thread: one that outlived its abandoned work is not counted

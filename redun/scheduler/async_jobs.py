@@ -95,6 +95,12 @@ class AsyncJobs:
             self._drop(call)
         return len(dropped)
 
+    def abandon(self, job: Job) -> None:
+        """Cancel a job whose time is up, and hear no more of it."""
+        call = self._running.get(job.number)
+        if call is not None:
+            self._drop(call)
+
     def fail_stuck(self) -> None:
         """Fail the jobs that hold what all others wait for; called when nothing happens any more."""
         if not self._plan.n_waiting or self._plan.n_running > sum(
@@ -119,7 +125,7 @@ class AsyncJobs:
     def evaluate(self, part: _Awaited) -> None:
         """Have an awaited expression evaluated below its job."""
         call = part.call
-        if call.job.number not in self._running:
+        if self._running.get(call.job.number) is not call:
             return
         if self._plan.is_stopped:
             self._drop(call)
@@ -135,8 +141,9 @@ class AsyncJobs:
     def ended(self, call: AsyncCall, *, is_sure: bool) -> None:
         """Take back a job whose function has run; ``is_sure``: it waited for all that it asked for."""
         job = call.job
-        if self._running.pop(job.number, None) is None:
-            return  # dropped
+        if self._running.get(job.number) is not call:
+            return  # dropped; another attempt at the job may be running
+        del self._running[job.number]
         if call.errors or not is_sure:
             self._reducer.forbid_reuse(job)
             job.status = JobStatus.UNSURE
@@ -165,6 +172,7 @@ class AsyncCall:
         """Run the function, with ``await expression`` working in it and in the asyncio tasks that it makes."""
         awaiting.set(self._evaluate)  # in the context of this asyncio task, which nobody shares
         job = self.job
+        job.begin()
         start_ns = mark_start()
         try:
             with track_writes():
@@ -175,7 +183,7 @@ class AsyncCall:
             job.error = error
             job.traceback = error.__traceback__
         finally:
-            job.args, job.kwargs = (), None
+            job.forget_arguments()
             is_sure = not self.n_unanswered
             self._jobs.do_soon(lambda: self._jobs.ended(self, is_sure=is_sure))
 

@@ -41,6 +41,18 @@ class TaskExited(SchedulerError):
         self.redun_traceback = getattr(cause, "redun_traceback", None)
 
 
+class TimedOut(SchedulerError, TimeoutError):
+    """A job ran for longer than its ``timeout`` allows."""
+
+    def __init__(self, task_name: str, timeout_seconds: float) -> None:
+        super().__init__(f"task {task_name!r} took longer than its time limit of {timeout_seconds:g} s")
+        self.task_name = task_name
+        self.timeout_seconds = timeout_seconds
+
+    def __reduce__(self) -> tuple[type[TimedOut], tuple[str, float]]:
+        return type(self), (self.task_name, self.timeout_seconds)
+
+
 class Interrupted(SchedulerError):
     """The run was stopped by a signal; what had finished is recorded."""
 

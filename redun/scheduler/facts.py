@@ -11,6 +11,8 @@ from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.scheduler.context import check_context
 from redun.scheduler.errors import SchedulerError, UnknownTask
+from redun.scheduler.retries import RetryPolicy, read_retry_policy
+from redun.scheduler.time_limits import read_timeout
 from redun.tags import encode_tags
 from redun.task.options import CacheCheckValid, CacheScope, exported_by_nature, normalize_options
 
@@ -33,6 +35,8 @@ class TaskFacts(NamedTuple):
     is_recorded: bool  # its calls leave a trace
     executor: str
     needs: Mapping[str, int] | None  # units of each limit
+    retry: RetryPolicy | None  # whether its function is tried again when it fails
+    timeout_seconds: float | None  # how long its function may run
     options: Mapping[str, Any]  # all of them
     tags: Sequence[tuple[str, str]]  # keys and canonical JSON, of each job; empty when it leaves no trace
     exports: Mapping[str, Any] | None  # what jobs below inherit; None for nothing
@@ -134,6 +138,8 @@ class FactsTable:
             is_recorded=is_recorded,
             executor=options.get("executor") or "default",
             needs=options.get("limits"),
+            retry=read_retry_policy(options),
+            timeout_seconds=read_timeout(options),
             options=options,
             tags=encode_tags(options["tags"]) if is_recorded and options.get("tags") else (),
             exports=inherited if handed_on == (inherited or {}) else handed_on,

@@ -43,11 +43,19 @@ class Failures:
         known = self._noted.get(id(error))
         if known is not None:
             return known[2]
-        trace = Traceback(self._path_to(job), frames_of(job.traceback or error.__traceback__), describe_error(error))
+        trace = self._trace(job, error)
         self._log.rejected(job, error)
         encoded = encode_value(ErrorValue(error, trace))
         self._noted[id(error)] = error, trace, encoded  # the error is kept alive, so its id stays its own
         return encoded
+
+    def encode(self, job: Job, error: BaseException) -> Encoded:
+        """Return the error value of an attempt that is not a job's last."""
+        return encode_value(ErrorValue(error, self._trace(job, error)))
+
+    def _trace(self, job: Job, error: BaseException) -> Traceback:
+        frames = frames_of(job.traceback or error.__traceback__)
+        return Traceback(self._path_to(job), frames, describe_error(error))
 
     def mark(self, error: BaseException) -> None:
         """Put the traceback on the error that a run ends with.

@@ -140,6 +140,14 @@ class Job:
             self.error = error
             self.traceback = error.__traceback__
         finally:
+            self.forget_arguments()
+
+    def begin(self) -> None:
+        """Note that the function begins to run; an executor that does not call ``run`` here calls this."""
+
+    def forget_arguments(self) -> None:
+        """Let go of the arguments, unless another attempt may need them."""
+        if self.error is None or self.facts.retry is None:
             self.args = ()
             self.kwargs = None
 

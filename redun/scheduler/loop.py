@@ -69,6 +69,7 @@ class Loop:
         *,
         before_wait: Callable[[], None] = lambda: None,
         flushes_each_job: bool = False,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """Make a loop that has not begun.
 
@@ -81,7 +82,9 @@ class Loop:
             interval_seconds: 0 or less is never.
             before_wait: called before the loop waits for a job.
             flushes_each_job: whether each finished job is handed to the system at once.
+            clock: seconds, from any start.
         """
+        self._clock = clock
         self._before_wait = before_wait
         self._flushes_each_job = flushes_each_job
         self._plan = plan
@@ -90,7 +93,7 @@ class Loop:
         self._queue = queue
         self._on_interval = on_interval
         self._interval_seconds = interval_seconds
-        self._flushed_at = self._interval_at = monotonic()
+        self._flushed_at = self._interval_at = self._clock()
         self._is_dirty = False
         self._has_cancelled = False
         self._later: list[tuple[float, int, Callable[[], None]]] = []
@@ -118,7 +121,7 @@ class Loop:
     def do_later(self, seconds: float, step: Callable[[], None]) -> None:
         """Do a step once some time has passed; only from the loop's thread.  The loop goes on until it is done."""
         self._n_later += 1
-        heappush(self._later, (monotonic() + seconds, self._n_later, step))
+        heappush(self._later, (self._clock() + seconds, self._n_later, step))
 
     def run(self, reducer: Reducer, root: Root) -> None:
         """Work until the root has ended and nothing runs any more, or nothing can go on, or an interrupt came."""
@@ -149,7 +152,7 @@ class Loop:
 
     def _do_due(self) -> int:
         n_done = 0
-        while self._later and self._later[0][0] <= monotonic():
+        while self._later and self._later[0][0] <= self._clock():
             _, _, step = heappop(self._later)
             step()
             n_done += 1
@@ -165,7 +168,7 @@ class Loop:
             self._is_dirty = True
             reducer.returned(job)
             if self._flushes_each_job:
-                self._flush(monotonic())
+                self._flush(self._clock())
 
     def _cancel_waiting(self) -> None:
         if not self._has_cancelled:
@@ -174,7 +177,7 @@ class Loop:
                 self._plan.drop(executor.cancel_waiting())
 
     def _tick(self) -> None:
-        now = monotonic()
+        now = self._clock()
         if self._is_dirty and now - self._flushed_at >= FLUSH_SECONDS:
             self._flush(now)
         if 0 < self._interval_seconds <= now - self._interval_at:
@@ -183,7 +186,7 @@ class Loop:
 
     def _wait(self, reducer: Reducer) -> None:
         self._before_wait()
-        now = monotonic()
+        now = self._clock()
         timeout: float | None = None
         if self._is_dirty:
             timeout = self._flushed_at + IDLE_FLUSH_SECONDS - now

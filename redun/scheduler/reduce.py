@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from redun.scheduler.failure import Failures
     from redun.scheduler.produced import FileKeeper
     from redun.scheduler.reasons import Reasons
+    from redun.scheduler.retries import Retries
     from redun.scheduler.runlog import RunLog
     from redun.scheduler.scheduler import Scheduler
     from redun.scheduler.tags import TagRecorder
+    from redun.scheduler.time_limits import TimeLimits
     from redun.task.registry import TaskRegistry
     from redun.task.task import Task
 
@@ -73,6 +75,8 @@ class Parts(NamedTuple):
     keeper: FileKeeper
     tags: TagRecorder
     submit_async: Callable[[Job, Executor], None]
+    retries: Retries
+    time_limits: TimeLimits
     scheduler: Scheduler
     options: RunOptions
 
@@ -375,18 +379,22 @@ class Reducer:
         self._log.say(job.line)
         job.line = None
         job.start_us = self._recorder.now_us()
+        work = job if job.facts.timeout_seconds is None else self._parts.time_limits.start(job, self.returned)
         executor = self._parts.executors[job.executor]
         if job.facts.is_async:
-            self._parts.submit_async(job, executor)
+            self._parts.submit_async(work, executor)
         else:
-            executor.submit(job)
+            executor.submit(work)
 
     def returned(self, job: Job) -> None:
         """Take back a job whose function has run."""
+        if type(job) is not Job and not self._parts.time_limits.end(job):
+            return  # it comes too late, and was answered for
         for admitted in self._plan.release(job.needs):
             self._submit(admitted)
         if job.error is not None:
-            self.fail(job, job.error)
+            if job.facts.retry is None or not self._parts.retries.take(job, self._run):
+                self.fail(job, job.error)
             return
         if job.produced and job.given:
             # A source written in the clock tick before the job began, and named in its result, was not made by it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,11 @@ from redun.scheduler.plan import Plan
 from redun.scheduler.produced import FileKeeper
 from redun.scheduler.reasons import Reasons
 from redun.scheduler.reduce import Parts, Reducer, RunOptions
+from redun.scheduler.retries import Retries
 from redun.scheduler.root import root_task
 from redun.scheduler.runlog import RunLog
 from redun.scheduler.status import StatusCounts
+from redun.scheduler.time_limits import TimedJob, TimeLimits
 from redun.task.registry import get_task_registry
 from redun.value.encoding import Encoded, encode_value
 
@@ -74,6 +76,8 @@ class Run:
                 keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
                 tags=execution.tags,
                 submit_async=self._submit_async,
+                retries=Retries(self._plan, execution.recorder, self.counts, self.failures, self._log, self._do_later),
+                time_limits=TimeLimits(self._abandon, self._queue.put, self._do_later),
                 scheduler=scheduler,
                 options=options,
             )
@@ -200,6 +204,15 @@ class Run:
         self._log.flush()
         if self._async_jobs is not None and self.loop.is_idle:
             self._async_jobs.fail_stuck()
+
+    def _abandon(self, job: TimedJob) -> None:
+        if job.facts.is_async and self._async_jobs is not None:
+            self._async_jobs.abandon(job)
+        else:
+            self._scheduler.executors[job.executor].abandon(job)
+
+    def _do_later(self, seconds: float, step: Callable[[], None]) -> None:
+        self.loop.do_later(seconds, step)
 
     def _on_interval(self) -> None:
         self._execution.touch()

@@ -82,6 +82,14 @@ class RunLog:
             f"*** Reject Job {job.short_id}:  {job.task.fullname}: {type(error).__name__}: {preview(message_of(error))}"
         )
 
+    def retried(self, job: Job, error: BaseException, n_attempts: int, delay_seconds: float) -> None:
+        """Say that a job failed and is tried again; its attempt is the one that failed."""
+        when = f" in {delay_seconds:g} s" if delay_seconds else ""
+        self.say(
+            f"Retry  Job {job.short_id}:  {job.task.fullname}, attempt {job.attempt + 1} of {n_attempts}{when}, "
+            f"after {type(error).__name__}: {preview(message_of(error))}"
+        )
+
     def job_place(self, job: Job) -> str:
         """Return a job's line in a traceback: its id, where its function stands, and its name."""
         code = getattr(job.task.func, "__code__", None)

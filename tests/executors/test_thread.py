@@ -72,3 +72,43 @@ def test_max_workers_below_one_is_refused():
     """A pool that could run nothing is a mistake."""
     with pytest.raises(ExecutorError, match="at least 1, found 0"):
         ThreadExecutor("default", max_workers=0)
+
+
+def test_an_abandoned_work_gives_its_place_to_other_work():
+    """The pool keeps its size: a thread is made for what waits, and the other one ends with its work."""
+    executor = ThreadExecutor("one", max_workers=1)
+    reports = SimpleQueue()
+    executor.start(reports.put, lambda: None)
+    gate = threading.Event()
+    hanging, waiting = RecordingWork(gate), RecordingWork()
+    executor.submit(hanging)
+    assert hanging.started.wait(WAIT_SECONDS)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name.startswith("redun-one-")]
+    executor.submit(waiting)
+    executor.abandon(hanging)
+    assert reports.get(timeout=WAIT_SECONDS) is waiting
+    gate.set()
+    assert reports.get(timeout=WAIT_SECONDS) is hanging
+    thread.join(WAIT_SECONDS)
+    assert not thread.is_alive()
+    executor.stop()
+
+
+def test_stopping_ends_every_thread():
+    """Also one whose work was abandoned just after it had ended."""
+    executor = ThreadExecutor("ending", max_workers=2)
+    reports = SimpleQueue()
+    executor.start(reports.put, lambda: None)
+    work = RecordingWork()
+    executor.submit(work)
+    assert reports.get(timeout=WAIT_SECONDS) is work
+    executor.abandon(work)
+    gate = threading.Event()
+    for _ in range(2):
+        executor.submit(RecordingWork(gate))
+    executor.stop()
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("redun-ending-"):
+            thread.join(WAIT_SECONDS)
+            assert not thread.is_alive()
