@@ -53,7 +53,6 @@ class Own(Value):
         ([Own(Own(Pair(1)))], {Own, Pair}),
         (Plain([Data(1), Own(Pair(1))]), {Plain, Data, Own, Pair}),
     ],
-    ids=str,
 )
 def test_a_value_tells_the_classes_of_its_objects(value, classes):
     """However deep they lie: in containers, in other objects, in pickles."""
