@@ -43,7 +43,7 @@ class AwaitedOutsideJob(TaskError, RuntimeError):
 
     def __init__(self, shown: str) -> None:
         super().__init__(
-            f"{shown} is awaited outside a running job: expected to be within an `async def` task that a scheduler runs",
+            f"{shown} is awaited outside a running job: expected to be in an `async def` task that a scheduler runs",
             hint="evaluate it with redun.run(it), or await it in an async task",
         )
         self.shown = shown

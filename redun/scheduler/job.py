@@ -14,6 +14,7 @@ from redun.hashing import Oid
 from redun.objects.ids import format_id, job_id
 from redun.scheduler.owned import ATOMS, own_copy
 from redun.scheduler.validity import postprocess, preprocess
+from redun.task.built import BuiltCalls
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,6 +48,7 @@ class Job:
         "children",
         "context",
         "disturbed",
+        "dropped",
         "error",
         "eval",
         "execution_id",
@@ -101,6 +103,7 @@ class Job:
         self.traceback: TracebackType | None = None
         self.produced: ProducedFiles | None = None
         self.disturbed: list[str] | None = None  # given files that something else changed while it ran
+        self.dropped: list[TaskExpression[Any]] | None = None  # calls that the function built and did not use
         self.keeper: FileKeeper | None = None
 
     @property
@@ -134,7 +137,10 @@ class Job:
         try:
             with track_writes():
                 args, kwargs = self.handed()
-                self.settle(self.task.func(*args, **kwargs), start_ns)
+                with BuiltCalls() as built:
+                    value = self.task.func(*args, **kwargs)
+                self.dropped = built.find_dropped() or None
+                self.settle(value, start_ns)
         except BaseException as error:
             # SystemExit and KeyboardInterrupt of user code too: a worker thread must report, or the run would hang.
             self.error = error

@@ -399,6 +399,9 @@ class Reducer:
         if job.produced and job.given:
             # A source written in the clock tick before the job began, and named in its result, was not made by it.
             job.produced = {oid: flag for oid, flag in job.produced.items() if oid not in job.given}
+        if job.dropped:
+            self._log.dropped(job, job.dropped)
+            job.dropped = None
         if job.disturbed:
             self._log.disturbed(job, job.disturbed)
             self._summary_of(job).forbid_reuse()

@@ -32,6 +32,7 @@ from redun.scheduler.root import root_task
 from redun.scheduler.runlog import RunLog
 from redun.scheduler.status import StatusCounts
 from redun.scheduler.time_limits import TimedJob, TimeLimits
+from redun.task.built import unnoted
 from redun.task.registry import get_task_registry
 from redun.value.encoding import Encoded, encode_value
 
@@ -103,7 +104,7 @@ class Run:
             executor.start(self._queue.put, self._set_up_thread)
         status = ExecutionStatus.FAILED
         try:
-            with on_interrupt(self.loop.interrupt):
+            with on_interrupt(self.loop.interrupt), unnoted():
                 self._start(expr, root)
                 self.loop.run(self.reducer, root)
                 status = self._status(root)

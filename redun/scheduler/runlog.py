@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from redun.objects.oid import short
 from redun.scheduler.preview import format_arguments, message_of, preview
 
 if TYPE_CHECKING:
+    from redun.expression import TaskExpression
     from redun.scheduler.job import Job
     from redun.task.binding import BoundArguments
 
@@ -25,6 +26,7 @@ class RunLog:
         self._write = write
         self._limit = MAX_GATHERED if gathers else 1
         self._pickled: set[str] = set()
+        self._dropped: set[tuple[str, str]] = set()
         self._gathered: list[str] = []
 
     def say(self, text: str | None) -> None:
@@ -69,6 +71,17 @@ class RunLog:
         """Say that a job's result is recorded and will not be reused."""
         for path in paths:
             self.say(f"warning: {path} changed while the job ran, so its result will not be reused: Job {job.short_id}")
+
+    def dropped(self, job: Job, calls: Sequence[TaskExpression[Any]]) -> None:
+        """Say, once for each pair of tasks, that a job's function built a call that nothing will run."""
+        for call in calls:
+            pair = (job.task.fullname, call.task_name)
+            if pair not in self._dropped:
+                self._dropped.add(pair)
+                self.say(
+                    f"warning: {pair[0]} builds {preview(call)} and does not use it, so it never runs: "
+                    f"return it, pass it to a task, or await it in an async task: Job {job.short_id}"
+                )
 
     def pickled(self, type_name: str) -> None:
         """Say, once for each type, that its values have no stable form; an expression in a partial task has one."""

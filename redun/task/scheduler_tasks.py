@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate
 
 from redun.expression import SchedulerExpression
+from redun.task.built import building
 from redun.task.registry import get_task_registry
 from redun.task.task import P, R, Task
 
@@ -28,6 +29,9 @@ class SchedulerTask(Task[P, R]):
         expression: Any = SchedulerExpression(
             self.fullname, args, kwargs, self._overrides, self._export_overrides, self.nout
         )
+        built = building.get()
+        if built is not None:
+            built.append(expression)
         return expression  # type: ignore[no-any-return]
 
 

@@ -18,6 +18,7 @@ from redun.namespace import check_name, check_namespace, join_fullname, split_ta
 from redun.objects.codec import Node
 from redun.objects.kinds import Kind, TaskRecord
 from redun.task.binding import Binder, BoundArguments
+from redun.task.built import building
 from redun.task.code import Source, TaskCode
 from redun.task.options import check_async_options, exported_by_nature, normalize_options
 from redun.task.outputs import infer_nout
@@ -94,6 +95,9 @@ class Task(Value, Generic[P, R]):
         expression: Any = TaskExpression(
             self.fullname, args, kwargs, self._overrides, self._export_overrides, self.nout
         )
+        built = building.get()
+        if built is not None:
+            built.append(expression)
         return expression  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
