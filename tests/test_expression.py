@@ -23,6 +23,7 @@ from redun.expression import (
     lazy_operation,
 )
 from redun.operators import UnknownOperation, get_operation
+from redun.store.memory import MemoryStore
 from redun.value.value import Value
 
 
@@ -276,3 +277,35 @@ def test_an_expression_is_valid_while_its_tasks_are_defined_and_its_values_valid
     assert not echo([call() + 1]).is_valid()
     assert not TaskExpression("test_expression.echo", (1,), {}, {"limits": call()}).is_valid()
     assert list(iter_task_names([echo(call(echo(1)))])) == ["test_expression.echo", "ns.f", "test_expression.echo"]
+
+
+RAN: list = []
+FACTOR = [2]
+
+
+@lazy_operation(name="test_scale")
+def scale(value):
+    """Multiply by what no hash covers."""
+    return value * FACTOR[0]
+
+
+@task(namespace="test_expression", version="1")
+def scaled(value):
+    """Return an operation of a user's own."""
+    RAN.append(value)
+    return scale(echo(value))
+
+
+@task(namespace="test_expression", version="1")
+def above_scaled(value):
+    """Stand above it."""
+    return [scaled(value)]
+
+
+def test_a_users_operation_is_computed_anew_in_each_run():
+    """No hash covers its code, so a call above it is not reused in one step, and nothing runs again either."""
+    store = MemoryStore()
+    for factor in (2, 3):
+        FACTOR[0] = factor
+        assert Scheduler(backend=store).run(above_scaled(5)) == [5 * factor]
+    assert RAN == [5]
