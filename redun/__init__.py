@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from redun.scheduler.forms.control import get_context as get_context
     from redun.scheduler.forms.control import throw as throw
     from redun.scheduler.forms.tagging import apply_tags as apply_tags
+    from redun.scripting import script as script
     from redun.session import run as run
     from redun.task import Task as Task
     from redun.task import get_task_registry as get_task_registry
@@ -47,6 +48,7 @@ _HOMES = {
     "get_task_registry": "redun.task",
     "namespace": "redun.namespace",
     "run": "redun.session",
+    "script": "redun.scripting",
     "set_current_scheduler": "redun.scheduler",
     "task": "redun.task",
     "throw": "redun.scheduler.forms.control",

@@ -8,7 +8,11 @@ from typing import Protocol
 
 
 class Work(Protocol):
-    """One call to be run somewhere.  It carries its own outcome."""
+    """One call to be run somewhere.  It carries its own outcome.
+
+    Work that can be ended while it runs has an attribute ``cancel``: a function that does so and returns at once, to be
+    called from any thread; None while there is nothing to end.  Cancelled work ends with an error.
+    """
 
     def run(self) -> None:
         """Run the call and note its result or its error.  Never raises."""
@@ -44,6 +48,9 @@ class Executor(ABC):
     @abstractmethod
     def cancel_waiting(self) -> int:
         """Drop the work that has not started, unreported; return how many pieces that were."""
+
+    def cancel_running(self) -> None:  # noqa: B027  (most work cannot be ended)
+        """End what can be ended of the work that runs; return once it has ended, or was given its time."""
 
     def abandon(self, work: Work) -> None:  # noqa: B027  (an executor without a bound on places has nothing to do)
         """Take back the place of work whose time is up: it may go on for ever, and nobody waits for it.

@@ -9,6 +9,7 @@ that sleeps.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
@@ -16,6 +17,9 @@ from redun.errors import ExecutorError
 from redun.executors.base import Executor, Report, Work
 
 DEFAULT_MAX_WORKERS = 20
+CANCEL_SECONDS = 2.0
+"""How long a run that stops waits for the work that it ended."""
+POLL_SECONDS = 0.01
 
 
 class ThreadExecutor(Executor):
@@ -34,6 +38,7 @@ class ThreadExecutor(Executor):
         self._idle = threading.Semaphore(0)
         self._report: Report | None = None
         self._thread_setup: Callable[[], None] | None = None
+        self._working: dict[int, Work] = {}  # by thread
         # By id; the work is held, so that its id stays its own.
         self._abandoned: dict[int, Work] = {}
 
@@ -54,6 +59,20 @@ class ThreadExecutor(Executor):
             except Empty:
                 return n_dropped
             n_dropped += work is not None
+
+    def cancel_running(self) -> None:
+        deadline = time.monotonic() + CANCEL_SECONDS
+        asked: set[int] = set()
+        # Again and again: work that has just begun may get what can be ended a moment later.
+        while running := [work for work in list(self._working.values()) if getattr(work, "cancel", None)]:
+            for work in running:
+                cancel = getattr(work, "cancel", None)
+                if cancel is not None and id(work) not in asked:
+                    asked.add(id(work))
+                    cancel()
+            if time.monotonic() > deadline:
+                return
+            time.sleep(POLL_SECONDS)
 
     def abandon(self, work: Work) -> None:
         """Let another thread take the place; the one that runs this work ends with it."""
@@ -80,8 +99,11 @@ class ThreadExecutor(Executor):
         if report is None or self._thread_setup is None:
             raise ExecutorError(f"executor {self.name!r} was given work before it was started")
         self._thread_setup()
+        me, working = threading.get_ident(), self._working
         while (work := queue.get()) is not None:
+            working[me] = work
             work.run()
+            del working[me]
             report(work)
             if self._abandoned and self._abandoned.pop(id(work), None) is not None:
                 return

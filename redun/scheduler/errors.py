@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -113,8 +114,12 @@ def frames_of(trace: TracebackType | None) -> list[Frame]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the lines that end a Python traceback."""
-    return "".join(traceback.format_exception_only(type(error), error)).rstrip()
+    """Return the lines that end a Python traceback, after those of the log that the error brings along if it does."""
+    log: Any = None
+    with suppress(Exception):  # a user's class may answer in any way
+        log = getattr(error, "log_lines", None)
+    lines = log if isinstance(log, list) and all(isinstance(line, str) for line in log) else []
+    return "\n".join([*lines, "".join(traceback.format_exception_only(type(error), error)).rstrip()])
 
 
 _PACKAGE = __file__.rpartition("/scheduler/")[0] + "/"

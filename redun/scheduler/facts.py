@@ -10,7 +10,7 @@ from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.scheduler.context import check_context
-from redun.scheduler.errors import SchedulerError, UnknownTask
+from redun.scheduler.errors import UnknownTask
 from redun.scheduler.retries import RetryPolicy, read_retry_policy
 from redun.scheduler.time_limits import read_timeout
 from redun.tags import encode_tags
@@ -48,16 +48,6 @@ class CallOptions(NamedTuple):
 
     own: dict[str, Any]
     exports: dict[str, Any]
-
-
-class UnsupportedTask(SchedulerError):
-    """A task asks for something that this version does not do, and whose absence would make a wrong answer."""
-
-    def __init__(self, task: Task[..., Any], what: str) -> None:
-        super().__init__(
-            f"task {task.fullname!r} is {what}, which this version does not run", hint="see docs/shortcomings.md"
-        )
-        self.task_name = task.fullname
 
 
 class FactsTable:
@@ -122,7 +112,6 @@ class FactsTable:
         options = {**own, **(inherited or {}), **given}
         if options.get("config_args") != own.get("config_args") or "config_args" in given:
             task = task.options(config_args=options["config_args"])
-        _refuse_unsupported(task)
         is_async = task.is_async()
         is_recorded = options.get("prov") is not False and (inherited or {}).get("prov") is not False
         scope = options.get("cache_scope", CacheScope.BACKEND) if is_recorded else CacheScope.NONE
@@ -151,9 +140,3 @@ class FactsTable:
         if task is None:
             raise UnknownTask(f"task {name!r} is not defined", hint="import the module that defines it before the run")
         return task
-
-
-def _refuse_unsupported(task: Task[..., Any]) -> None:
-    """Refuse what would otherwise be taken for a plain function: its text or its coroutine recorded as a result."""
-    if task.script:
-        raise UnsupportedTask(task, "a script (script=True)")

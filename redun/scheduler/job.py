@@ -6,7 +6,7 @@ and what only a running job needs is dropped when it ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.file.produced import mark_start, track_writes
@@ -45,6 +45,7 @@ class Job:
         "args",
         "attempt",
         "caller",
+        "cancel",
         "children",
         "context",
         "disturbed",
@@ -105,6 +106,8 @@ class Job:
         self.disturbed: list[str] | None = None  # given files that something else changed while it ran
         self.dropped: list[TaskExpression[Any]] | None = None  # calls that the function built and did not use
         self.keeper: FileKeeper | None = None
+        # Ends what the job runs outside of this process; there while it does.  May be called from any thread.
+        self.cancel: Callable[[], None] | None = None
 
     @property
     def id(self) -> str:
@@ -140,6 +143,10 @@ class Job:
                 with BuiltCalls() as built:
                     value = self.task.func(*args, **kwargs)
                 self.dropped = built.find_dropped() or None
+                if self.task.script:
+                    from redun.scripting.plan import run_script  # few workflows have any
+
+                    value = run_script(value, self)
                 self.settle(value, start_ns)
         except BaseException as error:
             # SystemExit and KeyboardInterrupt of user code too: a worker thread must report, or the run would hang.

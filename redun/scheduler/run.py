@@ -116,6 +116,7 @@ class Run:
         finally:
             self._log.flush()
             for executor in scheduler.executors.values():
+                executor.cancel_running()
                 executor.stop()
             if self._async_jobs is not None:
                 self._async_jobs.stop()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redun.expression import ask_for_tasks
 from redun.hashing import Oid
 from redun.task.closure import forget_units
+from redun.task.own import OWN_NAMESPACE, load_next_module
 
 if TYPE_CHECKING:
     from redun.task.task import Task
@@ -41,7 +42,12 @@ class TaskRegistry:
     def get(self, task_name: str | None = None, hash: str | Oid | None = None) -> Task[Any, Any] | None:
         """Return the task of a full name, or of a hash (hex digits or raw bytes); None when there is none."""
         if task_name is not None:
-            return self._tasks.get(task_name)
+            found = self._tasks.get(task_name)
+            if found is None and task_name.startswith(OWN_NAMESPACE):
+                while task_name not in self._tasks and load_next_module():
+                    pass
+                found = self._tasks.get(task_name)
+            return found
         if hash is None:
             raise ValueError("expected a task_name or a hash, found neither")
         oid = Oid(bytes.fromhex(hash)) if isinstance(hash, str) else hash
