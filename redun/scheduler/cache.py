@@ -23,6 +23,7 @@ from redun.hashing import Oid, hash_node
 from redun.objects.kinds import (
     CONTENT_SCHEME,
     CallRecord,
+    EvalRecord,
     ExpressionRecord,
     FileRecord,
     Kind,
@@ -30,6 +31,7 @@ from redun.objects.kinds import (
     TaskRecord,
 )
 from redun.objects.oid import short
+from redun.scheduler.calling import encode_calling, may_be_passed_over
 from redun.scheduler.summary import produced_files
 from redun.scheduler.validity import is_still_valid, must_be_asked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
@@ -188,16 +190,28 @@ class Cache:
         return self._is_current(task_oid) and self._contested_us.get(task_oid, -1) <= time_us
 
     def _is_current(self, task_oid: Oid) -> bool:
-        """Tell whether a task below is the one that is registered now; looked up once, with its contests."""
+        """Tell whether a task below is the one that is registered now; looked up once, with its contests.
+
+        It goes by its hash or by its calling.
+        """
         known = self._current_tasks.get(task_oid)
         if known is None:
-            record = TaskRecord.decode(self._store.get_node(task_oid))
-            task = self._registry.get(task_name=record.fullname)
-            known = self._current_tasks[task_oid] = task is not None and task.oid == task_oid
+            known = self._current_tasks[task_oid] = self._is_registered(task_oid)
             contests = self._store.find_candidates(task_oid)
             if contests:
                 self.note_contest(task_oid, contests[0].time_us)
         return known
+
+    def _is_registered(self, oid: Oid) -> bool:
+        node = self._store.get_node(oid)
+        is_calling = node.kind == Kind.EVAL
+        task_oid = EvalRecord.decode(node).task if is_calling else oid
+        record = TaskRecord.decode(self._store.get_node(task_oid) if is_calling else node)
+        task = self._registry.get(task_name=record.fullname)
+        if task is None or task.oid != task_oid or not may_be_passed_over(task):
+            return False
+        calling = encode_calling(task) if is_calling else None
+        return not is_calling or (calling is not None and calling.oid == oid)
 
     def note_contest(self, task_oid: Oid, time_us: int) -> None:
         """Note that an eval of a task got a result that differs from an earlier one; microseconds since 1970 UTC."""

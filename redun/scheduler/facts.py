@@ -28,6 +28,7 @@ class TaskFacts(NamedTuple):
     task: Task[..., Any]
     binder: Binder  # of its arguments
     oid: Oid
+    calling: Oid  # what stands for it in the summary of calls above: its hash, unless it has defaults
     is_cached: bool  # results of earlier executions may serve, and its results may serve later
     is_shared: bool  # equal calls of this execution are one job
     is_shallow: bool  # files that only calls below name need not be as recorded
@@ -53,10 +54,17 @@ class CallOptions(NamedTuple):
 class FactsTable:
     """The facts of the tasks of one execution."""
 
-    def __init__(self, registry: TaskRegistry, put_task: Callable[[Task[..., Any]], Oid]) -> None:
-        """``put_task`` stores a task and returns its hash."""
+    def __init__(
+        self,
+        registry: TaskRegistry,
+        put_task: Callable[[Task[..., Any]], Oid],
+        put_calling: Callable[[Task[..., Any]], Oid],
+    ) -> None:
+        """``put_task`` stores a task and returns its hash; ``put_calling`` does that for its calling."""
         self._registry = registry
         self._put_task = put_task
+        self._put_calling = put_calling
+        self._callings: dict[str, Oid] = {}
         # By task, and by the exports that it inherits: few dicts, each shared by all jobs below the one that made it.
         self._known: dict[tuple[str, int], TaskFacts] = {}
         self._inherited: dict[int, Mapping[str, Any] | None] = {}
@@ -120,6 +128,7 @@ class FactsTable:
             task=task,
             binder=task.binder,
             oid=self._put_task(task),
+            calling=self._calling_of(task),
             is_cached=scope is CacheScope.BACKEND,
             is_shared=scope is not CacheScope.NONE,
             is_shallow=is_async or options.get("check_valid") is CacheCheckValid.SHALLOW,
@@ -134,6 +143,14 @@ class FactsTable:
             exports=inherited if handed_on == (inherited or {}) else handed_on,
             context=check_context(options.get(CONTEXT_OPTION)),
         )
+
+    def _calling_of(self, task: Task[..., Any]) -> Oid:
+        """Return the calling of a task as it is defined; what a call says otherwise stands in its expression."""
+        known = self._callings.get(task.fullname)
+        if known is None:
+            defined = self._registry.get(task_name=task.fullname) or task
+            known = self._callings[task.fullname] = self._put_calling(defined)
+        return known
 
     def _task(self, name: str) -> Task[..., Any]:
         task = self._registry.get(task_name=name)

@@ -23,6 +23,7 @@ from redun.objects.kinds import (
     SourceRecord,
     UnitRecord,
 )
+from redun.scheduler.calling import encode_calling
 from redun.store.base import ObjectStore
 from redun.value.encoding import Encoded
 
@@ -100,6 +101,14 @@ class Recorder:
                 self._sources.append(source_oid)
         self._tasks[task.fullname] = oid
         return oid
+
+    def put_calling(self, task: Task[..., Any]) -> Oid:
+        """Store what a call of a task depends on beside what it is given; return what names that in summaries."""
+        calling = encode_calling(task)
+        if calling is None:
+            return task.oid
+        self.put_eval(calling.oid, calling.data, calling.defaults)
+        return calling.oid
 
     # -- what became of jobs
 

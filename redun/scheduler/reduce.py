@@ -184,7 +184,7 @@ class Reducer:
         self.evaluator = Evaluator(self.call, self._call_form, self.forbid_reuse)
         self._forms = FormCaller(parts.registry, parts.scheduler, self.forbid_reuse)
         self._n_jobs = 0
-        self._facts = FactsTable(parts.registry, parts.recorder.put_task)
+        self._facts = FactsTable(parts.registry, parts.recorder.put_task, parts.recorder.put_calling)
 
     # -- a call is asked for
 
@@ -449,7 +449,7 @@ class Reducer:
     def _finish_unrecorded(self, job: Job, value: Any) -> None:
         self._counts.move(job.task.fullname, Column.RUNNING, Column.DONE)
         summary = EMPTY_SUMMARY if job.summary is None else job.summary.build()[0]
-        self._settle(job, _Ended(None, None, job.facts.oid, summary._replace(is_reusable=False), None, value), value)
+        self._settle(job, _Ended(None, None, job.facts.calling, summary._replace(is_reusable=False), None, value), value)
 
     def _note_values(self, job: Job, values: list[Any], encoded: list[Encoded]) -> None:
         """Note what the values that a job names ask of whoever wants to reuse a call above it."""
@@ -463,7 +463,7 @@ class Reducer:
 
     def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
         if job.prior and self._cache.recorded_results(job.prior) - {record.result}:
-            task_oid = job.facts.oid
+            task_oid = job.facts.calling
             self._cache.note_contest(task_oid, self._recorder.note_contested(task_oid, call_oid, job))
 
     def _conclude(self, job: Job, call_oid: Oid, record: CallRecord, value: Any) -> None:
@@ -473,7 +473,7 @@ class Reducer:
         if not job.facts.is_cached:
             # Its result may not serve later, so nothing that holds it may be reused in one step.
             summary = summary._replace(is_reusable=False)
-        self._settle(job, _Ended(call_oid, record.result, job.facts.oid, summary, None), value)
+        self._settle(job, _Ended(call_oid, record.result, job.facts.calling, summary, None), value)
 
     def _settle(self, job: Job, ended: _Ended, value: Any) -> None:
         followers = self._plan.settle(job.key, ended)
@@ -487,7 +487,7 @@ class Reducer:
         outcome = self._parts.failures.note(job, error)
         if job.facts.is_recorded:
             self._recorder.add_row(job, JobStatus.FAILED, self._recorder.put(outcome))
-        ended = _Ended(None, None, job.facts.oid, EMPTY_SUMMARY, error)
+        ended = _Ended(None, None, job.facts.calling, EMPTY_SUMMARY, error)
         for caller in [job.caller, *self._plan.settle(job.key, ended)]:
             caller.waiter.fail(caller.slot, error)
 

@@ -114,6 +114,10 @@ class Binder:
                 return BoundArguments(self, self._positional, [*args, *self._trailing[count:]], self._n_positional)
         return self._bind_any(args, kwargs)
 
+    def hashed_defaults(self) -> list[tuple[str, Any]]:
+        """Return name and default of each parameter that has one and is part of the cache key."""
+        return [pair for pair in self._defaults.items() if pair[0] not in self.config_args]
+
     def defaulted(self, bound: BoundArguments) -> list[int]:
         """Return the places of the values that the signature gives and the call does not."""
         return [

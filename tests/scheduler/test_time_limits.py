@@ -145,7 +145,7 @@ def make_job():
     from redun.scheduler.job import Caller, Job
     from redun.task import get_task_registry
 
-    facts = FactsTable(get_task_registry(), lambda task: task.oid).make(quick)
+    facts = FactsTable(get_task_registry(), lambda task: task.oid, lambda task: task.oid).make(quick)
     job = Job(b"e" * 16, 1, facts, Caller(None, 0, None, -1, None))
     job.args = (1,)
     return job
