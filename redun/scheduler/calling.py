@@ -1,9 +1,9 @@
 """What a call depends on beside the hash of its task and what it is given: default arguments, and a few options.
 
-Defaults are no part of a task's hash: binding fills them into the arguments of each call.  Below a call that is reused in
-one step nothing is bound; so what binding would fill in now must be what it filled in then.  In the summary of the calls
-above it, a task with defaults is therefore named by a *calling*: an eval node of the task, its defaults the arguments,
-under a salt that no call has.  docs/internals/scheduler.md says more.
+Defaults are no part of a task's hash: binding fills them into the arguments of each call.  Below a call that is reused
+in one step nothing is bound; so what binding would fill in now must be what it filled in then.  In the summary of the
+calls above it, a task with defaults is therefore named by a *calling*: an eval node of the task, its defaults the
+arguments, under a salt that no call has.  docs/internals/scheduler.md says more.
 
 The invariant: while a task's calling is the same, a call of it that was recorded is the call that would be made now.
 """

@@ -33,7 +33,7 @@ def define(default, **options):
             return 2 * x
 
         @task(namespace="test_calling", version="1", **options)
-        def inner(x, y=default if default != "lazy" else double(4), z=0):
+        def inner(x, y=double(4) if default == "lazy" else default, z=0):  # noqa: B008 - a default may be lazy
             RAN.append((x, z))
             return [x, y.read() if isinstance(y, File) else y]
 
