@@ -78,14 +78,15 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _import_failed(name: str, error: BaseException) -> ScriptError:
-    from redun.scheduler.errors import describe_error, frames_of
+    from redun.scheduler.errors import describe_error
+    from redun.scheduler.trace_frames import frames_of
 
     lines = [f"importing {name} failed"]
     for frame in frames_of(error.__traceback__):
         if not frame.filename.startswith("<frozen importlib") and frame.filename != import_module.__code__.co_filename:
-            lines.append(f'  File "{frame.filename}", line {frame.line}, in {frame.name}')
-            if frame.source:
-                lines.append(f"    {frame.source}")
+            lines.append(f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}')
+            if frame.line:
+                lines.append(f"    {frame.line}")
     # A file has no package around it, as with ``python FILE``.
     is_relative = isinstance(error, ImportError) and "no known parent package" in str(error)
     hint = f"name it as a module: redun run {name.removesuffix('.py').replace('/', '.')}" if is_relative else ""

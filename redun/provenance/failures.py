@@ -24,7 +24,7 @@ class ErrorView:
 
     oid: Oid
     text: str  # as Python would write the exception
-    trace: tuple[str, ...]  # where it happened: a line for each job, the root first, then for each frame
+    trace: tuple[str, ...]  # where it happened: lines for each job, the root first, each frame, each error behind it
 
 
 def view_error(store: ObjectStore, oid: Oid) -> ErrorView:
@@ -38,7 +38,8 @@ def view_error(store: ObjectStore, oid: Oid) -> ErrorView:
         return ErrorView(oid, view_value(store, oid).text, ())
     jobs = tuple(job for job in _items(state.get("jobs")) if type(job) is str)
     frames = tuple(line for frame in _items(state.get("frames")) for line in _format_frame(_items(frame)))
-    return ErrorView(oid, text, jobs + frames)
+    causes = tuple(f"  {line}" for line in _items(state.get("causes")) if type(line) is str)
+    return ErrorView(oid, text, jobs + frames + causes)
 
 
 def _read_state(payload: Any) -> dict[Any, Any]:
@@ -57,8 +58,11 @@ def _items(payload: Any) -> list[Any]:
 
 
 def _format_frame(frame: list[Any]) -> list[str]:
-    """Return a frame (path, line, function, text) as Python's tracebacks write it."""
-    if [type(part) for part in frame] != [str, int, str, str]:
+    """Return a frame (path, line, function, text, variables) as Python's tracebacks write it, and its variables."""
+    if [type(part) for part in frame[:4]] != [str, int, str, str]:
         return []
-    path, line, function, text = frame
-    return [f'  File "{path}", line {line}, in {function}', f"    {text.strip()}"]
+    path, line, function, text, *rest = frame
+    variables = [f"      {shown}" for shown in _items(rest[0]) if type(shown) is str] if rest else []
+    if not line:
+        return [f"  ... {function} ..."]
+    return [f'  File "{path}", line {line}, in {function}', f"    {text.strip()}", *variables]

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from redun.scheduler.current import set_current_scheduler as set_current_scheduler
     from redun.scheduler.errors import DryRunResult as DryRunResult
     from redun.scheduler.errors import ErrorValue as ErrorValue
-    from redun.scheduler.errors import Frame as Frame
     from redun.scheduler.errors import Interrupted as Interrupted
     from redun.scheduler.errors import NoCurrentScheduler as NoCurrentScheduler
     from redun.scheduler.errors import SchedulerError as SchedulerError
@@ -20,11 +19,12 @@ if TYPE_CHECKING:
     from redun.scheduler.job import Job as Job
     from redun.scheduler.root import root_task as root_task
     from redun.scheduler.scheduler import Scheduler as Scheduler
+    from redun.scheduler.trace_frames import Frame as Frame
     from redun.task import scheduler_task as scheduler_task
 
 _HOMES = {
     "ErrorValue": "redun.scheduler.errors",
-    "Frame": "redun.scheduler.errors",
+    "Frame": "redun.scheduler.trace_frames",
     "Job": "redun.scheduler.job",
     "catch_all": "redun.scheduler.forms.catch",
     "with_export_options": "redun.scheduler.forms.exports",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from redun.errors import RedunError
 from redun.scheduler.preview import message_of, preview
+from redun.scheduler.trace_frames import Frame, cause_lines, frame_lines, frames_of
 from redun.value.errors import ValueNotEncodable
 from redun.value.value import Value
 
@@ -66,51 +67,30 @@ class DryRunResult(SchedulerError):
     """A dry run came to a job that would have to run."""
 
 
-MAX_FRAMES_SHOWN = 40
-"""A function that calls itself without end leaves a thousand frames: the outermost and the innermost are shown."""
-
-
-class Frame(NamedTuple):
-    """One line of a traceback."""
-
-    filename: str
-    line: int
-    name: str
-    source: str
-
-
 class Traceback(NamedTuple):
     """How a workflow came to an error: the jobs from the root down, then the frames of the task that raised."""
 
     jobs: list[str]
     frames: list[Frame]
     error: str
+    causes: Sequence[str] = ()  # the errors behind it, and those in it when it is a group
 
     def lines(self) -> list[str]:
         """Write it for people, the most recent task last."""
         lines = [f"  {job}" for job in self.jobs]
-        for frame in self.frames:
-            if not frame.line:
-                lines.append(f"    ... {frame.name} ...")
-                continue
-            lines.append(f'    File "{frame.filename}", line {frame.line}, in {frame.name}')
-            if frame.source:
-                lines.append(f"      {frame.source}")
-        return [*lines, *self.error.splitlines()]
+        lines += [f"    {line}" for line in frame_lines(self.frames)]
+        return [*lines, *self.error.splitlines(), *(f"  {line}" for line in self.causes)]
 
+    def format(self) -> Iterator[str]:
+        """Yield what ``lines`` returns, each line with its line break."""
+        for line in self.lines():
+            yield f"{line}\n"
 
-def frames_of(trace: TracebackType | None) -> list[Frame]:
-    """Return the frames of user code: redun's own, which called it, are left out."""
-    frames = [
-        Frame(entry.filename, entry.lineno or 0, entry.name, entry.line or "") for entry in traceback.extract_tb(trace)
-    ]
-    first = next((i for i, frame in enumerate(frames) if not frame.filename.startswith(_PACKAGE)), len(frames))
-    frames = frames[first:]
-    n_left_out = len(frames) - MAX_FRAMES_SHOWN
-    if n_left_out > 0:
-        half = MAX_FRAMES_SHOWN // 2
-        frames[half:-half] = [Frame("", 0, f"{n_left_out} more frames", "")]
-    return frames
+    @classmethod
+    def from_error(cls, error: BaseException) -> Traceback:
+        """Return the traceback of an error that no job of this process has raised."""
+        frames = frames_of(error.__traceback__, has_locals=True)
+        return cls([], frames, describe_error(error), cause_lines(error))
 
 
 def describe_error(error: BaseException) -> str:
@@ -122,17 +102,14 @@ def describe_error(error: BaseException) -> str:
     return "\n".join([*lines, "".join(traceback.format_exception_only(type(error), error)).rstrip()])
 
 
-_PACKAGE = __file__.rpartition("/scheduler/")[0] + "/"
-
-
 class ErrorValue(Value):
     """What is stored as the outcome of a failed job.  It is never replayed across executions."""
 
     type_name = "redun.ErrorValue"
 
-    def __init__(self, error: BaseException, trace: Traceback) -> None:
+    def __init__(self, error: BaseException, traceback: Traceback | None = None) -> None:
         self.error = error
-        self.traceback = trace
+        self.traceback = traceback or Traceback.from_error(error)
 
     def __getstate__(self) -> dict[str, Any]:
         # Plain data: an exception may hold anything, and what is shown of an error must not need its class.
@@ -142,13 +119,25 @@ class ErrorValue(Value):
             "message": message_of(self.error),
             "repr": preview(self.error),
             "jobs": list(self.traceback.jobs),
-            "frames": [list(frame) for frame in self.traceback.frames],
+            "frames": [_pack_frame(frame) for frame in self.traceback.frames],
             "text": self.traceback.error,
+            "causes": list(self.traceback.causes),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.error = Exception(state["repr"])
-        self.traceback = Traceback(state["jobs"], [Frame(*frame) for frame in state["frames"]], state["text"])
+        frames = [_unpack_frame(frame) for frame in state["frames"]]
+        self.traceback = Traceback(state["jobs"], frames, state["text"], state.get("causes", ()))
 
     def __repr__(self) -> str:
         return f"ErrorValue({preview(self.error)})"
+
+
+def _pack_frame(frame: Frame) -> list[Any]:
+    return [*frame[:-1], [f"{name} = {text}" for name, text in frame.locals.items()]]
+
+
+def _unpack_frame(packed: list[Any]) -> Frame:
+    file, line, name, source, *variables = packed
+    shown = (text.partition(" = ") for text in (variables[0] if variables else ()))
+    return Frame(file, line, name, source, {name: text for name, _, text in shown})

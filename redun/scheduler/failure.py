@@ -5,13 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from redun.scheduler.errors import ErrorValue, Traceback, describe_error, frames_of
-from redun.value.encoding import Encoded, encode_value
+from redun.errors import ObjectError
+from redun.hashing import Oid
+from redun.objects.kinds import EvalRecord
+from redun.scheduler.errors import ErrorValue, Traceback, describe_error
+from redun.scheduler.trace_frames import MASK, cause_lines, frames_of, is_secret, mask_secrets
+from redun.store.base import ObjectStore
+from redun.value.encoding import Encoded, encode_value, preview_value
 
 if TYPE_CHECKING:
     from redun.scheduler.job import Job
     from redun.scheduler.runlog import RunLog
 
+MAX_ARGUMENT_CHARS = 100
 MAX_JOBS_SHOWN = 50
 """In a chain of 100 000 jobs nobody reads them all: the outermost and the innermost are shown."""
 
@@ -19,8 +25,9 @@ MAX_JOBS_SHOWN = 50
 class Failures:
     """Collects the failures of one execution."""
 
-    def __init__(self, log: RunLog) -> None:
+    def __init__(self, log: RunLog, store: ObjectStore) -> None:
         self._log = log
+        self._store = store
         self._noted: dict[int, tuple[BaseException, Traceback, Encoded]] = {}
         self._caught: set[int] = set()
 
@@ -36,7 +43,7 @@ class Failures:
     def traceback_of(self, error: BaseException) -> Traceback:
         """Return how the workflow came to an error."""
         known = self._noted.get(id(error))
-        return known[1] if known is not None else Traceback([], frames_of(error.__traceback__), describe_error(error))
+        return known[1] if known is not None else Traceback.from_error(error)
 
     def note(self, job: Job, error: BaseException) -> Encoded:
         """Note that a job failed; return the error value to record, the same for all jobs that fail of one error."""
@@ -54,8 +61,9 @@ class Failures:
         return encode_value(ErrorValue(error, self._trace(job, error)))
 
     def _trace(self, job: Job, error: BaseException) -> Traceback:
-        frames = frames_of(job.traceback or error.__traceback__)
-        return Traceback(self._path_to(job), frames, describe_error(error))
+        frames = frames_of(job.traceback or error.__traceback__, has_locals=True)
+        job.traceback = None  # it holds the frames, and all that their variables hold
+        return Traceback(self._path_to(job), frames, describe_error(error), cause_lines(error))
 
     def mark(self, error: BaseException) -> None:
         """Put the traceback on the error that a run ends with.
@@ -74,8 +82,32 @@ class Failures:
             path.append(current)
             current = current.parent
         path.reverse()
-        lines = [self._log.job_place(part) for part in path]
-        if len(lines) > MAX_JOBS_SHOWN:
-            half = MAX_JOBS_SHOWN // 2
-            lines[half:-half] = [f"... {len(lines) - MAX_JOBS_SHOWN} more jobs ..."]
-        return lines
+        half = MAX_JOBS_SHOWN // 2
+        if len(path) <= MAX_JOBS_SHOWN:
+            return [self._place(part) for part in path]
+        left_out = f"... {len(path) - MAX_JOBS_SHOWN} more jobs ..."
+        return [*map(self._place, path[:half]), left_out, *map(self._place, path[-half:])]
+
+    def _place(self, job: Job) -> str:
+        """Return a job's line in a traceback: its id, where its function stands, its name and its arguments."""
+        code = getattr(job.task.func, "__code__", None)
+        where = f'File "{code.co_filename}", line {code.co_firstlineno}, ' if code is not None else ""
+        return f"Job {job.short_id}: {where}in {job.task.fullname}{self._arguments(job)}"
+
+    def _arguments(self, job: Job) -> str:
+        """Return what a job was called with, as it is on record: a job lets go of its arguments when it has run."""
+        if job.eval is None:
+            return ""
+        try:
+            record = EvalRecord.decode(self._store.get_node(job.eval))
+            shown = [self._argument(name, oid) for name, oid in zip(record.names, record.args)]
+        except ObjectError:
+            return ""  # it left no trace, or its trace is damaged
+        return f"({', '.join(shown)})"
+
+    def _argument(self, name: str | int, oid: Oid) -> str:
+        if type(name) is int:
+            return mask_secrets(preview_value(oid, self._store.get, max_chars=MAX_ARGUMENT_CHARS).text)
+        if is_secret(str(name)):
+            return f"{name}={MASK}"
+        return f"{name}={mask_secrets(preview_value(oid, self._store.get, max_chars=MAX_ARGUMENT_CHARS).text)}"

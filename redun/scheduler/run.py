@@ -58,9 +58,9 @@ class Run:
         self._log = RunLog(logger.info if is_heard(logger) else None, gathers=gathers)
         self._plan: Plan[Job] = Plan(scheduler.limits)
         self.counts = StatusCounts()
-        self.failures = Failures(self._log)
         self._thread = threading.get_ident()
         store = scheduler.backend
+        self.failures = Failures(self._log, store)
         cache = Cache(store, get_task_registry(), scheduler.logger.warning, restores=not options.is_dryrun)
         self.reducer = Reducer(
             Parts(

@@ -103,12 +103,6 @@ class RunLog:
             f"after {type(error).__name__}: {preview(message_of(error))}"
         )
 
-    def job_place(self, job: Job) -> str:
-        """Return a job's line in a traceback: its id, where its function stands, and its name."""
-        code = getattr(job.task.func, "__code__", None)
-        where = f'File "{code.co_filename}", line {code.co_firstlineno}, ' if code is not None else ""
-        return f"Job {job.short_id}: {where}in {job.task.fullname}"
-
 
 def _call(job: Job, bound: BoundArguments) -> str:
     return f"{job.task.fullname}({format_arguments(bound.names, bound.values)})"

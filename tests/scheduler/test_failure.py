@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from redun import Scheduler, task
-from redun.scheduler.errors import MAX_FRAMES_SHOWN, TaskExited
+from redun.scheduler.errors import TaskExited
+from redun.scheduler.failure import MAX_JOBS_SHOWN
+from redun.scheduler.trace_frames import MAX_FRAMES_SHOWN
 
 redun_namespace = "test_failure"
 
@@ -124,3 +126,83 @@ def test_a_failed_run_leaves_a_scheduler_that_runs_again():
     with pytest.raises(Mute):
         scheduler.run(fail_with("mute"))
     assert scheduler.run(first(1) + 1) == 2
+
+
+@task(version="1")
+def load(path: str, password: str):
+    """Fail with a cause."""
+    rows = [1, 2, 3]
+    try:
+        raise KeyError(path)
+    except KeyError as error:
+        raise ValueError(f"{len(rows)} rows") from error
+
+
+@task(version="1")
+def load_all(paths: list):
+    """Call what fails."""
+    return [load(path, "hunter2") for path in paths]
+
+
+def test_a_traceback_leads_through_tasks_with_arguments_and_variables():
+    """Each job with its arguments as they are on record, then the frames with what their variables held."""
+    error, log = failure_of(load_all(["a.csv"]))
+    trace = error.redun_traceback
+    assert [job.partition(" in ")[2] for job in trace.jobs] == [
+        "test_failure.load_all(paths=['a.csv'])",
+        "test_failure.load(path='a.csv', password=***)",
+    ]
+    assert trace.frames[-1].locals["rows"] == "[1, 2, 3]"
+    assert "ValueError: 3 rows" in log
+    assert "caused by KeyError: 'a.csv'" in log
+    assert "        rows = [1, 2, 3]" in log
+    assert "".join(trace.format()).splitlines() == trace.lines()
+    assert "hunter2" not in "\n".join(line for line in trace.lines() if "load(path, " not in line)
+
+
+def test_a_stored_error_is_read_back_with_its_traceback():
+    """Frames with their variables, and the errors behind it."""
+    from redun.scheduler import ErrorValue, Traceback
+    from redun.value.encoding import decode_value, encode_value
+
+    error, _ = failure_of(load_all(["a.csv"]))
+    encoded = encode_value(ErrorValue(error, error.redun_traceback))
+    parts = {part.oid: part.data for part in encoded.parts} | {encoded.oid: encoded.data}
+    read = decode_value(encoded.oid, parts.__getitem__)
+    assert read.traceback.lines() == error.redun_traceback.lines()
+    assert Traceback.from_error(error).frames[-1].name == "load"
+    assert ErrorValue(error).traceback.error == "ValueError: 3 rows"
+
+
+def test_a_log_of_a_failed_job_shows_variables_and_causes(tmp_path):
+    """What is stored is what `redun log` shows."""
+    from redun.objects.kinds import JobsRecord, JobStatus, Kind
+    from redun.provenance.failures import view_error
+    from redun.store.memory import MemoryStore
+
+    store = MemoryStore()
+    with pytest.raises(ValueError, match="3 rows"):
+        Scheduler(backend=store, logger=Lines()).run(load_all(["a.csv"]))
+    batches = [JobsRecord.decode(store.get_node(oid)) for oid, _ in store.iter_oids(Kind.JOBS)]
+    failed = {row.outcome for batch in batches for row in batch.rows if row.status is JobStatus.FAILED}
+    assert len(failed) == 1
+    shown = "\n".join(view_error(store, failed.pop()).trace)
+    assert "      rows = [1, 2, 3]" in shown
+    assert "caused by KeyError: 'a.csv'" in shown
+    assert "password=***" in shown
+
+
+@task(version="1")
+def endless(n: int):
+    """Call the next one, and fail in the end."""
+    if n == 0:
+        raise ValueError("end")
+    return endless(n - 1)
+
+
+def test_of_a_long_chain_of_jobs_some_are_named():
+    """The outermost and the innermost."""
+    error, _ = failure_of(endless(200))
+    assert len(error.redun_traceback.jobs) == MAX_JOBS_SHOWN + 1
+    assert error.redun_traceback.jobs[0].endswith("endless(n=200)")
+    assert error.redun_traceback.jobs[-1].endswith("endless(n=0)")

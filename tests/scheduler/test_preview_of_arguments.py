@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from redun import task
 from redun.scheduler.preview import MAX_CHARS, format_arguments, message_of, preview
+
+
+@task(version="1", namespace="test_preview")
+def echo(value, x):
+    """Return the first argument."""
+    return value
 
 
 class Refusing:
@@ -91,3 +98,30 @@ def test_an_error_whose_message_raises_is_named_by_its_type():
 def test_arguments_are_written_as_they_would_be_typed():
     """By name; those of ``*args``, which have a number for a name, without."""
     assert format_arguments(["x", 0, "y"], [1, "a", [2]]) == "x=1, 'a', y=[2]"
+
+
+class Counting:
+    """Counts how often it is shown."""
+
+    n_shown = 0
+
+    def __repr__(self):
+        Counting.n_shown += 1
+        return "counted"
+
+
+def test_what_is_behind_the_cut_is_not_looked_at():
+    """Forty lists of forty lists of forty would be 64 000 texts."""
+    nested = [[[Counting()] * 40 for _ in range(40)] for _ in range(40)]
+    assert preview(nested).endswith("...")
+    assert Counting.n_shown < MAX_CHARS
+
+
+def test_an_expression_is_shown_with_a_bound():
+    """A part that stands in many places would be written as often: forty doublings are a million million texts."""
+    call = echo(1, x=[2])
+    assert preview(call) == "test_preview.echo(1, x=[2])"
+    doubled = call
+    for _ in range(40):
+        doubled = doubled + doubled
+    assert len(preview([doubled])) <= MAX_CHARS
