@@ -100,7 +100,7 @@ def _make_scheduler(
         scheduler.logger = logger
     if repository is not None and isinstance(scheduler.backend, MemoryStore):
         # The function knows of no repository: what it makes records where the settings say, as any other would.
-        scheduler._home = home_of(repository)
+        scheduler.home = home_of(repository)
     return scheduler
 
 

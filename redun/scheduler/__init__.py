@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redun.scheduler.errors import Traceback as Traceback
     from redun.scheduler.forms.catch import catch_all as catch_all
     from redun.scheduler.forms.exports import with_export_options as with_export_options
+    from redun.scheduler.forms.subrun import subrun as subrun
     from redun.scheduler.job import Job as Job
     from redun.scheduler.root import root_task as root_task
     from redun.scheduler.scheduler import Scheduler as Scheduler
@@ -32,6 +33,7 @@ _HOMES = {
     "scheduler_task": "redun.task",
     "DryRunResult": "redun.scheduler.errors",
     "Interrupted": "redun.scheduler.errors",
+    "subrun": "redun.scheduler.forms.subrun",
     "NoCurrentScheduler": "redun.scheduler.errors",
     "Scheduler": "redun.scheduler.scheduler",
     "SchedulerError": "redun.scheduler.errors",

@@ -73,7 +73,13 @@ class Cache:
     """Looks calls up for one execution."""
 
     def __init__(
-        self, store: ObjectStore, registry: TaskRegistry, warn: Callable[[str], None], *, restores: bool = True
+        self,
+        store: ObjectStore,
+        registry: TaskRegistry,
+        warn: Callable[[str], None],
+        find_fault: Callable[[Oid], str],
+        *,
+        restores: bool = True,
     ) -> None:
         """``restores``: whether files are put back; else they are only named."""
         self._restores = restores
@@ -116,6 +122,20 @@ class Cache:
                 if node.kind == Kind.CALL:
                     results.add(CallRecord.decode(node).result)
             except ObjectError:
+    def find_whole(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Return those among the recorded calls of a function that made the calls below itself which serve as they are.
+
+        There is no reduction to step through: where the summary does not allow reuse, only running the function asks
+        those calls.
+        """
+        found: list[Candidate] = []
+        for candidate in candidates:
+            with suppress(ObjectError):
+                summary = CallRecord.decode(self._store.get_node(candidate.target)).summary
+                if summary.is_reusable and all(self._is_trusted(task, candidate.time_us) for task in summary.tasks):
+                    found.append(candidate)
+        return found
+
                 continue
         return results
 

@@ -1,4 +1,4 @@
-"""Which scheduler runs in a thread."""
+"""Which scheduler runs in a thread, and which job."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 from redun.scheduler.errors import NoCurrentScheduler
 
 if TYPE_CHECKING:
+    from redun.scheduler.job import Job
     from redun.scheduler.scheduler import Scheduler
 
 _current = threading.local()
+running = threading.local()
+"""``running.job`` is the job whose function a thread runs, or ran last."""
+
+
+def find_running_job() -> Job | None:
+    """Return the job whose function calls this, in the thread that the function was called in, if any."""
+    return getattr(running, "job", None)
 
 
 def get_current_scheduler(*, required: bool = True) -> Scheduler | None:

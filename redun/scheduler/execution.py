@@ -7,7 +7,8 @@ import platform
 import pwd
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
 
 from redun.hashing import Oid
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind
@@ -17,6 +18,9 @@ from redun.store.base import ObjectStore
 from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
 from redun.tags import Tag, check_tags
 from redun.version import __version__
+
+if TYPE_CHECKING:
+    from redun.scheduler.extend import ExtendedExecution
 
 _REF_STATUS = {
     ExecutionStatus.DONE: RefStatus.DONE,
@@ -77,13 +81,16 @@ class Execution:
             BadTag: one of them is none.
         """
         self._home = home
-        self._clock = clock
+        self.clock = clock
         self._uuid = uuid.UUID(execution_id) if execution_id else uuid.uuid4()
         self.argv = list(argv)
         self.start_us = clock()
         self.recorder = Recorder(home.store, self._uuid.bytes, self.start_us, clock)
         self.tags = TagRecorder(home.store, self._uuid.bytes)
         self._first_tags = check_tags(tags)
+        self.store = home.store
+        self.numbers = count(1)  # of its jobs; threads that extend it take theirs from here too
+        self._parts: list[ExtendedExecution] = []
 
     @property
     def id(self) -> str:
@@ -101,10 +108,15 @@ class Execution:
             self._home.refs.write(self._ref(RefStatus.RUNNING, None, None, ()))
         self.tags.tag_execution(self._first_tags)
 
+    def join(self, part: ExtendedExecution) -> None:
+        """Have the execution's node link to what a run inside one of its jobs records.  Any thread may call."""
+        self._parts.append(part)
+
     def end(self, status: ExecutionStatus, root: Oid | None) -> None:
         """Record how the execution ended, seal what it wrote, and publish it."""
-        end_us = self._clock()
+        end_us = self.clock()
         self.recorder.flush()
+        parts: list[Execution | ExtendedExecution] = [self, *self._parts]
         record = ExecutionRecord(
             execution_id=self._uuid.bytes,
             argv=self.argv,
@@ -115,9 +127,9 @@ class Execution:
             host=os.uname().nodename,
             versions=[["redun", __version__], ["python", platform.python_version()]],
             root=root,
-            jobs=self.recorder.batches,
-            sources=self.recorder.sources,
-            tags=self.tags.oids,
+            jobs=[batch for part in parts for batch in part.recorder.batches],
+            sources=list(dict.fromkeys(source for part in parts for source in part.recorder.sources)),
+            tags=TagRecorder.merge(part.tags for part in parts),
         )
         oid, data = record.encode()
         self._home.store.put(oid, data, Kind.EXECUTION)

@@ -56,6 +56,12 @@ class Failures:
         self._noted[id(error)] = error, trace, encoded  # the error is kept alive, so its id stays its own
         return encoded
 
+    def adopt(self, error: BaseException, inner: Failures) -> None:
+        """Take over what a run inside a job has noted of an error."""
+        noted = inner._noted.get(id(error))
+        if noted is not None:
+            self._noted[id(error)] = noted
+
     def encode(self, job: Job, error: BaseException) -> Encoded:
         """Return the error value of an attempt that is not a job's last."""
         return encode_value(ErrorValue(error, self._trace(job, error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from redun.errors import StoreError
 from redun.hashing import Oid
@@ -33,6 +34,12 @@ class MemoryHome:
     def touch(self) -> None:
         pass
 
+    def is_at(self, _config_dir: Path) -> bool:
+        return False
+
+    def open_beside(self) -> Repository | ObjectStore:
+        return self.store
+
 
 class RepositoryHome:
     """A repository that can be written."""
@@ -59,6 +66,17 @@ class RepositoryHome:
     def touch(self) -> None:
         self._repository.store.touch()
 
+    def is_at(self, config_dir: Path) -> bool:
+        """Tell whether a ``.redun`` folder is this one."""
+        return self._repository.path.resolve() == config_dir.resolve()
+
+    def open_beside(self) -> Repository | ObjectStore:
+        """Return where an execution is kept that begins and ends while another one goes on here.
+
+        It has a journal of its own: sealing one execution must not seal half of another.
+        """
+        return Repository.open(self._repository.path)
+
 
 def home_of_dryrun(store: ObjectStore) -> MemoryHome:
     """Return where a run is kept that must leave no trace: it reads the store, and writes into memory."""
@@ -67,7 +85,7 @@ def home_of_dryrun(store: ObjectStore) -> MemoryHome:
     return MemoryHome(OverlayStore(MemoryStore(), store))
 
 
-def home_of(backend: Repository | ObjectStore | None) -> MemoryHome | RepositoryHome:
+def home_of(backend: Repository | ObjectStore | MemoryHome | RepositoryHome | None) -> MemoryHome | RepositoryHome:
     """Return where to keep executions.
 
     A repository that cannot be written is read, and what is new stays in memory.
@@ -76,6 +94,8 @@ def home_of(backend: Repository | ObjectStore | None) -> MemoryHome | Repository
 
     if backend is None:
         return MemoryHome(MemoryStore())
+    if isinstance(backend, (MemoryHome, RepositoryHome)):
+        return backend
     if isinstance(backend, ObjectStore):
         return MemoryHome(backend)
     if backend.is_writable:

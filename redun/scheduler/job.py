@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.file.produced import mark_start, track_writes
 from redun.hashing import Oid
 from redun.objects.ids import format_id, job_id
+from redun.scheduler.current import running
 from redun.scheduler.owned import ATOMS, own_copy
 from redun.scheduler.validity import postprocess, preprocess
 from redun.task.built import BuiltCalls
@@ -148,6 +149,7 @@ class Job:
 
                     value = run_script(value, self)
                 self.settle(value, start_ns)
+        running.job = self
         except BaseException as error:
             # SystemExit and KeyboardInterrupt of user code too: a worker thread must report, or the run would hang.
             self.error = error

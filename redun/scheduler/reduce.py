@@ -10,7 +10,7 @@ evaluated below the job; ``_JobResult`` brings the result back to ``_finish``.  
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import RedunError
@@ -20,7 +20,7 @@ from redun.hashing import Oid
 from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, Kind, SubtreeSummary, encode_eval
 from redun.scheduler.cache import Cache, Hit, Step
 from redun.scheduler.context import Context, merge_context
-from redun.scheduler.errors import NotSerializable, SchedulerError
+from redun.scheduler.errors import DryRunResult, NotSerializable, SchedulerError
 from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
 from redun.scheduler.facts import CallOptions, FactsTable, TaskFacts
 from redun.scheduler.form_calls import FormCaller
@@ -52,6 +52,11 @@ if TYPE_CHECKING:
 class RunOptions(NamedTuple):
     """What a whole run was asked for."""
 
+EVALUATES = "evaluates"
+"""The option of a task whose function evaluates calls itself: they stand below its job without a reduction, so its call
+serves as a whole or not at all; and its job goes on in a dry run too, which it hands on."""
+
+
     use_cache: bool = True  # False: nothing from earlier executions serves
     is_dryrun: bool = False  # True: nothing runs
     keep_going: bool = False  # True: a failure stops only what depends on it
@@ -66,6 +71,7 @@ class Parts(NamedTuple):
     registry: TaskRegistry
     executors: Mapping[str, Executor]
     plan: Plan[Job]
+    numbers: Iterator[int]  # of new jobs
     recorder: Recorder
     cache: Cache
     counts: StatusCounts
@@ -183,7 +189,7 @@ class Reducer:
         self._counts = parts.counts
         self.evaluator = Evaluator(self.call, self._call_form, self.forbid_reuse)
         self._forms = FormCaller(parts.registry, parts.scheduler, self.forbid_reuse)
-        self._n_jobs = 0
+        self._numbers = parts.numbers
         self._facts = FactsTable(parts.registry, parts.recorder.put_task, parts.recorder.put_calling)
 
     # -- a call is asked for
@@ -287,7 +293,8 @@ class Reducer:
 
     def start_root(self, task: Task[..., Any], caller: Caller, eval_data: tuple[Oid, bytes], value: Any) -> None:
         """Take an expression that no task returned, as if the root task had returned it."""
-        job = self._new_job(self._facts.make(task), caller)
+        facts = self._facts.make(task)._replace(exports=self._inherited(caller.parent))
+        job = self._new_job(facts, caller)
         job.eval, data = eval_data
         job.key, job.context = job.eval, self._parts.options.context
         self._plan.claim(job.key, caller)
@@ -298,8 +305,7 @@ class Reducer:
         self.returned(job)
 
     def _new_job(self, facts: TaskFacts, caller: Caller) -> Job:
-        self._n_jobs += 1
-        job = Job(self._parts.execution_id, self._n_jobs, facts, caller)
+        job = Job(self._parts.execution_id, next(self._numbers), facts, caller)
         job.start_us = self._recorder.now_us()
         if facts.tags:
             self._parts.tags.tag_new_job(job.number, facts)
@@ -335,8 +341,10 @@ class Reducer:
                     self._take(job, found)
                     return
         self._counts.add(name, Column.PENDING)
-        if self._parts.options.is_dryrun:
+        if self._parts.options.is_dryrun and not job.facts.options.get(EVALUATES):
             self._log.dryrun(job, bound, why or self._parts.reasons.explain(job, encoded))
+                if facts.options.get(EVALUATES):
+                    candidates = self._cache.find_whole(candidates)
             return
         if job.facts.is_recorded:
             self._recorder.put_eval(job.eval, eval_data, encoded)
@@ -393,7 +401,9 @@ class Reducer:
         for admitted in self._plan.release(job.needs):
             self._submit(admitted)
         if job.error is not None:
-            if job.facts.retry is None or not self._parts.retries.take(job, self._run):
+            is_unknown = self._parts.options.is_dryrun and isinstance(job.error, DryRunResult)
+            # A run inside the job may have come to others that would have to run: then it neither ends nor fails.
+            if not (is_unknown or (job.facts.retry is not None and self._parts.retries.take(job, self._run))):
                 self.fail(job, job.error)
             return
         if job.produced and job.given:

@@ -17,6 +17,7 @@ from redun.scheduler.cache import Cache
 from redun.scheduler.current import set_current_scheduler
 from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError, TaskExited
 from redun.scheduler.execution import Execution
+from redun.scheduler.extensions import Extensions
 from redun.scheduler.failure import Failures
 from redun.scheduler.form_calls import PromiseWaiter
 from redun.scheduler.interrupts import on_interrupt
@@ -40,15 +41,20 @@ if TYPE_CHECKING:
     from redun.executors.base import Executor
     from redun.scheduler.async_jobs import AsyncJobs
     from redun.scheduler.scheduler import Scheduler
+    from redun.scheduler.extend import ExtendedExecution
 
 
 class Run:
+EXTENSIONS_SECONDS = 5.0
+"""How long a run that is interrupted waits for those inside its jobs: each ends as soon as it looks at its queue."""
+
+
     """One call of ``Scheduler.run``."""
 
-    def __init__(self, scheduler: Scheduler, execution: Execution, options: RunOptions) -> None:
+    def __init__(self, scheduler: Scheduler, execution: Execution | ExtendedExecution, options: RunOptions) -> None:
         self._scheduler = scheduler
-        self._execution = execution
-        self._options = options
+        self.execution = execution
+        self.options = options
         self.context = options.context
         self.tags = execution.tags
         self._queue: SimpleQueue[Any] = SimpleQueue()
@@ -59,6 +65,7 @@ class Run:
         self._plan: Plan[Job] = Plan(scheduler.limits)
         self.counts = StatusCounts()
         self._thread = threading.get_ident()
+        self.extensions = Extensions()
         store = scheduler.backend
         self.failures = Failures(self._log, store)
         cache = Cache(store, get_task_registry(), scheduler.logger.warning, restores=not options.is_dryrun)
@@ -68,6 +75,7 @@ class Run:
                 registry=get_task_registry(),
                 executors=scheduler.executors,
                 plan=self._plan,
+                numbers=execution.numbers,
                 recorder=execution.recorder,
                 cache=cache,
                 counts=self.counts,
@@ -97,9 +105,9 @@ class Run:
 
     def evaluate(self, expr: Any) -> Any:
         scheduler = self._scheduler
-        root = Root(lambda: None if self._options.keep_going else self._plan.stop())
-        self._execution.begin()
-        self._log.say(f"Start Execution {self._execution.id}:  {_command(self._execution.argv)}")
+        root = Root(lambda: None if self.options.keep_going else self._stop())
+        self.execution.begin()
+        self._announce()
         for executor in scheduler.executors.values():
             executor.start(self._queue.put, self._set_up_thread)
         status = ExecutionStatus.FAILED
@@ -111,6 +119,8 @@ class Run:
                 self._plan.forget()
                 self._end(status, root)
         except Exception:
+                if self.loop.interrupted_by is not None:
+                    self.extensions.end(self.loop.interrupted_by, EXTENSIONS_SECONDS)
             self._end_broken()
             raise
         finally:
@@ -125,16 +135,34 @@ class Run:
     def _end_broken(self) -> None:
         """Keep what had finished when the machinery itself has failed, a full disk say."""
         with suppress(Exception):
-            self._execution.end(ExecutionStatus.FAILED, None)
+            self.execution.end(ExecutionStatus.FAILED, None)
+
+    def _announce(self) -> None:
+        self._log.say(f"Start Execution {self.execution.id}:  {_command(self.execution.argv)}")
+
+    def _stop(self) -> None:
+        self._plan.stop()
+        self.extensions.stop()
+
+    def stop_soon(self) -> None:
+        """Have nothing new start; from any thread."""
+        self.loop.do_soon(self._stop)
+
+    def flush(self) -> None:
+        """Hand what has finished to the store, so that others find it; only from the scheduler's thread."""
+        self.execution.recorder.flush()
 
     def _start(self, expr: Any, root: Root) -> None:
+        self.extensions.end(0, EXTENSIONS_SECONDS)
         if type(expr) is TaskExpression and all(map(is_concrete, (*expr.args, *expr.kwargs.values()))):
             self._root_call = expr
             self.reducer.call(expr, None, root, 0)
-            return
-        task_oid = self._execution.recorder.put_task(root_task)
+        else:
+            self._start_root(expr, Caller(root, 0, None, -1, self._root_call))
+
+    def _start_root(self, expr: Any, caller: Caller) -> None:
+        task_oid = self.execution.recorder.put_task(root_task)
         eval_data = encode_eval(task_oid, [self._put_root(expr)], ["expr"])
-        caller = Caller(root, 0, None, -1, self._root_call)
         self.reducer.start_root(root_task, caller, eval_data, expr)
 
     def evaluate_part(self, expr: Any, parent: Job | None) -> Promise[Any]:
@@ -152,7 +180,7 @@ class Run:
 
     def _put_root(self, expr: Any) -> Oid:
         """Store what was to be evaluated, as the argument of the root task."""
-        recorder = self._execution.recorder
+        recorder = self.execution.recorder
         if is_concrete(expr):
             return recorder.put(encode_value(expr))
         encoded = encode_expression(expr)
@@ -166,7 +194,7 @@ class Run:
         return ExecutionStatus.FAILED if root.error is not None or not root.is_ended else ExecutionStatus.DONE
 
     def _end(self, status: ExecutionStatus, root: Root) -> None:
-        self._execution.end(status, self._root_call.call_hash)
+        self.execution.end(status, self._root_call.call_hash)
         self._show_status()
         if root.error is not None:
             self._log.say("*** Execution failed. Traceback (most recent task last):")
@@ -175,7 +203,7 @@ class Run:
             n_more = self.failures.n_uncaught - 1
             if n_more > 0:
                 self._log.say(f"and {n_more} more failed, each for a reason of its own")
-        seconds = (self._scheduler.clock() - self._execution.start_us) / 1e6
+        seconds = (self._scheduler.clock() - self.execution.start_us) / 1e6
         self._log.say(f"Execution duration: {seconds:.2f} seconds")
 
     def _outcome(self, root: Root) -> Any:
@@ -190,7 +218,7 @@ class Run:
             return root.value
         if self.loop.interrupted_by is not None:
             raise Interrupted(self.loop.interrupted_by)
-        if self._options.is_dryrun:
+        if self.options.is_dryrun:
             raise DryRunResult("the dry run came to jobs that would have to run")
         raise SchedulerError("the run came to a halt with jobs that nothing can start")
 
@@ -217,7 +245,7 @@ class Run:
         self.loop.do_later(seconds, step)
 
     def _on_interval(self) -> None:
-        self._execution.touch()
+        self.execution.touch()
         self._show_status()
 
     def _show_status(self) -> None:

@@ -13,9 +13,10 @@ from redun.executors.registry import make_executor
 from redun.expression import TaskExpression
 from redun.promise import Promise
 from redun.scheduler.context import Context, check_context, merge_context
+from redun.scheduler.current import get_current_scheduler, set_current_scheduler
 from redun.scheduler.errors import NoCurrentScheduler, SchedulerError
 from redun.scheduler.execution import Execution
-from redun.scheduler.homes import home_of, home_of_dryrun
+from redun.scheduler.homes import MemoryHome, RepositoryHome, home_of, home_of_dryrun
 from redun.scheduler.job import Job
 from redun.scheduler.logger import Logger, default_logger
 from redun.scheduler.reduce import RunOptions
@@ -40,7 +41,7 @@ class Scheduler:
     def __init__(
         self,
         config: Config | Mapping[str, Any] | None = None,
-        backend: Repository | ObjectStore | None = None,
+        backend: Repository | ObjectStore | MemoryHome | RepositoryHome | None = None,
         executor: Executor | None = None,
         *,
         logger: Logger | None = None,
@@ -59,7 +60,7 @@ class Scheduler:
         """
         self.config = config if isinstance(config, Config) else Config(dict(config or {}))
         self.logger: Logger = logger or default_logger()
-        self._home = home_of(backend)
+        self.home = home_of(backend)
         self.clock = clock
         self._settings = self.config.scheduler
         interval = self._settings.job_status_interval_seconds if job_status_interval is None else job_status_interval
@@ -77,7 +78,7 @@ class Scheduler:
     @property
     def backend(self) -> ObjectStore:
         """The store that calls are looked up in and recorded to."""
-        return self._home.store
+        return self.home.store
 
     @property
     def is_running(self) -> bool:
@@ -146,17 +147,70 @@ class Scheduler:
         # Globals may have been bound anew since the last run, as in a notebook: no hash outlives a run.
         get_task_registry().forget_hashes()
         self._warn_of_namespaces()
-        home = home_of_dryrun(self.backend) if options.is_dryrun else self._home
-        own_tags = [*self.config.tags.items(), *tags]
-        execution = Execution(home, argv or ["scheduler.run", _title(expr)], self.clock, execution_id, own_tags)
-        self._active = Run(self, execution, options)
-        self._counts = self._active.counts
+        execution = self.begin_execution(argv or ["scheduler.run", _title(expr)], options, execution_id, tags)
+        return self.drive(Run(self, execution, options), expr)
+
+    def begin_execution(
+        self, argv: Sequence[str], options: RunOptions, execution_id: str | None = None, tags: Iterable[Tag] = ()
+    ) -> Execution:
+        """Return a new execution where this scheduler keeps them; nothing of it is written yet."""
+        home = home_of_dryrun(self.backend) if options.is_dryrun else self.home
+        return Execution(home, argv, self.clock, execution_id, [*self.config.tags.items(), *tags])
+
+    def drive(self, run: Run, expr: Any) -> Any:
+        """Take a run to its end in this thread, as its current scheduler; return the value."""
+        self._active, self._counts = run, run.counts
+        before = get_current_scheduler(required=False)
+        set_current_scheduler(self)
         try:
-            return self._active.evaluate(expr)
+            return run.evaluate(expr)
         finally:
             self._active = None
+            set_current_scheduler(before)
+
+    def extend_run(
+        self,
+        expr: Any,
+        parent_job_id: str,
+        dryrun: bool = False,
+        cache: bool = True,
+        context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Evaluate an expression below a job that is there already, and add what runs to its execution.
+
+        The job is the one that calls this, or any job of an execution on record that has ended.
+
+        Args:
+            expr: the expression.
+            parent_job_id: the id of the job, in full.
+            dryrun: look up, and run, record and restore nothing.
+            cache: whether results of earlier executions may serve.
+            context: what ``get_context`` finds, over the context of the job if that is running.
+
+        Returns:
+            ``job_id`` and ``call_hash`` (hex digits) of the last job directly below, None where there is none, and one
+            of ``result``, ``error`` (the exception) and ``dryrun`` (True: there are jobs that would have to run).
+
+        Raises:
+            UnknownJob: no such job is to be found, or its execution has not ended.
+            SchedulerError: a run is going on already.
+        """
+        from redun.scheduler.reopen import extend_run
+
+        if not self._running.acquire(blocking=False):
+            raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
+        try:
+            return extend_run(
+                self, expr, parent_job_id, RunOptions(cache, dryrun, context=merge_context(None, context))
+            )
+        finally:
+            self._running.release()
 
     # -- for scheduler tasks and executors, while a run goes on
+
+    def flush(self) -> None:
+        """Hand what has finished to the store, so that others find it; only from the scheduler's thread."""
+        self.current_run().flush()
 
     def evaluate(self, expr: Any, parent_job: Job | None = None) -> Promise[Any]:
         """Return a promise of the value of a part; calls in it stand below ``parent_job``.
@@ -166,28 +220,28 @@ class Scheduler:
         Raises:
             NoCurrentScheduler: no run is going on.
         """
-        return self._run_now().evaluate_part(expr, parent_job)
+        return self.current_run().evaluate_part(expr, parent_job)
 
     def do_soon(self, step: Callable[[], None]) -> None:
         """Do something in the scheduler's thread, from any thread.  Raises NoCurrentScheduler without a run."""
-        self._run_now().loop.do_soon(step)
+        self.current_run().loop.do_soon(step)
 
     def do_later(self, seconds: float, step: Callable[[], None]) -> None:
         """Do something after some time, from the scheduler's thread.  Raises as ``do_soon`` does."""
-        self._run_now().loop.do_later(seconds, step)
+        self.current_run().loop.do_later(seconds, step)
 
     def context_of(self, job: Job | None) -> Context | None:
         """Return the context of a job, or of the whole run; None when there is nothing in it."""
-        return self._run_now().context if job is None else job.context
+        return self.current_run().context if job is None else job.context
 
     def forbid_reuse(self, job: Job | None) -> None:
         """Note that the value of a job depends on more than its calls: a call above it is not reused in one step."""
         if job is not None:
-            self._run_now().reducer.forbid_reuse(job)
+            self.current_run().reducer.forbid_reuse(job)
 
     def note_caught(self, error: BaseException) -> None:
         """Note that an error was dealt with: it is not what the run fails of."""
-        self._run_now().failures.note_caught(error)
+        self.current_run().failures.note_caught(error)
 
     def add_job_tags(self, job: Job, tags: Iterable[Tag]) -> None:
         """Tag a job, from any thread; one that leaves no trace gets none.
@@ -196,7 +250,7 @@ class Scheduler:
             BadTag: a key or a value cannot be a tag's.
             NoCurrentScheduler: no run is going on.
         """
-        run, checked = self._run_now(), check_tags(tags)
+        run, checked = self.current_run(), check_tags(tags)
         if checked and job.facts.is_recorded:
             run.loop.do_soon(lambda: run.tags.tag_job(job.number, checked))
 
@@ -213,7 +267,7 @@ class Scheduler:
 
         Nothing is recorded for a job that leaves no trace.  Raises as ``add_job_tags`` does, and ValueNotEncodable.
         """
-        run = self._run_now()
+        run = self.current_run()
         of_value, of_job, of_execution = (check_tags(some) for some in (tags, job_tags, execution_tags))
         if parent_job is not None and not parent_job.facts.is_recorded:
             return
@@ -223,7 +277,8 @@ class Scheduler:
             run.tags.tag_job(parent_job.number, of_job)
         run.tags.tag_execution(of_execution)
 
-    def _run_now(self) -> Run:
+    def current_run(self) -> Run:
+        """Return the run that goes on.  Raises NoCurrentScheduler when there is none."""
         if self._active is None:
             raise NoCurrentScheduler("this scheduler is not running")
         return self._active

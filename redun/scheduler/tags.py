@@ -40,6 +40,13 @@ class TagRecorder:
         """The tags put so far, the execution's own first."""
         return [*self._own, *self._others]
 
+    @staticmethod
+    def merge(recorders: Iterable[TagRecorder]) -> list[Oid]:
+        """Return the tags that several have put for one execution, the execution's own first."""
+        listed = list(recorders)
+        own = [oid for recorder in listed for oid in recorder._own]
+        return list(dict.fromkeys([*own, *(oid for recorder in listed for oid in recorder._others)]))
+
     def tag_execution(self, tags: Iterable[Tag]) -> None:
         """Tag the execution itself."""
         self._put(RunSubject(self._execution_id, 0), encode_tags(tags), self._own)

@@ -609,7 +609,7 @@ def test_a_form_that_never_answers_is_cancelled_with_the_run():
     @scheduler_task(namespace="test_async")
     def never(scheduler, parent_job, expression):
         scheduler.do_later(
-            0.01, lambda: scheduler.evaluate(fail("end"), None).catch(lambda e: scheduler._run_now()._plan.stop())
+            0.01, lambda: scheduler.evaluate(fail("end"), None).catch(lambda e: scheduler.current_run()._plan.stop())
         )
         return Promise()
 
