@@ -113,15 +113,6 @@ class Cache:
                 why = why or str(error)
         return None, why
 
-    def recorded_results(self, candidates: Iterable[Candidate]) -> set[Oid]:
-        """Return the distinct results among the recorded calls; what cannot be read is passed over."""
-        results: set[Oid] = set()
-        for candidate in candidates:
-            try:
-                node = self._store.get_node(candidate.target)
-                if node.kind == Kind.CALL:
-                    results.add(CallRecord.decode(node).result)
-            except ObjectError:
     def find_whole(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Return those among the recorded calls of a function that made the calls below itself which serve as they are.
 
@@ -136,6 +127,15 @@ class Cache:
                     found.append(candidate)
         return found
 
+    def recorded_results(self, candidates: Iterable[Candidate]) -> set[Oid]:
+        """Return the distinct results among the recorded calls; what cannot be read is passed over."""
+        results: set[Oid] = set()
+        for candidate in candidates:
+            try:
+                node = self._store.get_node(candidate.target)
+                if node.kind == Kind.CALL:
+                    results.add(CallRecord.decode(node).result)
+            except ObjectError:
                 continue
         return results
 

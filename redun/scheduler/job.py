@@ -137,6 +137,7 @@ class Job:
 
     def run(self) -> None:
         """Run the task's function in this thread, and look at the files that its value names."""
+        running.job = self
         start_ns = mark_start()
         try:
             with track_writes():
@@ -149,7 +150,6 @@ class Job:
 
                     value = run_script(value, self)
                 self.settle(value, start_ns)
-        running.job = self
         except BaseException as error:
             # SystemExit and KeyboardInterrupt of user code too: a worker thread must report, or the run would hang.
             self.error = error

@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from redun.task.task import Task
 
 
-class RunOptions(NamedTuple):
-    """What a whole run was asked for."""
-
 EVALUATES = "evaluates"
 """The option of a task whose function evaluates calls itself: they stand below its job without a reduction, so its call
 serves as a whole or not at all; and its job goes on in a dry run too, which it hands on."""
 
+
+class RunOptions(NamedTuple):
+    """What a whole run was asked for."""
 
     use_cache: bool = True  # False: nothing from earlier executions serves
     is_dryrun: bool = False  # True: nothing runs
@@ -68,10 +68,10 @@ class Parts(NamedTuple):
     """What a reducer works with; made by the scheduler for one execution."""
 
     execution_id: bytes
+    numbers: Iterator[int]  # of new jobs
     registry: TaskRegistry
     executors: Mapping[str, Executor]
     plan: Plan[Job]
-    numbers: Iterator[int]  # of new jobs
     recorder: Recorder
     cache: Cache
     counts: StatusCounts
@@ -331,6 +331,8 @@ class Reducer:
                 why = "caching is off"
             else:
                 facts = job.facts
+                if facts.options.get(EVALUATES):
+                    candidates = self._cache.find_whole(candidates)
                 found, why = self._cache.find(
                     job.eval, candidates, is_shallow=facts.is_shallow, is_async=facts.is_async
                 )
@@ -343,8 +345,6 @@ class Reducer:
         self._counts.add(name, Column.PENDING)
         if self._parts.options.is_dryrun and not job.facts.options.get(EVALUATES):
             self._log.dryrun(job, bound, why or self._parts.reasons.explain(job, encoded))
-                if facts.options.get(EVALUATES):
-                    candidates = self._cache.find_whole(candidates)
             return
         if job.facts.is_recorded:
             self._recorder.put_eval(job.eval, eval_data, encoded)

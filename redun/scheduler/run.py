@@ -40,15 +40,15 @@ from redun.value.encoding import Encoded, encode_value
 if TYPE_CHECKING:
     from redun.executors.base import Executor
     from redun.scheduler.async_jobs import AsyncJobs
-    from redun.scheduler.scheduler import Scheduler
     from redun.scheduler.extend import ExtendedExecution
+    from redun.scheduler.scheduler import Scheduler
 
 
-class Run:
 EXTENSIONS_SECONDS = 5.0
 """How long a run that is interrupted waits for those inside its jobs: each ends as soon as it looks at its queue."""
 
 
+class Run:
     """One call of ``Scheduler.run``."""
 
     def __init__(self, scheduler: Scheduler, execution: Execution | ExtendedExecution, options: RunOptions) -> None:
@@ -64,18 +64,18 @@ EXTENSIONS_SECONDS = 5.0
         self._log = RunLog(logger.info if is_heard(logger) else None, gathers=gathers)
         self._plan: Plan[Job] = Plan(scheduler.limits)
         self.counts = StatusCounts()
-        self._thread = threading.get_ident()
         self.extensions = Extensions()
+        self._thread = threading.get_ident()
         store = scheduler.backend
         self.failures = Failures(self._log, store)
         cache = Cache(store, get_task_registry(), scheduler.logger.warning, restores=not options.is_dryrun)
         self.reducer = Reducer(
             Parts(
                 execution_id=execution.raw_id,
+                numbers=execution.numbers,
                 registry=get_task_registry(),
                 executors=scheduler.executors,
                 plan=self._plan,
-                numbers=execution.numbers,
                 recorder=execution.recorder,
                 cache=cache,
                 counts=self.counts,
@@ -115,12 +115,12 @@ EXTENSIONS_SECONDS = 5.0
             with on_interrupt(self.loop.interrupt), unnoted():
                 self._start(expr, root)
                 self.loop.run(self.reducer, root)
+                if self.loop.interrupted_by is not None:
+                    self.extensions.end(self.loop.interrupted_by, EXTENSIONS_SECONDS)
                 status = self._status(root)
                 self._plan.forget()
                 self._end(status, root)
         except Exception:
-                if self.loop.interrupted_by is not None:
-                    self.extensions.end(self.loop.interrupted_by, EXTENSIONS_SECONDS)
             self._end_broken()
             raise
         finally:
@@ -134,6 +134,7 @@ EXTENSIONS_SECONDS = 5.0
 
     def _end_broken(self) -> None:
         """Keep what had finished when the machinery itself has failed, a full disk say."""
+        self.extensions.end(0, EXTENSIONS_SECONDS)
         with suppress(Exception):
             self.execution.end(ExecutionStatus.FAILED, None)
 
@@ -153,7 +154,6 @@ EXTENSIONS_SECONDS = 5.0
         self.execution.recorder.flush()
 
     def _start(self, expr: Any, root: Root) -> None:
-        self.extensions.end(0, EXTENSIONS_SECONDS)
         if type(expr) is TaskExpression and all(map(is_concrete, (*expr.args, *expr.kwargs.values()))):
             self._root_call = expr
             self.reducer.call(expr, None, root, 0)
