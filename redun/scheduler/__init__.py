@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from redun.scheduler.scheduler import Scheduler as Scheduler
     from redun.scheduler.trace_frames import Frame as Frame
     from redun.task import scheduler_task as scheduler_task
+    from redun.task.job_info import JobInfo as JobInfo
 
 _HOMES = {
     "ErrorValue": "redun.scheduler.errors",
     "Frame": "redun.scheduler.trace_frames",
     "Job": "redun.scheduler.job",
+    "JobInfo": "redun.task.job_info",
     "catch_all": "redun.scheduler.forms.catch",
     "with_export_options": "redun.scheduler.forms.exports",
     "root_task": "redun.scheduler.root",

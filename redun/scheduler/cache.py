@@ -227,8 +227,8 @@ class Cache:
         is_calling = node.kind == Kind.EVAL
         task_oid = EvalRecord.decode(node).task if is_calling else oid
         record = TaskRecord.decode(self._store.get_node(task_oid) if is_calling else node)
-        task = self._registry.get(task_name=record.fullname)
-        if task is None or task.oid != task_oid or not may_be_passed_over(task):
+        task = self._registry.find_current(record.fullname, task_oid)
+        if task is None or not may_be_passed_over(task):
             return False
         calling = encode_calling(task) if is_calling else None
         return not is_calling or (calling is not None and calling.oid == oid)

@@ -48,7 +48,7 @@ class CallOptions(NamedTuple):
     """The options of a call, some of which must be evaluated before anything can be said of it."""
 
     own: dict[str, Any]
-    exports: dict[str, Any]
+    exports: tuple[str, ...]  # the names of those that jobs below inherit
 
 
 class FactsTable:
@@ -77,14 +77,15 @@ class FactsTable:
         Raises:
             UnknownTask: no task of this name is defined.
         """
-        given, exported = expression.task_options, expression.export_options
-        is_plain = not given and not exported
+        given = expression.task_options
+        is_plain = not given and not expression.export_options
         known = self._known.get((expression.task_name, id(inherited)))
         if known is not None and is_plain:
             return known
         task = self._task(expression.task_name)
-        own, exports = {**task.get_task_options(), **given}, {**task.get_export_options(), **exported}
-        if not is_concrete(own) or not is_concrete(exports):
+        exports = (*task.get_export_options(), *expression.export_options)
+        own = {**task.get_task_options(), **given}
+        if not is_concrete(own):
             return CallOptions(own, exports)
         facts = self._make(task, task.get_task_options(), given, inherited, exports)
         if is_plain:
@@ -102,11 +103,11 @@ class FactsTable:
         """
         own = normalize_options(options.own)
         given = {name: own[name] for name in normalize_options(expression.task_options) if name in own}
-        return self._make(self._task(expression.task_name), own, given, inherited, normalize_options(options.exports))
+        return self._make(self._task(expression.task_name), own, given, inherited, options.exports)
 
     def make(self, task: Task[..., Any]) -> TaskFacts:
         """Return the facts of a task as it is defined."""
-        return self._make(task, task.get_task_options(), {}, None, task.get_export_options())
+        return self._make(task, task.get_task_options(), {}, None, tuple(task.get_export_options()))
 
     def _make(
         self,
@@ -114,16 +115,21 @@ class FactsTable:
         own: Mapping[str, Any],
         given: Mapping[str, Any],
         inherited: Mapping[str, Any] | None,
-        exports: Mapping[str, Any],
+        exports: tuple[str, ...],
     ) -> TaskFacts:
-        """Put options together: those of the definition, over them what is inherited, over that those of the call."""
+        """Put options together: those of the definition, over them what is inherited, over that those of the call.
+
+        Jobs below inherit what comes of this for the names in ``exports``, and for those that were inherited.
+        """
         options = {**own, **(inherited or {}), **given}
         if options.get("config_args") != own.get("config_args") or "config_args" in given:
             task = task.options(config_args=options["config_args"])
         is_async = task.is_async()
         is_recorded = options.get("prov") is not False and (inherited or {}).get("prov") is not False
         scope = options.get("cache_scope", CacheScope.BACKEND) if is_recorded else CacheScope.NONE
-        handed_on = {**(inherited or {}), **exports, **exported_by_nature(given)}
+        handed_on = {name: options[name] for name in (*(inherited or ()), *exports, *exported_by_nature(given))}
+        if not is_recorded:
+            handed_on["prov"] = False  # nothing below what leaves no trace can leave one
         return TaskFacts(
             task=task,
             binder=task.binder,

@@ -16,6 +16,7 @@ from redun.scheduler.current import running
 from redun.scheduler.owned import ATOMS, own_copy
 from redun.scheduler.validity import postprocess, preprocess
 from redun.task.built import BuiltCalls
+from redun.task.job_info import JobInfo
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -128,6 +129,14 @@ class Job:
         """Return one of the options in force."""
         return self.facts.options.get(name, default)
 
+    def info(self) -> JobInfo:
+        """Return what the job's function may know of it, while it has its arguments."""
+        from redun.task.argument_hashes import args_hash_of
+
+        args_hash = args_hash_of(self.facts.binder, self.args, self.kwargs or {})
+        eval_hash = "" if self.eval is None else self.eval.hex()
+        return JobInfo(format_id(self.execution_id), self.id, eval_hash, args_hash, self.facts.options)
+
     def add_child(self) -> int:
         """Keep a place among the calls below this job, in the order they were asked for; return it."""
         if self.children is None:
@@ -184,7 +193,9 @@ class Job:
 
     def _hand(self, value: Any) -> Any:
         """Return an argument as the function gets it."""
-        return value if type(value) in ATOMS else preprocess(own_copy(value), self._hook_facts())
+        if type(value) in ATOMS:
+            return value
+        return self.info() if type(value) is JobInfo else preprocess(own_copy(value), self._hook_facts())
 
     def _hook_facts(self) -> dict[str, Any]:
         """Return what the hooks of values are told about the call."""

@@ -99,6 +99,8 @@ class Recorder:
             self._store.put(source_oid, source_data, Kind.SOURCE)
             if source_oid not in self._sources:
                 self._sources.append(source_oid)
+        if task.compat and self._store.has(task.oid):
+            oid = task.oid  # its calls are those of an earlier task; without that one on record, of this one as it is
         self._tasks[task.fullname] = oid
         return oid
 

@@ -288,7 +288,7 @@ class Reducer:
             job = self._new_job(facts, caller)
             job.key, job.eval, job.context = key, eval_oid, context
             if source is not None:
-                job.upstreams = _upstreams(source)
+                job.upstreams = _upstreams(source, names)
             self._look_up(job, bound, encoded, data)
 
     def start_root(self, task: Task[..., Any], caller: Caller, eval_data: tuple[Oid, bytes], value: Any) -> None:
@@ -530,12 +530,12 @@ def _at_result(error: Exception) -> Exception:
     return NotSerializable("result", error) if isinstance(error, ValueNotEncodable) else error
 
 
-def _upstreams(source: BoundArguments) -> list[tuple[int, list[Oid]]] | None:
-    """Return, for each argument made from other calls, its index in the eval and those calls."""
+def _upstreams(source: BoundArguments, names: list[str | int]) -> list[tuple[int, list[Oid]]] | None:
+    """Return, for each argument made from other calls, its index among the names of the eval, and those calls."""
     found: list[tuple[int, list[Oid]]] = []
-    for index, (_, value) in enumerate(source.hashed()):
+    for name, value in source.hashed():
         if type(value) not in ATOMS:
             calls = [call.call_hash for call in iter_calls(value) if call.call_hash is not None]
-            if calls:
-                found.append((index, calls))
+            if calls and name in names:
+                found.append((names.index(name), calls))
     return found or None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from redun.namespace import split_task_fullname as split_task_fullname
+    from redun.task.argument_hashes import hash_args_eval as hash_args_eval
     from redun.task.binding import BoundArguments as BoundArguments
     from redun.task.binding import TaskArgumentError as TaskArgumentError
     from redun.task.binding import bind_arguments as bind_arguments
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from redun.task.changes import diff_records as diff_records
     from redun.task.closure import set_code_hash_mode as set_code_hash_mode
     from redun.task.decorator import task as task
+    from redun.task.job_info import JobInfo as JobInfo
     from redun.task.options import CacheCheckValid as CacheCheckValid
     from redun.task.options import CacheResult as CacheResult
     from redun.task.options import CacheScope as CacheScope
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from redun.task.task import Task as Task
     from redun.task.task import UnknownTask as UnknownTask
     from redun.task.units import Unit as Unit
+    from redun.task.wraps import wraps_task as wraps_task
 
 _HOMES = {
     "BoundArguments": "redun.task.binding",
     "CacheCheckValid": "redun.task.options",
     "CacheResult": "redun.task.options",
     "CacheScope": "redun.task.options",
+    "JobInfo": "redun.task.job_info",
     "PartialTask": "redun.task.partial",
     "SchedulerTask": "redun.task.scheduler_tasks",
     "Task": "redun.task.task",
@@ -51,9 +55,11 @@ _HOMES = {
     "describe_changes": "redun.task.changes",
     "diff_records": "redun.task.changes",
     "get_task_registry": "redun.task.registry",
+    "hash_args_eval": "redun.task.argument_hashes",
     "scheduler_task": "redun.task.scheduler_tasks",
     "set_code_hash_mode": "redun.task.closure",
     "split_task_fullname": "redun.namespace",
+    "wraps_task": "redun.task.wraps",
 }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import TaskError
+from redun.task.job_info import JobInfo
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -48,11 +49,12 @@ class BoundArguments:
         self.values = values
 
     def hashed(self) -> list[tuple[str | int, Any]]:
-        """Return name and value of each argument that is part of the cache key: all but ``config_args``."""
-        if not self._binder.config_args:
-            return list(zip(self.names, self.values))
+        """Return name and value of each argument that is part of the cache key: not ``config_args``, not a JobInfo."""
         unhashed = self._binder.config_args
-        return [pair for pair in zip(self.names, self.values) if pair[0] not in unhashed]
+        if not unhashed and JobInfo not in map(type, self.values):
+            return list(zip(self.names, self.values))
+        pairs = zip(self.names, self.values)
+        return [(name, value) for name, value in pairs if name not in unhashed and type(value) is not JobInfo]
 
     def call_args(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what to call the function with."""

@@ -69,6 +69,16 @@ class TaskRegistry:
         """Tell whether some registered task has this hash."""
         return oid in self._oids()
 
+    def find_current(self, fullname: str, oid: Oid) -> Task[Any, Any] | None:
+        """Return what a recorded task, of that name then, is now; None when it has changed or is gone.
+
+        A task that is ``compat`` with it may have another name.
+        """
+        task = self.get(task_name=fullname)
+        if task is not None and task.has_hash(oid):
+            return task
+        return next((task for task in self if task.compat and task.oid == oid), None)
+
     def forget_hashes(self) -> None:
         """Compute every hash anew when next asked for.  Whoever starts a run calls this once, before the first job."""
         forget_units()

@@ -80,10 +80,14 @@ class Task(Value, Generic[P, R]):
         self.version = _check_version(version)
         self.compat = _check_compat(compat)
         self.script = script
-        self._options = normalize_options(options or {})
+        exported = normalize_options(export_options or {})
+        # What jobs below inherit is an option of the task itself as well.
+        self._options = {**normalize_options(options or {}), **exported}
         self._overrides: dict[str, Any] = {}
-        self._export_options = {**exported_by_nature(self._options), **normalize_options(export_options or {})}
+        self._export_options = {**exported_by_nature(self._options), **exported}
         self._export_overrides: dict[str, Any] = {}
+        self.wrapped_task: Task[..., Any] | None = None
+        """The task that this one wraps, made by ``wraps_task``."""
         self._code = TaskCode(func, version=self.version, source=source, hash_includes=hash_includes or ())
         if self._options.get("config_args"):
             self.binder.check_config_args()
@@ -101,7 +105,7 @@ class Task(Value, Generic[P, R]):
         return expression  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return f"Task(fullname={self.fullname}, hash={self.hash[:8]})"
+        return f"Task(fullname={self.fullname}, hash={self.oid.hex()[:8]})"
 
     # -- what it is
 
@@ -112,8 +116,12 @@ class Task(Value, Generic[P, R]):
 
     @property
     def hash(self) -> str:
-        """The task hash, as 64 hex digits."""
-        return self.oid.hex()
+        """The task hash, as 64 hex digits; that of the task as a value when options were given since its definition."""
+        return self.get_hash() if self._overrides or self._export_overrides else self.oid.hex()
+
+    def has_hash(self, oid: Oid) -> bool:
+        """Tell whether this is the task of a hash: its own, or the one that ``compat`` gives it."""
+        return oid == self.oid or (bool(self.compat) and oid == self._code.oid(self.fullname))
 
     @property
     def source(self) -> str:
@@ -122,7 +130,9 @@ class Task(Value, Generic[P, R]):
 
     @cached_property
     def signature(self) -> Signature:
-        """The signature of the function."""
+        """The signature that calls are bound to: the function's, or that of the task which it wraps."""
+        if self.wrapped_task is not None and not self._options.get("use_wrapper_signature"):
+            return self.wrapped_task.signature
         from inspect import signature  # 10 ms to import
 
         return signature(self.func)
@@ -138,13 +148,21 @@ class Task(Value, Generic[P, R]):
         """The module that a worker imports to have this task."""
         return self.get_task_option("load_module") or self.func.__module__
 
+    @property
+    def inner_task(self) -> Task[..., Any]:
+        """The innermost of the tasks that this one wraps; itself when it wraps none."""
+        task: Task[..., Any] = self
+        while task.wrapped_task is not None:
+            task = task.wrapped_task
+        return task
+
     def is_async(self) -> bool:
         """Tell whether the function is a coroutine function."""
         func = getattr(self.func, "func", self.func)  # functools.partial
         return bool(getattr(getattr(func, "__code__", None), "co_flags", 0) & _CO_COROUTINE)
 
     def record(self) -> TaskRecord:
-        """Return the record that the hash names."""
+        """Return the record that the hash names, unless ``compat`` gives the hash of another one."""
         return self._code.record(self.fullname)
 
     def units(self) -> tuple[Unit, ...]:
@@ -164,6 +182,12 @@ class Task(Value, Generic[P, R]):
         namespace, name = split_task_fullname(fullname)
         self.namespace, self.name = check_namespace(namespace), check_name(name)
         self.fullname = fullname
+        self.__dict__.pop("_known_binder", None)  # its messages name the task
+
+    def note_wrapped_name(self) -> None:
+        """Take over the full name of the task that this one wraps."""
+        if self.wrapped_task is not None:
+            self._options = {**self._options, "wrapped_task": self.wrapped_task.fullname}
 
     # -- options
 
@@ -182,8 +206,9 @@ class Task(Value, Generic[P, R]):
         return name in self._overrides or name in self._options
 
     def get_export_options(self) -> dict[str, Any]:
-        """Return the options that jobs below this task's inherit."""
-        return {**self._export_options, **self._export_overrides}
+        """Return the options in force that jobs below this task's inherit."""
+        options = self.get_task_options()
+        return {name: options[name] for name in (*self._export_options, *self._export_overrides)}
 
     def options(self, **options: Any) -> Task[P, R]:
         """Return the task with other options: only calls of the copy have them.
@@ -194,7 +219,8 @@ class Task(Value, Generic[P, R]):
         checked = normalize_options(options)
         made = self._copy()
         made._overrides = {**self._overrides, **checked}
-        made._export_overrides = {**self._export_overrides, **exported_by_nature(checked)}
+        again = {name: checked[name] for name in self._export_overrides if name in checked}
+        made._export_overrides = {**self._export_overrides, **again, **exported_by_nature(checked)}
         if "config_args" in checked:
             made.binder.check_config_args()
         if made.is_async():
@@ -202,9 +228,13 @@ class Task(Value, Generic[P, R]):
         return made
 
     def export_options(self, **options: Any) -> Task[P, R]:
-        """Return the task with options that all jobs below its calls inherit."""
-        made = self._copy()
-        made._export_overrides = {**self._export_overrides, **normalize_options(options)}
+        """Return the task with options that its calls and all jobs below them have.
+
+        Raises:
+            ValueError, TypeError: as where a task is defined.
+        """
+        made = self.options(**options)
+        made._export_overrides = {**made._export_overrides, **normalize_options(options)}
         return made
 
     def update_context(self, context: Mapping[str, Any] | None = None, /, **updates: Any) -> Task[P, R]:
@@ -270,7 +300,7 @@ class Task(Value, Generic[P, R]):
         self._overrides, self._export_overrides = state["options"], state["export_options"]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _load_task, (self.fullname, self.load_module, self.hash, self._overrides, self._export_overrides)
+        return _load_task, (self.fullname, self.load_module, self.oid.hex(), self._overrides, self._export_overrides)
 
     # -- inside
 
@@ -300,7 +330,7 @@ def find_current_task(fullname: str, oid: Oid) -> Task[Any, Any]:
     found = get_task_registry().get(task_name=fullname)
     if found is None:
         raise UnknownTask(fullname, "is not defined")
-    if found.oid != oid:
+    if not found.has_hash(oid):
         raise UnknownTask(fullname, f"has changed: expected {oid.hex()[:8]}, found {found.hash[:8]}")
     return found
 

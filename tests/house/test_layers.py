@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-WHAT_THE_SCHEDULER_KNOWS_OF_EXECUTORS = {"redun.executors.base", "redun.executors.registry", "redun.executors"}
+WHAT_THE_SCHEDULER_KNOWS_OF_EXECUTORS = {
+    *("redun.executors", "redun.executors.base", "redun.executors.registry"),
+    "redun.executors.coroutines",  # no executor: the thread in which all coroutines of a run stand
+}
 
 
 def test_import_contracts_hold(redun_environment):

@@ -125,6 +125,14 @@ def test_options_of_the_definition_do_not_count():
     assert make(memory=4, executor="batch", cache=False, limits=["db"]).hash == make().hash
 
 
+def test_options_given_later_are_part_of_the_hash():
+    """The hash of a task with options of its own is that of the value; what its calls are looked up by stays."""
+    plus = make()
+    assert plus.options(memory=4).hash == plus.options(memory=4).hash
+    assert len({plus.hash, plus.options(memory=4).hash, plus.export_options(memory=4).hash}) == 3
+    assert plus.options(memory=4).oid == plus.oid
+
+
 def test_compat_gives_the_hash():
     """The first of ``compat`` is the task's hash; it must look like one."""
     digits = "ab" * 32
@@ -226,7 +234,11 @@ def test_options_given_later_are_part_of_the_value():
     plus = make()
     big = plus.options(memory=4).export_options(vcpus=2)
     found = read_back(big)
-    assert (found.fullname, found(1).task_options, found(1).export_options) == ("add", {"memory": 4}, {"vcpus": 2})
+    assert (found.fullname, found(1).task_options, found(1).export_options) == (
+        "add",
+        {"memory": 4, "vcpus": 2},
+        {"vcpus": 2},
+    )
     assert len({encode_value(value).oid for value in (plus, big, plus.options(memory=5))}) == 3
 
 
@@ -253,7 +265,7 @@ def test_a_pickled_task_is_found_again_by_name(project):
     del sys.modules["wf"]
     found = pickle.loads(pickled)
     assert isinstance(found, Task)
-    assert (found.hash, found.get_task_options()) == (main.hash, {"memory": 4})
+    assert (found.oid, found.get_task_options()) == (main.oid, {"memory": 4})
     get_task_registry().add(task(version="2", name="main")(main.func))
     with pytest.raises(UnknownTask, match="'main' has changed") as caught:
         pickle.loads(pickled)
