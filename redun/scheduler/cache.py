@@ -73,13 +73,7 @@ class Cache:
     """Looks calls up for one execution."""
 
     def __init__(
-        self,
-        store: ObjectStore,
-        registry: TaskRegistry,
-        warn: Callable[[str], None],
-        find_fault: Callable[[Oid], str],
-        *,
-        restores: bool = True,
+        self, store: ObjectStore, registry: TaskRegistry, warn: Callable[[str], None], *, restores: bool = True
     ) -> None:
         """``restores``: whether files are put back; else they are only named."""
         self._restores = restores

@@ -107,7 +107,7 @@ def _extend_ended(scheduler: Scheduler, expr: Any, parent_job_id: str, options: 
     home = home_of_dryrun(scheduler.backend) if options.is_dryrun else scheduler.home
     whole = ReopenedExecution(home, found, scheduler.clock)
     part = ExtendedExecution(whole, found.number)
-    facts = FactsTable(get_task_registry(), part.recorder.put_task).make(root_task)
+    facts = FactsTable(get_task_registry(), part.recorder.put_task, part.recorder.put_calling).make(root_task)
     job = Job(whole.raw_id, found.number, facts, Caller(Root(), 0, None, -1, None))
     job.context = options.context
     run = Extension(scheduler, part, options, job, None)
