@@ -41,10 +41,10 @@ class Waiter(Protocol):
 class Shared:
     """Waits for a part that may stand in several places below one job; it is evaluated once, and all get its value."""
 
-    __slots__ = ("_error", "_is_ended", "_value", "_waiters", "parent")
+    __slots__ = ("_error", "_is_ended", "_value", "_waiters", "owner")
 
-    def __init__(self, parent: Job | None, waiter: Waiter, slot: int) -> None:
-        self.parent = parent
+    def __init__(self, owner: Job | Evaluator, waiter: Waiter, slot: int) -> None:
+        self.owner = owner
         self._waiters = [(waiter, slot)]
         self._is_ended = False
         self._value: Any = None
@@ -194,10 +194,12 @@ class Evaluator:
         self, part: SimpleExpression | SchedulerExpression[Any], parent: Job | None, waiter: Waiter, slot: int
     ) -> None:
         shared = part.evaluated
-        if shared is not None and shared.parent is parent:
+        # A part below no job belongs to this run: a default argument outlives it, and may have another value then.
+        owner = self if parent is None else parent
+        if shared is not None and shared.owner is owner:
             shared.add(waiter, slot)
             return
-        part.evaluated = shared = Shared(parent, waiter, slot)
+        part.evaluated = shared = Shared(owner, waiter, slot)
         if isinstance(part, SchedulerExpression):
             # Deferred: a form may lead to a form at once, without a job in between.
             self.defer(lambda: self._on_form(part, parent, shared))

@@ -119,6 +119,15 @@ def test_context_comes_from_the_run_and_from_the_call():
     assert Scheduler().run(above(1)) == [1, "nowhere", "nowhere"]
 
 
+def test_a_lazy_default_is_evaluated_anew_in_each_run():
+    """A default argument outlives a run; the call that is run by itself, below no job, gets the value of today."""
+    scheduler = Scheduler()
+    for name in ("first", "second"):
+        assert scheduler.run(where(1), context={"at": {"x": name}}) == [1, name, name]
+    operation = where(2)[1]
+    assert [scheduler.run(operation, context={"at": {"x": name}}) for name in ("a", "b")] == ["a", "b"]
+
+
 def test_what_read_the_context_is_asked_again_in_another():
     """A result that depends on the context is not taken for one that does not."""
     store = MemoryStore()
