@@ -106,8 +106,13 @@ class Expression(Generic[Result]):
         return SimpleExpression("getattr", (self, name))
 
     def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice) and (length := self.known_length()) is not None:
-            return [self[index] for index in range(*key.indices(length))]
+        if isinstance(key, slice):
+            places = (key.start, key.stop, key.step)
+            if any(isinstance(place, Expression) for place in places):
+                # A slice is no container that is looked into: it is made once its places are known.
+                key = SimpleExpression("call", (slice, *places))
+            elif (length := self.known_length()) is not None:
+                return [self[index] for index in range(*key.indices(length))]
         return SimpleExpression("getitem", (self, key))
 
     def __call__(self, *args: Any, **kwargs: Any) -> SimpleExpression:
@@ -255,6 +260,16 @@ class SimpleExpression(ApplyExpression[Any]):
         self.kwargs = kwargs or _NO_OPTIONS
         self.evaluated: Any = None  # as on SchedulerExpression
 
+    def known_length(self) -> int | None:
+        """Return the length of a slice between two places counted from the start, so that it can be unpacked."""
+        key = self.args[1] if self.func_name == "getitem" else None
+        if not isinstance(key, slice):
+            return None
+        places = (key.start or 0, key.stop, key.step or 1)
+        if any(type(place) is not int or place < 0 for place in places):
+            return None
+        return len(range(*places))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return SimpleExpression, (self.func_name, self.args, dict(self.kwargs))
 
@@ -262,7 +277,7 @@ class SimpleExpression(ApplyExpression[Any]):
         if self.func_name == "getattr":
             return f"{_shown(self.args[0])}.{self.args[1]}"
         if self.func_name == "getitem":
-            return f"{_shown(self.args[0])}[{_shown(self.args[1])}]"
+            return f"{_shown(self.args[0])}[{_shown_key(self.args[1])}]"
         if self.func_name == "call":
             return f"{_shown(self.args[0])}({_format_arguments(self.args[1:], self.kwargs)})"
         operation = find_operation(self.func_name)
@@ -409,6 +424,13 @@ def _named(expression: Expression[Any]) -> str:
 def _shown(part: Any) -> str:
     # A chain of calls or operators can be 100 000 deep; what is shown of it is not.
     return "..." if isinstance(part, Expression) and _is_deep(part) else repr(part)
+
+
+def _shown_key(key: Any) -> str:
+    if not isinstance(key, slice):
+        return _shown(key)
+    parts = [key.start, key.stop] if key.step is None else [key.start, key.stop, key.step]
+    return ":".join("" if part is None else _shown(part) for part in parts)
 
 
 def _is_deep(expression: Expression[Any], limit: int = 20) -> bool:

@@ -41,6 +41,8 @@ def call(*args, length=None, **kwargs):
         (call() == call(), "(ns.f() == ns.f())"),
         (call() & True, "(ns.f() & True)"),
         (call()["k"], "ns.f()['k']"),
+        (call()[1:], "ns.f()[1:]"),
+        (call()[:4:2], "ns.f()[:4:2]"),
         (call().attr, "ns.f().attr"),
         (call().method(1, y=2), "ns.f().method(1, y=2)"),
         (ValueExpression(3), "ValueExpression(3)"),
@@ -126,6 +128,18 @@ def test_a_slice_of_known_length_is_a_list_of_items():
     assert isinstance(call()[1:], SimpleExpression)
 
 
+def test_a_slice_between_two_places_can_be_unpacked():
+    """Its length is known though that of the whole is not; it stays one expression, which is what Python's slice is."""
+    first, second = numbers = call()[1:3]
+    assert (repr(numbers), repr(first), repr(second)) == ("ns.f()[1:3]", "ns.f()[1:3][0]", "ns.f()[1:3][1]")
+    assert len(list(call()[:7:3])) == 3
+    assert list(call()[0:0]) == []
+    for key in (slice(1, None), slice(-2, 3), slice(0, -1), slice(0, call()), slice(None, None, -1)):
+        with pytest.raises(Unevaluated):
+            list(call()[key])
+    assert Scheduler().run([list(echo([1, 2, 3])[1:3]), echo("text")[1:9]]) == [[2, 3], "ext"]
+
+
 def test_special_names_are_no_lazy_attributes():
     """Copying and pickling probe for special names; those must not build expressions."""
     with pytest.raises(AttributeError):
@@ -200,6 +214,8 @@ class Point:
         (lambda it: [it & 0, it & "b", 0 & it, it | "b", 0 | it, echo(0) | it], [0, "b", 0, 6, 6, 6]),
         (lambda it: echo([1, 2, 3])[1:], [2, 3]),
         (lambda it: echo([1, 2, 3])[echo(0)], 1),
+        (lambda it: echo([1, 2, 3, 4])[echo(1) : it - 3], [2, 3]),
+        (lambda it: echo.options(nout=3)([1, 2, 3])[echo(1) :], [2, 3]),
         (lambda it: echo({"a": 5})[echo("a")], 5),
         (lambda it: echo(Point(3)).x, 3),
         (lambda it: echo(Point(3)).plus(it, times=2), 15),
