@@ -112,3 +112,53 @@ def test_stopping_ends_every_thread():
         if thread.name.startswith("redun-ending-"):
             thread.join(WAIT_SECONDS)
             assert not thread.is_alive()
+
+
+class EndableWork(RecordingWork):
+    """Work that waits for a gate, which is opened by cancelling it."""
+
+    def __init__(self):
+        super().__init__(threading.Event())
+        self.cancel = None
+        self.n_cancels = 0
+
+    def run(self):
+        """Run, and be cancellable meanwhile."""
+        self.cancel = self._cancel
+        super().run()
+        self.cancel = None
+
+    def _cancel(self):
+        self.n_cancels += 1
+        self.gate.set()
+
+
+def test_running_work_is_ended_where_it_says_how():
+    """Work that can be cancelled is, once; it comes back as ever, and what cannot be is not waited for."""
+    executor = ThreadExecutor("default")
+    reports = SimpleQueue()
+    executor.start(reports.put, lambda: None)
+    endable, other = [EndableWork(), EndableWork()], RecordingWork(threading.Event())
+    for work in [*endable, other]:
+        executor.submit(work)
+        assert work.started.wait(WAIT_SECONDS)
+    executor.cancel_running()
+    assert [work.n_cancels for work in endable] == [1, 1]
+    assert {id(reports.get(timeout=WAIT_SECONDS)) for _ in endable} == {id(work) for work in endable}
+    assert other.n_runs == 0
+    other.gate.set()
+    executor.stop()
+
+
+def test_nothing_is_cancelled_when_nothing_runs():
+    """A run that ended well has nothing to wait for."""
+    executor = ThreadExecutor("default")
+    reports = SimpleQueue()
+    executor.start(reports.put, lambda: None)
+    work = EndableWork()
+    work.gate.set()
+    executor.submit(work)
+    reports.get(timeout=WAIT_SECONDS)
+    executor.cancel_running()
+    assert work.n_cancels == 0
+    executor.stop()
