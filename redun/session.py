@@ -127,6 +127,7 @@ def run(
     *,
     dryrun: bool = False,
     cache: bool = True,
+    context: Mapping[str, Any] | None = None,
     execution_id: str | None = None,
     tags: Iterable[Tag] = (),
 ) -> Any:
@@ -138,6 +139,7 @@ def run(
         exec_argv: what to show as the command line of this execution.
         dryrun: look up, and run nothing.
         cache: whether results of earlier executions may serve.
+        context: what ``get_context`` finds, over what the settings say.
         execution_id: the UUID to run under; a new one when not given.
         tags: keys and values to tag the execution with, beside those of ``[tags]``.
 
@@ -152,7 +154,9 @@ def run(
         session = _sessions[path] = open_session(path, None, _raise_warning)
     use_stat_cache(session.stat_cache)
     try:
-        return session.scheduler.run(expr, exec_argv, dryrun=dryrun, cache=cache, execution_id=execution_id, tags=tags)
+        return session.scheduler.run(
+            expr, exec_argv, dryrun=dryrun, cache=cache, context=context, execution_id=execution_id, tags=tags
+        )
     finally:
         session.stat_cache.save()
 
