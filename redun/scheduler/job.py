@@ -13,6 +13,7 @@ from redun.file.produced import mark_start, track_writes
 from redun.hashing import Oid
 from redun.objects.ids import format_id, job_id
 from redun.scheduler.current import running
+from redun.scheduler.mutations import find_changed
 from redun.scheduler.owned import ATOMS, own_copy
 from redun.scheduler.validity import postprocess, preprocess
 from redun.task.built import BuiltCalls
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from redun.scheduler.context import Context
     from redun.scheduler.evaluate import Waiter
     from redun.scheduler.facts import TaskFacts
+    from redun.scheduler.mutations import Watched
     from redun.scheduler.produced import FileKeeper, ProducedFiles
     from redun.scheduler.summary import SummaryBuilder
     from redun.store.base import Candidate
@@ -75,6 +77,7 @@ class Job:
         "traceback",
         "upstreams",
         "value",
+        "watched",
     )
 
     def __init__(self, execution_id: bytes, number: int, facts: TaskFacts, caller: Caller) -> None:
@@ -105,7 +108,8 @@ class Job:
         self.error: BaseException | None = None
         self.traceback: TracebackType | None = None
         self.produced: ProducedFiles | None = None
-        self.disturbed: list[str] | None = None  # given files that something else changed while it ran
+        self.watched: list[Watched] | None = None  # arguments that others hold too, and may change
+        self.disturbed: list[str] | None = None  # what it was given and something changed while it ran
         self.dropped: list[TaskExpression[Any]] | None = None  # calls that the function built and did not use
         self.keeper: FileKeeper | None = None
         # Ends what the job runs outside of this process; there while it does.  May be called from any thread.
@@ -173,7 +177,7 @@ class Job:
         """Let go of the arguments, unless another attempt may need them."""
         if self.error is None or self.facts.retry is None:
             self.args = ()
-            self.kwargs = None
+            self.kwargs = self.watched = None
 
     def handed(self) -> tuple[Iterable[Any], dict[str, Any]]:
         """Return the arguments as the function gets them; the first part can be gone through once."""
@@ -189,6 +193,8 @@ class Job:
                 self.produced = self.keeper.settle(value, start_ns)
             if self.given:
                 self.disturbed = self.keeper.find_disturbed((self.args, dict(self.kwargs or {})), value)
+        if self.watched is not None:
+            self.disturbed = [*(self.disturbed or ()), *find_changed(self.watched)]
         self.value = value
 
     def _hand(self, value: Any) -> Any:

@@ -25,6 +25,7 @@ from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
 from redun.scheduler.facts import CallOptions, FactsTable, TaskFacts
 from redun.scheduler.form_calls import FormCaller
 from redun.scheduler.job import Caller, Job, JobView
+from redun.scheduler.mutations import watch_arguments
 from redun.scheduler.owned import ATOMS
 from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.record import Recorder
@@ -348,6 +349,8 @@ class Reducer:
             return
         if job.facts.is_recorded:
             self._recorder.put_eval(job.eval, eval_data, encoded)
+            if not ATOMS.issuperset(map(type, bound.values)):
+                job.watched = watch_arguments(bound.hashed(), encoded)
         for part in encoded:
             if part.externals:
                 job.given = (job.given or frozenset()).union(part.externals)
@@ -459,7 +462,9 @@ class Reducer:
     def _finish_unrecorded(self, job: Job, value: Any) -> None:
         self._counts.move(job.task.fullname, Column.RUNNING, Column.DONE)
         summary = EMPTY_SUMMARY if job.summary is None else job.summary.build()[0]
-        self._settle(job, _Ended(None, None, job.facts.calling, summary._replace(is_reusable=False), None, value), value)
+        self._settle(
+            job, _Ended(None, None, job.facts.calling, summary._replace(is_reusable=False), None, value), value
+        )
 
     def _note_values(self, job: Job, values: list[Any], encoded: list[Encoded]) -> None:
         """Note what the values that a job names ask of whoever wants to reuse a call above it."""

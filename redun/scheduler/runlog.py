@@ -67,10 +67,11 @@ class RunLog:
         for path in paths:
             self.say(f"{done} File {path} for Job {job.short_id}:  {job.task.fullname}")
 
-    def disturbed(self, job: Job, paths: list[str]) -> None:
-        """Say that a job's result is recorded and will not be reused."""
-        for path in paths:
-            self.say(f"warning: {path} changed while the job ran, so its result will not be reused: Job {job.short_id}")
+    def disturbed(self, job: Job, names: list[str]) -> None:
+        """Say that a job's result is recorded and will not be reused: something that it was given has changed."""
+        where = f"Job {job.short_id} {job.task.fullname}"
+        for name in names:
+            self.say(f"warning: {name} changed while the job ran, so its result will not be reused: {where}")
 
     def dropped(self, job: Job, calls: Sequence[TaskExpression[Any]]) -> None:
         """Say, once for each pair of tasks, that a job's function built a call that nothing will run."""
