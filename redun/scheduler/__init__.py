@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from redun.scheduler.forms.catch import catch_all as catch_all
     from redun.scheduler.forms.exports import with_export_options as with_export_options
     from redun.scheduler.forms.subrun import subrun as subrun
+    from redun.scheduler.forms.threads import fork_thread as fork_thread
+    from redun.scheduler.forms.threads import join_thread as join_thread
     from redun.scheduler.job import Job as Job
     from redun.scheduler.root import root_task as root_task
     from redun.scheduler.scheduler import Scheduler as Scheduler
@@ -34,6 +36,8 @@ _HOMES = {
     "root_task": "redun.scheduler.root",
     "scheduler_task": "redun.task",
     "subrun": "redun.scheduler.forms.subrun",
+    "fork_thread": "redun.scheduler.forms.threads",
+    "join_thread": "redun.scheduler.forms.threads",
     "DryRunResult": "redun.scheduler.errors",
     "Interrupted": "redun.scheduler.errors",
     "NoCurrentScheduler": "redun.scheduler.errors",

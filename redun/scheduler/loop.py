@@ -99,6 +99,7 @@ class Loop:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._n_later = 0
         self.interrupted_by: int | None = None
+        self.n_background = 0  # evaluations that the root does not wait for, and that the run does
 
     def interrupt(self, signal_number: int) -> None:
         """Ask the loop to end; may be called from a signal handler."""
@@ -134,7 +135,7 @@ class Loop:
             self._tick()
             if has_more or n_taken:
                 continue
-            if root.is_ended and self._plan.n_running == 0:
+            if root.is_ended and self._plan.n_running == 0 and not (self.n_background and self._is_waiting_for_time()):
                 return
             if self._plan.n_running == 0 and self._queue.empty() and not self._is_waiting_for_time():
                 return  # a dry run, or a stopped one: what is left will not run

@@ -65,6 +65,7 @@ class Run:
         self._plan: Plan[Job] = Plan(scheduler.limits)
         self.counts = StatusCounts()
         self.extensions = Extensions()
+        self.threads: dict[Oid, Any] = {}  # what was forked, by the hash of its Thread
         self._thread = threading.get_ident()
         store = scheduler.backend
         self.failures = Failures(self._log, store)
@@ -214,7 +215,7 @@ class Run:
         if root.error is not None:
             # SystemExit or KeyboardInterrupt of user code in a thread: it ends the job, not the caller's process.
             raise TaskExited(root.error) from root.error
-        if root.is_ended:
+        if root.is_ended and not (self.options.is_dryrun and self.loop.n_background):
             return root.value
         if self.loop.interrupted_by is not None:
             raise Interrupted(self.loop.interrupted_by)

@@ -44,8 +44,11 @@ class SummaryBuilder:
     def add_call(self, task: Oid, summary: SubtreeSummary) -> None:
         """Add a call below: its own task, and what stands in its summary."""
         self._tasks.add(task)
-        if summary is EMPTY_SUMMARY:
-            return
+        if summary is not EMPTY_SUMMARY:
+            self.add_below(summary)
+
+    def add_below(self, summary: SubtreeSummary) -> None:
+        """Add what stands in a summary."""
         self.is_reusable = self.is_reusable and summary.is_reusable
         self._tasks.update(summary.tasks)
         if self.is_reusable:
