@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redun.config import Config
 from redun.config_dir import CONFIG_FILE, find_config_dir
@@ -28,7 +28,7 @@ from redun.tags import Tag
 from redun.task.closure import set_code_hash_mode
 
 if TYPE_CHECKING:
-    from redun.expression import Expression
+    from redun.expression import Expression, Result
 
 STAT_CACHE_NAME = "stat"
 _READ_ONLY_ERRORS = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -121,7 +121,7 @@ _sessions: dict[Path, Session] = {}
 
 
 def run(
-    expr: Expression[Any] | Any,
+    expr: Expression[Result] | Result,
     config_dir: str | None = None,
     exec_argv: Sequence[str] | None = None,
     *,
@@ -130,7 +130,7 @@ def run(
     context: Mapping[str, Any] | None = None,
     execution_id: str | None = None,
     tags: Iterable[Tag] = (),
-) -> Any:
+) -> Result:
     """Evaluate an expression with the project's repository and settings, and return its value.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 from redun.config import Config
 from redun.executors.base import Executor
 from redun.executors.registry import make_executor
-from redun.expression import TaskExpression
+from redun.expression import Expression, Result, TaskExpression
 from redun.promise import Promise
 from redun.scheduler.context import Context, check_context, merge_context
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
@@ -99,7 +99,7 @@ class Scheduler:
 
     def run(
         self,
-        expr: Any,
+        expr: Expression[Result] | Result,
         exec_argv: Sequence[str] | None = None,
         *,
         dryrun: bool = False,
@@ -108,7 +108,7 @@ class Scheduler:
         context: Mapping[str, Any] | None = None,
         execution_id: str | None = None,
         tags: Iterable[Tag] = (),
-    ) -> Any:
+    ) -> Result:
         """Evaluate an expression and return its value; plain values come back as they are.
 
         Args:
@@ -132,7 +132,10 @@ class Scheduler:
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
         try:
             merged = merge_context(merge_context(None, self.config.context), check_context(context))
-            return self._run(expr, exec_argv, RunOptions(cache, dryrun, keep_going, merged), execution_id, tags)
+            value: Result = self._run(
+                expr, exec_argv, RunOptions(cache, dryrun, keep_going, merged), execution_id, tags
+            )
+            return value
         finally:
             self._running.release()
 
