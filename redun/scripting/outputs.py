@@ -85,16 +85,21 @@ class Output(Value):
         return hash((self._class_name, self.local, self.remote))
 
     def __repr__(self) -> str:
-        name = self._class_name.rpartition(".")[2]
-        staged = "" if self.local == self.remote else f", local={self.local}"
-        return f"{name}(path={self.remote}{staged})"
+        return f"Output({', '.join(f'{name}={value!r}' for name, value in self.__getstate__().items())})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"class": self._class_name, "local": self.local, "remote": self.remote, "extra": self._extra}
+        state: dict[str, Any] = {"path": self.remote}
+        if self.local != self.remote:
+            state["local"] = self.local
+        if self._class_name != File.type_name:
+            state["class"] = self._class_name
+        return {**state, "extra": self._extra} if self._extra else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._class_name = state["class"]
-        self.local, self.remote, self._extra = state["local"], state["remote"], state["extra"]
+        self.remote = state["path"]
+        self.local = state.get("local", self.remote)
+        self._class_name = state.get("class", File.type_name)
+        self._extra = state.get("extra", {})
 
 
 def as_output(part: Any) -> Any:

@@ -84,9 +84,9 @@ def test_what_is_no_file_stays_as_it_is():
 
 def test_a_log_shows_paths_only():
     """The line of a job names the path, and the local one where it differs."""
-    assert repr(as_output(File("a.txt"))) == "File(path=a.txt)"
-    assert repr(as_output(File("a.txt").stage("b.txt"))) == "File(path=a.txt, local=b.txt)"
-    assert repr(as_output(Dir("a/"))) == "Dir(path=a)"
+    assert repr(as_output(File("a.txt"))) == "Output(path='a.txt')"
+    assert repr(as_output(File("a.txt").stage("b.txt"))) == "Output(path='a.txt', local='b.txt')"
+    assert repr(as_output(Dir("a/"))) == "Output(path='a', class='redun.file.Dir')"
 
 
 def test_a_new_file_with_an_old_time_is_a_write(tmp_path):
