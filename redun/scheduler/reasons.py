@@ -6,6 +6,7 @@ of jobs only, for tasks with few calls in them.  A job of a cold run pays two di
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import RedunError
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from redun.value.encoding import Encoded
 
 MAX_TASKS_READ = 5000
-MAX_BATCHES_READ = 2
+MAX_BATCHES_READ = 50
+MAX_ROWS_READ = 1000
+"""A short run leaves several small batches, a long one batches of this many rows."""
 MAX_CALLS_COMPARED = 20
 
 
@@ -85,12 +88,14 @@ class Reasons:
         """Return the evals of the last batches of jobs on record, by task."""
         if self._evals is None:
             self._evals = {}
-            for count, (oid, _) in enumerate(self._store.iter_oids(Kind.JOBS)):
-                if count >= MAX_BATCHES_READ:
-                    break
+            n_rows = 0
+            for oid, _ in islice(self._store.iter_oids(Kind.JOBS), MAX_BATCHES_READ):
                 batch = JobsRecord.decode(self._store.get_node(oid))
                 if batch.execution_id != self._recorder.execution_id:
                     self._read_batch(batch, self._evals)
+                n_rows += len(batch.rows)
+                if n_rows >= MAX_ROWS_READ:
+                    break
         return self._evals
 
     def _read_batch(self, batch: JobsRecord, evals: dict[str, list[EvalRecord]]) -> None:
