@@ -332,25 +332,12 @@ class QuotedExpression(Value, Generic[Result]):
         return {"steps": steps, "values": values}
 
     def __setstate__(self, state: Any) -> None:
-        from redun.expression_codec import unflatten_expression
+        from redun.expression_codec import ExpressionUndecodable, unflatten_expression
 
         self.expr = unflatten_expression(state["steps"], state["values"])
         for name in iter_task_names(self.expr):
             if not _is_task_defined(name):
-                raise UndefinedTask(name)
-
-
-class UndefinedTask(TaskError):
-    """An expression calls a task that is not defined."""
-
-    def __init__(self, task_name: str) -> None:
-        super().__init__(
-            f"task {task_name!r} is not defined", hint="import the module that defines it before the expression is used"
-        )
-        self.task_name = task_name
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.task_name,)
+                raise ExpressionUndecodable(f"a quoted expression calls the task {name!r}, which is not defined")
 
 
 def quote(expr: Result) -> QuotedExpression[Result]:

@@ -25,7 +25,7 @@ _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 
 
 class ExpressionUndecodable(ObjectError):
-    """A stored expression cannot be rebuilt: a class is gone, or its steps make no sense."""
+    """A stored expression cannot be rebuilt: a class or task is gone, or its steps make no sense."""
 
 
 class ExpressionNotEncodable(ObjectError):
