@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.file.produced import mark_start, track_writes
 from redun.hashing import Oid
 from redun.objects.ids import format_id, job_id
+from redun.scheduler.changed_arguments import find_changed
 from redun.scheduler.current import running
-from redun.scheduler.mutations import find_changed
 from redun.scheduler.owned import ATOMS, own_copy
 from redun.scheduler.validity import postprocess, preprocess
 from redun.task.built import BuiltCalls
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from redun.expression import TaskExpression
+    from redun.scheduler.changed_arguments import Watched
     from redun.scheduler.context import Context
     from redun.scheduler.evaluate import Waiter
     from redun.scheduler.facts import TaskFacts
-    from redun.scheduler.mutations import Watched
     from redun.scheduler.produced import FileKeeper, ProducedFiles
     from redun.scheduler.summary import SummaryBuilder
     from redun.store.base import Candidate

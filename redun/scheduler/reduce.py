@@ -17,7 +17,7 @@ from redun.errors import RedunError
 from redun.expression import SchedulerExpression, TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
-from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, Kind, SubtreeSummary, encode_eval
+from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, SubtreeSummary, encode_eval
 from redun.scheduler.cache import Cache, Hit, Step
 from redun.scheduler.context import Context, merge_context
 from redun.scheduler.errors import DryRunResult, NotSerializable, SchedulerError
@@ -25,16 +25,16 @@ from redun.scheduler.evaluate import Evaluator, Waiter, iter_calls
 from redun.scheduler.facts import CallOptions, FactsTable, TaskFacts
 from redun.scheduler.form_calls import FormCaller
 from redun.scheduler.job import Caller, Job, JobView
-from redun.scheduler.mutations import watch_arguments
+from redun.scheduler.noted import note_values
 from redun.scheduler.owned import ATOMS
 from redun.scheduler.plan import Claim, Plan
+from redun.scheduler.prepare import prepare
 from redun.scheduler.record import Recorder
-from redun.scheduler.salt import hides_classes, salt_of
+from redun.scheduler.salt import salt_of
 from redun.scheduler.status import Column, StatusCounts
-from redun.scheduler.summary import SummaryBuilder
-from redun.scheduler.validity import must_be_asked
+from redun.scheduler.summary import summary_of
 from redun.task.binding import BoundArguments
-from redun.value.encoding import Encoded, ValueNotEncodable, encode_value, find_pickled_types
+from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 
 if TYPE_CHECKING:
     from redun.executors.base import Executor
@@ -347,17 +347,7 @@ class Reducer:
         if self._parts.options.is_dryrun and not job.facts.options.get(EVALUATES):
             self._log.dryrun(job, bound, why or self._parts.reasons.explain(job, encoded))
             return
-        if job.facts.is_recorded:
-            self._recorder.put_eval(job.eval, eval_data, encoded)
-            if not ATOMS.issuperset(map(type, bound.values)):
-                job.watched = watch_arguments(bound.hashed(), encoded)
-        for part in encoded:
-            if part.externals:
-                job.given = (job.given or frozenset()).union(part.externals)
-        job.args, job.kwargs = bound.call_args()
-        job.keeper = self._parts.keeper
-        reason = why or self._parts.reasons.explain(job, encoded)
-        job.line = self._log.run_line(job, bound, reason)
+        prepare(job, bound, encoded, eval_data, why, self._parts)
         self._run(job)
 
     def _take(self, job: Job, found: Hit | Step) -> None:
@@ -369,7 +359,7 @@ class Reducer:
         self._counts.add(job.task.fullname, Column.RUNNING)
         job.reduction = found.reduction
         job.status = JobStatus.STEPPED
-        self._summary_of(job).add_externals(found.externals, found.produced)
+        summary_of(job).add_externals(found.externals, found.produced)
         # Deferred: in a chain of calls each step leads to the next.
         self.evaluator.defer(lambda: self.evaluator.start(found.expression, job, _JobResult(self, job), 0))
 
@@ -417,7 +407,7 @@ class Reducer:
             job.dropped = None
         if job.disturbed:
             self._log.disturbed(job, job.disturbed)
-            self._summary_of(job).forbid_reuse()
+            summary_of(job).forbid_reuse()
         value, job.value = job.value, None
         if type(value) in ATOMS or is_concrete(value):
             self.finish(job, value)
@@ -430,8 +420,8 @@ class Reducer:
         except Exception as error:
             self.fail(job, _at_result(error))
             return
-        self._summary_of(job).add_externals(expression.externals, job.produced)
-        self._note_values(job, expression.plain, expression.values)
+        summary_of(job).add_externals(expression.externals, job.produced)
+        note_values(self._log, job, expression.plain, expression.values)
         self.evaluator.start(value, job, _JobResult(self, job), 0)
 
     # -- a job ends
@@ -447,9 +437,9 @@ class Reducer:
             self.fail(job, _at_result(error))
             return
         if result.externals:
-            self._summary_of(job).add_externals(result.externals, None if job.reduction else job.produced)
+            summary_of(job).add_externals(result.externals, None if job.reduction else job.produced)
         if type(value) not in ATOMS:
-            self._note_values(job, [value], [result])
+            note_values(self._log, job, [value], [result])
         call_oid, record = self._recorder.record_call(job, result)
         self._note_contest(job, call_oid, record)
         is_stepped = job.status == JobStatus.STEPPED
@@ -465,16 +455,6 @@ class Reducer:
         self._settle(
             job, _Ended(None, None, job.facts.calling, summary._replace(is_reusable=False), None, value), value
         )
-
-    def _note_values(self, job: Job, values: list[Any], encoded: list[Encoded]) -> None:
-        """Note what the values that a job names ask of whoever wants to reuse a call above it."""
-        if any(part.parts or part.kind == Kind.TASK for part in encoded):
-            self._summary_of(job).add_values(encoded)
-        if any(map(must_be_asked, values)) or hides_classes(job.facts, encoded):
-            self._summary_of(job).forbid_reuse()
-        for part in encoded:
-            for name in find_pickled_types(part):
-                self._log.pickled(name)
 
     def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
         if job.prior and self._cache.recorded_results(job.prior) - {record.result}:
@@ -516,19 +496,14 @@ class Reducer:
         if caller.parent is not None:
             assert caller.parent.children is not None
             caller.parent.children[caller.child_slot] = ended.call
-            self._summary_of(caller.parent).add_call(ended.task, ended.summary)
+            summary_of(caller.parent).add_call(ended.task, ended.summary)
         if caller.expression is not None:
             caller.expression.call_hash = ended.call
         caller.waiter.deliver(caller.slot, value)
 
     def forbid_reuse(self, job: Job) -> None:
         """Note that a job must be asked again in the next run, and so must those above it."""
-        self._summary_of(job).forbid_reuse()
-
-    def _summary_of(self, job: Job) -> SummaryBuilder:
-        if job.summary is None:
-            job.summary = SummaryBuilder()
-        return job.summary
+        summary_of(job).forbid_reuse()
 
 
 def _at_result(error: Exception) -> Exception:

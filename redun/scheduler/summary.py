@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from redun.hashing import Oid
 from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, Kind, SubtreeSummary, produced_code
 from redun.value.encoding import Encoded
+
+if TYPE_CHECKING:
+    from redun.scheduler.job import Job
 
 MAX_EXTERNALS = 1000
 """Beyond this the summary is not kept: in a deep chain each ancestor would repeat all files below it, and checking this
@@ -86,3 +90,10 @@ def produced_files(record: CallRecord) -> dict[Oid, bool]:
     """Return the files that a call or one below it wrote, each with whether it is executable."""
     externals = record.summary.externals
     return {externals[code >> 1]: bool(code & 1) for code in record.summary.produced}
+
+
+def summary_of(job: Job) -> SummaryBuilder:
+    """Return a job's summary so far; most jobs have none before they end."""
+    if job.summary is None:
+        job.summary = SummaryBuilder()
+    return job.summary

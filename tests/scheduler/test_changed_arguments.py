@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,12 +10,12 @@ import pytest
 
 from redun import File, Scheduler, task
 from redun.objects.kinds import JobsRecord, JobStatus, Kind
-from redun.scheduler.mutations import MAX_BYTES, watch_arguments
+from redun.scheduler.changed_arguments import MAX_BYTES, watch_arguments
 from redun.store.memory import MemoryStore
 from redun.value.encoding import encode_value
 from redun.value.value import Value
 
-redun_namespace = "test_mutations"
+redun_namespace = "test_changed_arguments"
 
 
 class World:
@@ -121,9 +121,9 @@ def run(store, expression):
     ("how", "kind"),
     [
         ("array", "numpy.ndarray"),
-        ("model", "test_mutations.Model"),
-        ("spoil", "test_mutations.Model"),
-        ("name", "test_mutations.Settings"),
+        ("model", "test_changed_arguments.Model"),
+        ("spoil", "test_changed_arguments.Model"),
+        ("name", "test_changed_arguments.Settings"),
         ("within", "numpy.ndarray"),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_job_that_changes_what_others_hold_is_warned_of_and_not_reused(ran, ho
     (line,) = run(store, main(how))
     assert line.startswith("warning: argument thing (")
     assert f"{kind}) changed while the job ran" in line
-    assert line.endswith(" test_mutations.change")
+    assert line.endswith(" test_changed_arguments.change")
     rows = [row for oid, _ in store.iter_oids(Kind.JOBS) for row in JobsRecord.decode(store.get_node(oid)).rows]
     assert [row.status for row in rows if row.task.endswith("change")] == [JobStatus.UNSURE]
     assert len(run(store, main(how))) == 1
@@ -199,7 +199,7 @@ def test_only_what_may_change_and_is_cheap_is_looked_at_again(tmp_path):
     """Numbers and texts never change, containers are copied, files are judged by their content."""
     path = tmp_path / "f"
     path.write_text("x")
-    for value in (1, [1], {"a": (1, "b")}, datetime.date(2020, 1, 1), bytearray(b"x"), File(str(path)), look, len):
+    for value in (1, [1], {"a": (1, "b")}, dt.date(2020, 1, 1), bytearray(b"x"), File(str(path)), look, len):
         assert not watched(value)
     assert not watched([np.arange(3), File(str(path))])
     assert watched([np.arange(3)])
