@@ -294,8 +294,7 @@ class Reducer:
 
     def start_root(self, task: Task[..., Any], caller: Caller, eval_data: tuple[Oid, bytes], value: Any) -> None:
         """Take an expression that no task returned, as if the root task had returned it."""
-        facts = self._facts.make(task)._replace(exports=self._inherited(caller.parent))
-        job = self._new_job(facts, caller)
+        job = self._new_job(self._facts.make(task)._replace(exports=self._inherited(caller.parent)), caller)
         job.eval, data = eval_data
         job.key, job.context = job.eval, self._parts.options.context
         self._plan.claim(job.key, caller)
@@ -394,9 +393,8 @@ class Reducer:
         for admitted in self._plan.release(job.needs):
             self._submit(admitted)
         if job.error is not None:
-            is_unknown = self._parts.options.is_dryrun and isinstance(job.error, DryRunResult)
-            # A run inside the job may have come to others that would have to run: then it neither ends nor fails.
-            if not (is_unknown or (job.facts.retry is not None and self._parts.retries.take(job, self._run))):
+            is_dry = _is_dry(job.error, self._parts.options)
+            if not (is_dry or (job.facts.retry is not None and self._parts.retries.take(job, self._run))):
                 self.fail(job, job.error)
             return
         if job.produced and job.given:
@@ -504,6 +502,11 @@ class Reducer:
     def forbid_reuse(self, job: Job) -> None:
         """Note that a job must be asked again in the next run, and so must those above it."""
         summary_of(job).forbid_reuse()
+
+
+def _is_dry(error: BaseException, options: RunOptions) -> bool:
+    """Tell whether a run inside a job came to others that would have to run: the job neither ends nor fails."""
+    return options.is_dryrun and isinstance(error, DryRunResult)
 
 
 def _at_result(error: Exception) -> Exception:

@@ -111,6 +111,20 @@ def two_contexts():
     return [forked_where.update_context({"x": 1})(), forked_where.update_context({"x": 2})()]
 
 
+@task(version="1", cache_scope="NONE")
+def unshared(x):
+    """Run at each call."""
+    RAN.append(x)
+    return x
+
+
+@task(version="1")
+def joined_twice(x):
+    """Two jobs join one thread."""
+    thread = fork_thread(unshared(x))
+    return [joined(thread, 1), joined(thread, 2)]
+
+
 @pytest.fixture(autouse=True)
 def _forget():
     RAN.clear()
@@ -121,6 +135,12 @@ def test_a_job_does_not_wait_for_what_it_forks():
     """The call that lets the thread go on is made while it waits; all who join get its value, and it runs once."""
     assert Scheduler().run(main(1)) == [[[10], 1], [10]]
     assert RAN == [1, ("later", 1)]
+
+
+def test_a_thread_runs_once_whoever_joins():
+    """Also when its task runs at each call otherwise."""
+    assert Scheduler().run(joined_twice(7)) == [[7, 1], [7, 2]]
+    assert RAN == [7]
 
 
 def test_a_run_does_not_end_before_its_threads(tmp_path):
