@@ -24,6 +24,7 @@ from redun.scheduler.extensions import Stopped
 from redun.scheduler.job import Caller, Job, JobView
 from redun.scheduler.preview import preview
 from redun.scheduler.record import Recorder
+from redun.scheduler.reduce import EVALUATES
 from redun.scheduler.run import Run
 from redun.scheduler.summary import SummaryBuilder
 from redun.scheduler.tags import TagRecorder
@@ -184,6 +185,9 @@ def _drive_inside(inner: Scheduler, run: Run, above: Run, job: Job, expr: Any) -
     job.keeper = None  # the jobs below tell which files they made
     with above.extensions.holding(run):
         value = inner.drive(run, expr)
-    if job.summary is not None and not job.summary.is_reusable:
-        job.status = int(JobStatus.UNSURE)  # it cannot be stepped through either
+    if job.summary is not None:
+        if not job.facts.options.get(EVALUATES):
+            job.summary.forbid_reuse()  # whoever looks its call up takes it for one that made none
+        if not job.summary.is_reusable:
+            job.status = int(JobStatus.UNSURE)  # it cannot be stepped through either
     return value
