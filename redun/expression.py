@@ -22,6 +22,9 @@ Result = TypeVar("Result")
 MAX_SHOWN = 120
 """Characters of an expression in a message."""
 
+MAX_DEPTH_SHOWN = 12
+"""Of what is nested deeper, dots are shown."""
+
 _NO_OPTIONS: Mapping[str, Any] = {}
 
 
@@ -409,7 +412,7 @@ def _named(expression: Expression[Any]) -> str:
 
 
 def _shown(part: Any) -> str:
-    # A chain of calls or operators can be 100 000 deep; what is shown of it is not.
+    # A chain of calls or operators can be 100 000 deep, and a sum of itself has 2**depth parts; what is shown is less.
     return "..." if isinstance(part, Expression) and _is_deep(part) else repr(part)
 
 
@@ -420,7 +423,7 @@ def _shown_key(key: Any) -> str:
     return ":".join("" if part is None else _shown(part) for part in parts)
 
 
-def _is_deep(expression: Expression[Any], limit: int = 20) -> bool:
+def _is_deep(expression: Expression[Any], limit: int = MAX_DEPTH_SHOWN) -> bool:
     current: Any = expression
     for _ in range(limit):
         args = getattr(current, "args", ()) if isinstance(current, Expression) else ()

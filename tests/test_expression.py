@@ -159,6 +159,17 @@ def test_a_chain_of_100_000_calls_can_be_shown_and_freed():
     assert repr(total) == "(... + 1)"
 
 
+def test_a_part_that_stands_in_many_places_is_looked_at_once():
+    """Forty doublings have 2**40 leaves, and one call."""
+    total = call()
+    for _ in range(40):
+        total = total + total
+    assert list(iter_task_names(total)) == ["ns.f"]
+    assert repr(total) == "(... + ...)"
+    with pytest.raises(Unevaluated, match=r"\(\.\.\. \+ \.\.\.\), which calls ns\.f, has no truth value"):
+        bool(total)
+
+
 def test_every_operation_computes_what_its_symbol_says():
     """The reflected forms swap their operands."""
     assert get_operation("sub").func(5, 3) == 2

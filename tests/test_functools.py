@@ -10,6 +10,7 @@ import pytest
 from redun import Scheduler, task
 from redun.expression import quote
 from redun.functools import (
+    SLICE,
     NotListed,
     apply_func,
     as_task,
@@ -29,6 +30,7 @@ from redun.functools import (
     zip_,
 )
 from redun.objects.kinds import CallRecord, Kind
+from redun.promise import Promise
 from redun.store.memory import MemoryStore
 
 redun_namespace = "test_functools"
@@ -171,6 +173,30 @@ def test_a_sequence_of_cached_parts_is_long_without_a_stack():
     store, form = MemoryStore(), [inc(0) for _ in range(5_000)]
     assert Scheduler(backend=store).run(seq(form)) == [1] * 5_000
     assert Scheduler(backend=store).run(seq([inc(i % 7) for i in range(5_000)]))[:3] == [1, 2, 3]
+
+
+class Eager:
+    """A scheduler that has every value at once, and does what it should do soon when told to."""
+
+    def __init__(self):
+        self.steps = []
+
+    def evaluate(self, part, _parent):
+        return Promise(lambda resolve, _: resolve(part))
+
+    def do_soon(self, step):
+        self.steps.append(step)
+
+
+def test_a_long_sequence_lets_others_have_a_turn():
+    """After every slice of parts that have their values at once."""
+    scheduler = Eager()
+    promise = seq.func(scheduler, None, None, list(range(3 * SLICE + 1)))
+    for _ in range(3):
+        assert promise.is_pending
+        scheduler.steps.pop()()
+    assert promise.value == list(range(3 * SLICE + 1))
+    assert scheduler.steps == []
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,27 @@ def test_of_very_many_calls_the_last_are_looked_at():
     assert len(dropped_by(drop_many)) == MAX_NOTED
 
 
+def test_what_was_evaluated_is_not_dropped():
+    """A task may hand a call to the scheduler itself."""
+
+    def evaluate_and_drop():
+        inc(1).call_hash = b"evaluated"
+
+    assert dropped_by(evaluate_and_drop) == []
+
+
+def test_nothing_is_noted_while_a_scheduler_runs_inside():
+    """Nor is what was built before it; what comes after is."""
+
+    def run_and_drop():
+        inc(1)
+        with unnoted():
+            inc(2)
+        inc(3)
+
+    assert dropped_by(run_and_drop) == ["test_built.inc(3)"]
+
+
 def test_outside_of_tasks_nothing_is_noted():
     """Nor after one, also when it raised."""
     with pytest.raises(ZeroDivisionError), BuiltCalls():
