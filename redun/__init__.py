@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redun.file import File as File
     from redun.file import FileSet as FileSet
     from redun.file import ShardedS3Dataset as ShardedS3Dataset
+    from redun.handle import Handle as Handle
     from redun.namespace import get_current_namespace as get_current_namespace
     from redun.namespace import namespace as namespace
     from redun.scheduler import Scheduler as Scheduler
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from redun.scheduler.forms.control import cond as cond
     from redun.scheduler.forms.control import get_context as get_context
     from redun.scheduler.forms.control import throw as throw
+    from redun.scheduler.forms.handles import merge_handles as merge_handles
     from redun.scheduler.forms.tagging import apply_tags as apply_tags
     from redun.scripting import script as script
     from redun.session import run as run
@@ -38,6 +40,7 @@ _HOMES = {
     "Expression": "redun.expression",
     "File": "redun.file",
     "FileSet": "redun.file",
+    "Handle": "redun.handle",
     "PartialTask": "redun.task",
     "Scheduler": "redun.scheduler",
     "ShardedS3Dataset": "redun.file",
@@ -46,6 +49,7 @@ _HOMES = {
     "get_current_namespace": "redun.namespace",
     "get_current_scheduler": "redun.scheduler",
     "get_task_registry": "redun.task",
+    "merge_handles": "redun.scheduler.forms.handles",
     "namespace": "redun.namespace",
     "run": "redun.session",
     "script": "redun.scripting",

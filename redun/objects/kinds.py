@@ -124,6 +124,44 @@ ABSENT_SCHEME = "absent"
 """The scheme of a file that was not there when it was hashed; its digest is empty."""
 
 
+class HandleForm(IntEnum):
+    """How a state of a handle came about; the numbers are part of the format."""
+
+    ROOT = 0  # by its constructor
+    FORK = 1  # as a branch
+    CALLED = 2  # by a call of a task
+    MERGED = 3  # from branches
+
+
+class HandleRecord(NamedTuple):
+    """One state of a handle: docs/format/handle.md."""
+
+    form: HandleForm
+    links: list[Oid]  # of a root its arguments, else the root and then the parents
+    texts: list[str]  # class type name and full name, key, call, nothing: as the form has it
+
+    @property
+    def parents(self) -> list[Oid]:
+        """The states that it was made from."""
+        return [] if self.form is HandleForm.ROOT else self.links[1:]
+
+    def encode(self) -> Encoded:
+        return encode_node(Kind.HANDLE, self.links, [int(self.form), *self.texts])
+
+    @classmethod
+    @_checked(Kind.HANDLE)
+    def decode(cls, node: Node) -> HandleRecord:
+        form, *texts = node.body
+        record = cls(HandleForm(form), node.links, texts)
+        has_links = len(node.links) >= 3 if record.form is HandleForm.MERGED else len(node.links) == _N_LINKS[form]
+        if not has_links or len(texts) != _N_TEXTS[form] or any(type(text) is not str for text in texts):
+            raise ValueError(f"{len(node.links)} links and {len(texts)} texts for a handle of form {form}")
+        return record
+
+
+_N_LINKS, _N_TEXTS = (1, 2, 2), (2, 1, 1, 0)
+
+
 class UnitRecord(NamedTuple):
     """One piece of source that a task uses: a function, a class or a constant, by its digest."""
 
@@ -346,9 +384,14 @@ class JobStatus(IntEnum):
     STEPPED = 4  # its reduction was reused and its children asked one by one
     CONTESTED = 5  # no job: the task in the place of the eval has an eval with two different results; the newer call
     UNSURE = 6  # done, but a file it was given changed while it ran: the result may fit neither content
+    HANDLE = (
+        7  # no job: the state of a handle in the place of the outcome was run on, or reached; a root is in the eval's
+    )
 
 
-CANDIDATE_STATUSES = frozenset({JobStatus.REDUCED, JobStatus.DONE, JobStatus.STEPPED, JobStatus.CONTESTED})
+CANDIDATE_STATUSES = frozenset(
+    {JobStatus.REDUCED, JobStatus.DONE, JobStatus.STEPPED, JobStatus.CONTESTED, JobStatus.HANDLE}
+)
 """Rows of these statuses, when they have an eval and an outcome, are recorded outcomes: they enter the eval table."""
 
 

@@ -17,6 +17,8 @@ from redun.objects.kinds import (
     ExecutionRecord,
     ExpressionRecord,
     FileRecord,
+    HandleForm,
+    HandleRecord,
     JobRow,
     JobsRecord,
     JobStatus,
@@ -70,6 +72,14 @@ def _describe_file(node: Node) -> Description:
         Field("content_size", record.size),
     )
     return Description(fields, [("content", link) for link in node.links])
+
+
+def _describe_handle(node: Node) -> Description:
+    record = HandleRecord.decode(node)
+    names = {HandleForm.ROOT: ("class", "name"), HandleForm.FORK: ("key",), HandleForm.CALLED: ("call",)}
+    fields = [Field("form", record.form.name.lower()), *map(Field, names.get(record.form, ()), record.texts)]
+    parts = ["arguments"] if record.form is HandleForm.ROOT else ["root", *(["parent"] * len(record.parents))]
+    return Description(tuple(fields), list(zip(parts, record.links)))
 
 
 def _describe_unit(node: Node) -> Description:
@@ -142,10 +152,14 @@ def _describe_jobs(node: Node) -> Description:
     )
     links: list[tuple[str, Oid]] = []
     for row in record.rows:
-        asked = "task contested" if row.status is JobStatus.CONTESTED else f"eval of {row.number}"
+        asked = _ASKED.get(row.status) or f"eval of {row.number}"
         links += [(asked, row.eval)] if row.eval is not None else []
         links += [(f"outcome of {row.number}", row.outcome)] if row.outcome is not None else []
     return Description(fields, links)
+
+
+_ASKED = {JobStatus.CONTESTED: "task contested", JobStatus.HANDLE: "handle"}
+"""What stands in the place of the eval in a row that is no job."""
 
 
 def _list_columns(row: JobRow) -> list[Any]:
@@ -204,6 +218,7 @@ def _describe_execution(node: Node) -> Description:
 
 _DESCRIBE: dict[int, Callable[[Node], Description]] = {
     Kind.FILE: _describe_file,
+    Kind.HANDLE: _describe_handle,
     Kind.UNIT: _describe_unit,
     Kind.TASK: _describe_task,
     Kind.VALUE: _describe_value,

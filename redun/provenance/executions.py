@@ -229,7 +229,7 @@ def _best_rows(batches: Iterable[JobsRecord]) -> tuple[JobRow, ...]:
 
 
 def _is_job(row: JobRow) -> bool:
-    return row.status is not JobStatus.CONTESTED
+    return row.number > 0
 
 
 def _progress(row: JobRow) -> tuple[int, bool, int]:

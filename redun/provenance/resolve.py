@@ -202,7 +202,7 @@ def _task_names(store: ObjectStore) -> dict[str, list[Oid]]:
 
 
 def _possible_object(store: ObjectStore, oid: Oid, kind: int) -> Possible:
-    line = view_value(store, oid).text[:60] if kind in {Kind.VALUE, Kind.FILE} else ""
+    line = view_value(store, oid).text[:60] if kind in {Kind.VALUE, Kind.FILE, Kind.HANDLE} else ""
     return Possible(oid.hex()[:16], kind_name(kind), line)
 
 

@@ -72,7 +72,7 @@ def show_object(store: ObjectStore, oid: Oid) -> ObjectView:
     node = decode_node(data)
     fields, links, text = describe_node(node)
     named = tuple(LinkView(name, link, store.kind_of(link)) for name, link in links)
-    preview = view_value(store, oid).text if kind in {Kind.VALUE, Kind.FILE} else ""
+    preview = view_value(store, oid).text if kind in {Kind.VALUE, Kind.FILE, Kind.HANDLE} else ""
     return ObjectView(
         oid, kind, kind_name(kind), len(data), fields, named, preview, text, b"", _find_pointers(store, oid, kind)
     )

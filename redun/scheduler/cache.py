@@ -73,9 +73,24 @@ class Cache:
     """Looks calls up for one execution."""
 
     def __init__(
-        self, store: ObjectStore, registry: TaskRegistry, warn: Callable[[str], None], *, restores: bool = True
+        self,
+        store: ObjectStore,
+        registry: TaskRegistry,
+        warn: Callable[[str], None],
+        find_fault: Callable[[Oid], str],
+        *,
+        restores: bool = True,
     ) -> None:
-        """``restores``: whether files are put back; else they are only named."""
+        """Make a cache.
+
+        Args:
+            store: where results are.
+            registry: the tasks there are.
+            warn: takes a message.
+            find_fault: says why a state of a handle does not stand, an empty text when it does.
+            restores: whether files are put back; else they are only named.
+        """
+        self._find_fault = find_fault
         self._restores = restores
         self._store = store
         self._registry = registry
@@ -234,7 +249,7 @@ class Cache:
     # -- files
 
     def _check_files(self, externals: Iterable[Oid], produced: dict[Oid, bool]) -> list[_Restore]:
-        """Return what must be put back for all files to be as recorded; refuse when that cannot be done."""
+        """Return what must be put back for all files to be as recorded; refuse when one cannot, or a handle is void."""
         restores: list[_Restore] = []
         for record, is_executable in self._read_files(externals, produced).values():
             check = check_file(record)
@@ -253,8 +268,11 @@ class Cache:
         files: dict[str, tuple[FileRecord, bool | None]] = {}
         for oid in externals:
             node = self._store.get_node(oid)
-            if node.kind != Kind.FILE:
-                raise Refused(f"{short(oid)} is of kind {node.kind}, whose validity is not recorded")
+            if node.kind == Kind.HANDLE:
+                fault = self._find_fault(oid)
+                if fault:
+                    raise Refused(fault)
+                continue
             record = FileRecord.decode(node)
             if record.scheme == PATH_SCHEME:
                 continue  # a file that never changes: its path is all there is to it

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from redun.expression import TaskExpression
+    from redun.handle import HandleInfo
     from redun.scheduler.changed_arguments import Watched
     from redun.scheduler.context import Context
     from redun.scheduler.evaluate import Waiter
@@ -60,6 +61,7 @@ class Job:
         "executor",
         "facts",
         "given",
+        "handles",
         "keeper",
         "key",
         "kwargs",
@@ -101,6 +103,7 @@ class Job:
         self.upstreams: list[tuple[int, list[Oid]]] | None = None
         self.summary: SummaryBuilder | None = None
         self.given: frozenset[Oid] | None = None  # files and handles in the arguments
+        self.handles: list[HandleInfo] | None = None  # what it takes of each handle in the arguments
         self.reduction: Oid | None = None
         self.prior: list[Candidate] | None = None
         self.value: Any = None

@@ -53,6 +53,11 @@ class Recorder:
         self._batches: list[Oid] = []
 
     @property
+    def epoch_us(self) -> int:
+        """When the execution began, microseconds since 1970 UTC."""
+        return self._epoch_us
+
+    @property
     def batches(self) -> list[Oid]:
         """The jobs nodes written so far, in order."""
         return self._batches
@@ -152,6 +157,11 @@ class Recorder:
         row = self._row(job, JobStatus.CONTESTED, call)
         self._rows.append(row._replace(number=0, parent=0, eval=task))
         return self._epoch_us + row.start_us + row.duration_us
+
+    def note_handle(self, root: Oid, state: Oid, time_us: int, job: Job) -> None:
+        """Note an event of a handle: see docs/format/handle.md.  ``time_us`` is microseconds since 1970 UTC."""
+        row = self._row(job, JobStatus.HANDLE, state)
+        self._rows.append(row._replace(number=0, parent=0, eval=root, start_us=time_us - self._epoch_us, duration_us=0))
 
     def flush(self) -> None:
         """Write a batch of what has ended, or been reduced, since the last one, and hand it to the system."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.errors import RedunError
 from redun.expression import SchedulerExpression, TaskExpression
 from redun.expression_codec import is_concrete
+from redun.handle import handle_classes
 from redun.hashing import Oid
 from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, SubtreeSummary, encode_eval
 from redun.scheduler.cache import Cache, Hit, Step
@@ -39,6 +40,7 @@ from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 if TYPE_CHECKING:
     from redun.executors.base import Executor
     from redun.scheduler.failure import Failures
+    from redun.scheduler.handles import Handles
     from redun.scheduler.produced import FileKeeper
     from redun.scheduler.reasons import Reasons
     from redun.scheduler.retries import Retries
@@ -81,6 +83,7 @@ class Parts(NamedTuple):
     failures: Failures
     keeper: FileKeeper
     tags: TagRecorder
+    handles: Handles
     submit_async: Callable[[Job, Executor], None]
     retries: Retries
     time_limits: TimeLimits
@@ -188,6 +191,7 @@ class Reducer:
         self._cache = parts.cache
         self._log = parts.log
         self._counts = parts.counts
+        self._handles = parts.handles
         self.evaluator = Evaluator(self.call, self._call_form, self.forbid_reuse)
         self._forms = FormCaller(parts.registry, parts.scheduler, self.forbid_reuse)
         self._numbers = parts.numbers
@@ -230,24 +234,13 @@ class Reducer:
             return
         # Defaults may be expressions as well as what was given.
         values = bound.values
+        if handle_classes:
+            self._handles.reserve(caller, values)
         if ATOMS.issuperset(map(type, values)) or all(map(is_concrete, values)):
             self.claim(facts, bound, caller)
         else:
-            self._gather_arguments(facts, bound, caller)
-
-    def _gather_arguments(self, facts: TaskFacts, bound: BoundArguments, caller: Caller) -> None:
-        parent, waiter = caller.parent, _Arguments(self, facts, bound, caller)
-        values = list(bound.values)
-        defaults = facts.binder.defaulted(bound) if facts.context else []
-        if defaults and parent is not None:
-            # What was given is evaluated in the context of the job that calls, a default in that of the call.
-            scope: Any = JobView(parent, self._context_of(facts, parent))
-            lazy = _Defaults(self.evaluator, scope, defaults, [values[index] for index in defaults], waiter)
-            for index in defaults:
-                values[index] = None
-            self.evaluator.gather(values, list, parent, lazy, 0)
-            return
-        self.evaluator.gather(values, list, parent, waiter, 0)
+            own, waiter = self._context_of(facts, caller.parent), _Arguments(self, facts, bound, caller)
+            _gather_arguments(self.evaluator, facts, bound, caller.parent, own, waiter)
 
     def _inherited(self, parent: Job | None) -> Mapping[str, Any] | None:
         return self._parts.options.exports if parent is None else parent.facts.exports
@@ -266,6 +259,7 @@ class Reducer:
         names: list[str | int] = []
         encoded: list[Encoded] = []
         try:
+            bound, handles = self._handles.fork(facts, bound, caller) if handle_classes else (bound, None)
             for name, value in bound.hashed():
                 names.append(name)
                 encoded.append(encode_value(value))
@@ -288,6 +282,8 @@ class Reducer:
         elif claim is Claim.LEAD:
             job = self._new_job(facts, caller)
             job.key, job.eval, job.context = key, eval_oid, context
+            if handles:
+                self._handles.take(job, handles)
             if source is not None:
                 job.upstreams = _upstreams(source, names)
             self._look_up(job, bound, encoded, data)
@@ -379,6 +375,8 @@ class Reducer:
         self._log.say(job.line)
         job.line = None
         job.start_us = self._recorder.now_us()
+        if job.handles:
+            self._handles.start(job)
         work = job if job.facts.timeout_seconds is None else self._parts.time_limits.start(job, self.returned)
         executor = self._parts.executors[job.executor]
         if job.facts.is_async:
@@ -434,6 +432,8 @@ class Reducer:
         except Exception as error:
             self.fail(job, _at_result(error))
             return
+        if job.handles or result.externals:
+            self._handles.end(job, result)
         if result.externals:
             summary_of(job).add_externals(result.externals, None if job.reduction else job.produced)
         if type(value) not in ATOMS:
@@ -469,6 +469,8 @@ class Reducer:
         self._settle(job, _Ended(call_oid, record.result, job.facts.calling, summary, None), value)
 
     def _settle(self, job: Job, ended: _Ended, value: Any) -> None:
+        if handle_classes:
+            self._handles.forget(job)
         followers = self._plan.settle(job.key, ended)
         self._answer(ended, job.caller, value)
         for caller in followers:
@@ -478,6 +480,8 @@ class Reducer:
         """Record a job's failure, and tell everyone who asked for it."""
         self._counts.move(job.task.fullname, Column.RUNNING, Column.FAILED)
         outcome = self._parts.failures.note(job, error)
+        if handle_classes:
+            self._handles.drop(job)
         if job.facts.is_recorded:
             self._recorder.add_row(job, JobStatus.FAILED, self._recorder.put(outcome))
         ended = _Ended(None, None, job.facts.calling, EMPTY_SUMMARY, error)
@@ -507,6 +511,21 @@ class Reducer:
 def _is_dry(error: BaseException, options: RunOptions) -> bool:
     """Tell whether a run inside a job came to others that would have to run: the job neither ends nor fails."""
     return options.is_dryrun and isinstance(error, DryRunResult)
+
+
+def _gather_arguments(
+    evaluator: Evaluator, facts: TaskFacts, bound: BoundArguments, parent: Job | None, own: Context | None, waiter: Any
+) -> None:
+    """Have the arguments of a call evaluated; ``own`` is its context."""
+    values = list(bound.values)
+    defaults = facts.binder.defaulted(bound) if facts.context else []
+    if defaults and parent is not None:
+        # What was given is evaluated in the context of the job that calls, a default in that of the call.
+        scope: Any = JobView(parent, own)
+        waiter = _Defaults(evaluator, scope, defaults, [values[index] for index in defaults], waiter)
+        for index in defaults:
+            values[index] = None
+    evaluator.gather(values, list, parent, waiter, 0)
 
 
 def _at_result(error: Exception) -> Exception:

@@ -20,6 +20,7 @@ from redun.scheduler.execution import Execution
 from redun.scheduler.extensions import Extensions
 from redun.scheduler.failure import Failures
 from redun.scheduler.form_calls import PromiseWaiter
+from redun.scheduler.handles import Handles
 from redun.scheduler.interrupts import on_interrupt
 from redun.scheduler.job import Caller, Job
 from redun.scheduler.logger import is_heard
@@ -69,7 +70,9 @@ class Run:
         self._thread = threading.get_ident()
         store = scheduler.backend
         self.failures = Failures(self._log, store)
-        cache = Cache(store, get_task_registry(), scheduler.logger.warning, restores=not options.is_dryrun)
+        warn = scheduler.logger.warning
+        handles = Handles(store, execution.recorder, warn)
+        cache = Cache(store, get_task_registry(), warn, handles.find_fault, restores=not options.is_dryrun)
         self.reducer = Reducer(
             Parts(
                 execution_id=execution.raw_id,
@@ -85,6 +88,7 @@ class Run:
                 failures=self.failures,
                 keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
                 tags=execution.tags,
+                handles=handles,
                 submit_async=self._submit_async,
                 retries=Retries(self._plan, execution.recorder, self.counts, self.failures, self._log, self._do_later),
                 time_limits=TimeLimits(self._abandon, self._queue.put, self._do_later),

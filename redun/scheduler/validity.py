@@ -17,6 +17,7 @@ from redun.value.value import ProxyValue, Value, find_proxy, on_register, overri
 _RECORDED = frozenset(
     {
         "redun.value.value",
+        "redun.handle",
         "redun.file.file",
         "redun.file.fileset",
         "redun.file.staging",

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from redun.hashing import Oid
-from redun.objects.codec import Node
-from redun.objects.kinds import FileRecord, Kind, TaskRecord, ValueRecord
+from redun.objects.codec import Node, decode_node
+from redun.objects.kinds import FileRecord, HandleForm, HandleRecord, Kind, TaskRecord, ValueRecord
 from redun.objects.oid import short
 from redun.value.decoder import Read, guard_read
 from redun.value.errors import ValueUndecodable
@@ -43,7 +43,19 @@ def _preview_task(node: Node, oid: Oid, _read: Read) -> str:
     return f"Task(fullname={TaskRecord.decode(node).fullname}, hash={short(oid)})"
 
 
-previews: dict[int, PreviewNode] = {int(Kind.FILE): _preview_file, int(Kind.TASK): _preview_task}
+def _preview_handle(node: Node, oid: Oid, read: Read) -> str:
+    record = HandleRecord.decode(node)
+    if record.form is not HandleForm.ROOT:
+        record = HandleRecord.decode(decode_node(read(record.links[0])))
+    type_name, fullname = record.texts
+    return f"{type_name.rpartition('.')[2]}(fullname={fullname}, hash={short(oid)})"
+
+
+previews: dict[int, PreviewNode] = {
+    int(Kind.FILE): _preview_file,
+    int(Kind.TASK): _preview_task,
+    int(Kind.HANDLE): _preview_handle,
+}
 """How nodes of each kind other than value are shown; the layers that own the kinds may put in better ones."""
 
 _KIND_TYPE_NAMES = {int(Kind.FILE): "redun.File", int(Kind.TASK): "redun.Task", int(Kind.HANDLE): "redun.Handle"}

@@ -28,6 +28,7 @@ from redun.objects.kinds import (
     ExecutionRecord,
     ExpressionRecord,
     FileRecord,
+    HandleRecord,
     JobsRecord,
     Kind,
     ReductionRecord,
@@ -61,6 +62,7 @@ _MAX_TAIL_BYTES = 1 << 20  # of a journal's end: as much is searched for records
 
 RECORDS: dict[int, Any] = {
     Kind.FILE: FileRecord,
+    Kind.HANDLE: HandleRecord,
     Kind.UNIT: UnitRecord,
     Kind.TASK: TaskRecord,
     Kind.VALUE: ValueRecord,
