@@ -128,13 +128,18 @@ class Idx:
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         """Return the outcomes of an eval that this pack records, in no order.  Raises ObjectCorrupt."""
+        return [Candidate(time_us, target) for time_us, target, _ in self.list_outcomes(eval_oid)]
+
+    def list_outcomes(self, eval_oid: Oid) -> list[tuple[int, Oid, int | None]]:
+        """Return (time, target, the target's ordinal when the pack holds it) of each outcome.  Raises ObjectCorrupt."""
         reference = self._find_reference(eval_oid) if self._outcome_evals else None
         if reference is None:
             return []
-        return [
-            Candidate(self._outcome_times[at], self._name(self._outcome_targets[at]))
-            for at in _run(self._outcome_evals, reference)
-        ]
+        found: list[tuple[int, Oid, int | None]] = []
+        for at in _run(self._outcome_evals, reference):
+            target = self._outcome_targets[at]
+            found.append((self._outcome_times[at], self._name(target), target if target < self.count else None))
+        return found
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
         """Return the calls and reductions in this pack that produced a file, in no order.  Raises ObjectCorrupt."""

@@ -142,7 +142,7 @@ class ObjectDb(ObjectStore):
             try:
                 found = self.packs.find(oid)
                 if found is not None:
-                    return found[0].read_node(found[1], oid)
+                    return found[0].read_node(found[1], oid, self.packs.trail)
             except (ObjectCorrupt, NameMissing):
                 pass  # as in ``get``
         return decode_node(self._get_anywhere(oid))

@@ -47,6 +47,7 @@ from redun.store.storage import NameMissing, Storage
 
 _SPOOL_SIZE_BYTES = 64 << 20
 _BLOB = int(Kind.BLOB)
+MAX_NOTED_LINKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +243,10 @@ class PackReader:
             raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
         return data
 
-    def read_node(self, ordinal: int, oid: Oid) -> Node:
+    def read_node(self, ordinal: int, oid: Oid, trail: dict[Oid, tuple[PackReader, int]] | None = None) -> Node:
         """Return the node at an ordinal: what decoding its bytes gives, for the price of decoding its body.
+
+        ``trail`` takes the places of the objects that it links to and that stand in this pack, when they are few.
 
         Raises:
             NotCanonical: it is a blob, or its bytes are not the one encoding of what they say.
@@ -254,11 +257,16 @@ class PackReader:
         if kind == _BLOB:
             return decode_node(self.read(ordinal, oid))
         try:
-            links, body = restore_parts(self._record_at(ordinal), ordinal, idx.oid_at)
+            record = self._record_at(ordinal)
+            links, body = restore_parts(record, ordinal, idx.oid_at)
         except (ValueError, TypeError, IndexError, ObjectCorrupt) as error:
             raise ObjectCorrupt(oid, self.where, str(error)) from error
         if hash_node(join_node(kind, links, body)) != oid:
             raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
+        if trail is not None and 1 < len(links) <= MAX_NOTED_LINKS:
+            for form, link in zip(record[0], links):
+                if type(form) is int:
+                    trail[link] = self, ordinal - form if form > 0 else -form
         return Node(kind, links, decode_body(body))
 
     def iter_objects(self, kind: int | None = None) -> Iterator[tuple[Oid, int, bytes]]:

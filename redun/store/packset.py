@@ -27,6 +27,7 @@ from redun.store.storage import NameMissing, Storage
 IDX_DELAY_SECONDS = 10
 SMALL_PACK_OBJECTS = 1 << 14
 SMALL_PACKS_TOTAL_OBJECTS = 1 << 17
+MAX_TRAIL = 1000
 
 
 _Answer = TypeVar("_Answer")
@@ -57,6 +58,9 @@ class _View:
 
     def __init__(self, readers: tuple[PackReader, ...]) -> None:
         self.readers = readers
+        # Where objects stand that will be asked for next: what was just read names them, and knows their places.
+        # Taken out when asked for, so it stays small; wrong at worst in a damaged pack, which the hash then tells.
+        self.trail: dict[Oid, tuple[PackReader, int]] = {}
 
     @cached_property
     def holding(self) -> _Filter:
@@ -98,6 +102,11 @@ class PackSet:
         """The packs, newest first."""
         return self._view.readers
 
+    @property
+    def trail(self) -> dict[Oid, tuple[PackReader, int]]:
+        """Where readers note the places of objects that will be asked for next."""
+        return self._view.trail
+
     def refresh(self) -> None:
         """List the packs anew: open those that came, let go of those that went."""
         with self._lock:
@@ -134,8 +143,12 @@ class PackSet:
         return False
 
     def find(self, oid: Oid) -> tuple[PackReader, int] | None:
-        """Return the newest pack that holds an object, and its ordinal there.  Raises as ``PackReader.get`` does."""
-        for reader in self._view.holding.narrow(oid):
+        """Return a pack that holds an object, and its ordinal there.  Raises as ``PackReader.get`` does."""
+        view = self._view
+        place = view.trail.pop(oid, None)
+        if place is not None:
+            return place
+        for reader in view.holding.narrow(oid):
             ordinal = reader.idx.find(oid)
             if ordinal is not None:
                 return reader, ordinal
@@ -150,10 +163,16 @@ class PackSet:
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         """Return the outcomes of an eval that any pack records, in no order, some more than once."""
         found: list[Candidate] = []
-        readers = self._view.naming.narrow(eval_oid)
+        view = self._view
+        readers = view.naming.narrow(eval_oid)
         try:
             for reader in readers:
-                found += reader.idx.find_candidates(eval_oid)
+                for time_us, target, ordinal in reader.idx.list_outcomes(eval_oid):
+                    found.append(Candidate(time_us, target))
+                    if ordinal is not None:
+                        view.trail[target] = reader, ordinal
+            if len(view.trail) > MAX_TRAIL:
+                view.trail.clear()
         except ObjectCorrupt:
             answers = self._ask(readers, lambda reader: reader.find_candidates(eval_oid))
             return [candidate for _, rows in answers for candidate in rows]

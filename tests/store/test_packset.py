@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from redun.hashing import Oid, hash_blob
+from redun.objects.codec import decode_node
 from redun.objects.kinds import JobRow, JobsRecord, JobStatus, Kind
 from redun.store import packset
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.memory_storage import MemoryStorage
-from redun.store.pack import write_pack
+from redun.store.pack import MAX_NOTED_LINKS, write_pack
 from redun.store.pack_format import idx_name, pack_name
 from redun.store.packset import PackSet
 from redun.testing.objects import build_execution
@@ -209,3 +210,40 @@ def test_other_files_are_no_packs(packs):
     packs.set.refresh()
     assert packs.set.readers == ()
     assert packs.warnings == []
+
+
+def test_what_was_just_read_tells_where_the_next_objects_stand(packs):
+    """A candidate's call and that call's result are found without a search, whatever happens to the packs meanwhile."""
+    made = build_execution(50)
+    objects = sorted(((oid, kind, data) for oid, data, kind in made.objects), key=lambda row: row[1])
+    sealed = write_pack(objects, packs.storage)
+    packs.set.refresh()
+    expected = {oid: (kind, data) for oid, kind, data in objects}
+    evals = [oid for oid, kind, _ in objects if kind == Kind.EVAL]
+    for eval_oid in evals:
+        (candidate,) = packs.set.find_candidates(eval_oid)
+        assert candidate.target in packs.set.trail
+        reader, ordinal = packs.set.find(candidate.target)
+        assert candidate.target not in packs.set.trail
+        node = reader.read_node(ordinal, candidate.target, packs.set.trail)
+        assert node == decode_node(expected[candidate.target][1])
+        result = node.links[1]
+        if len(node.links) <= MAX_NOTED_LINKS:
+            assert packs.set.trail[result] == (reader, reader.idx.find(result))
+    packs.set.find_candidates(evals[0])
+    write_pack([(hash_blob(b"x"), 0, b"x")], packs.storage)
+    packs.set.refresh()
+    assert packs.set.trail == {}
+    assert packs.set.find(evals[0])[0].name == sealed.name
+
+
+def test_the_trail_stays_small(packs, monkeypatch):
+    """Whoever asks for candidates and never reads them leaves a bounded number of places."""
+    monkeypatch.setattr(packset, "MAX_TRAIL", 10)
+    made = build_execution(50)
+    write_pack(sorted(((oid, kind, data) for oid, data, kind in made.objects), key=lambda row: row[1]), packs.storage)
+    packs.set.refresh()
+    for oid, _, kind in made.objects:
+        if kind == Kind.EVAL:
+            packs.set.find_candidates(oid)
+            assert len(packs.set.trail) <= 11
