@@ -15,6 +15,7 @@ from redun.errors import ObjectError
 from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.hashing import Oid
 from redun.objects.kinds import ExpressionRecord
+from redun.operators import find_operation
 from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 from redun.value.nested import iter_nested_value
 
@@ -25,7 +26,7 @@ _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 
 
 class ExpressionUndecodable(ObjectError):
-    """A stored expression cannot be rebuilt: a class or task is gone, or its steps make no sense."""
+    """A stored expression cannot be rebuilt: a class, task or operation is gone, or its steps make no sense."""
 
 
 class ExpressionNotEncodable(ObjectError):
@@ -292,6 +293,8 @@ def _rebuild(step: list[Any], built: list[Any], links: Sequence[Any], decode: Ca
         )
     if step[0] == _OPERATION:
         _, name, args, names, kwargs = step
+        if find_operation(name) is None:
+            raise ExpressionUndecodable(f"a stored expression names the operation {name!r}, which is not registered")
         keywords = dict(zip(names, (built[index] for index in kwargs)))
         return SimpleExpression(name, tuple(built[index] for index in args), keywords)
     _, container, detail, items = step

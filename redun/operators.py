@@ -14,7 +14,16 @@ from redun.errors import RedunError
 
 
 class UnknownOperation(RedunError):
-    """A stored expression names an operation that nothing has registered."""
+    """An expression names an operation that nothing has registered."""
+
+    hint = "import the module that registers it with lazy_operation before the run"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no operation is called {name!r}")
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,)
 
 
 class LazyOperation(NamedTuple):
@@ -77,7 +86,7 @@ def get_operation(name: str) -> LazyOperation:
     try:
         return _operations[name]
     except KeyError:
-        raise UnknownOperation(f"no operation is called {name!r}") from None
+        raise UnknownOperation(name) from None
 
 
 def iter_operations() -> list[LazyOperation]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from redun import Scheduler, task
+from redun import Scheduler, operators, task
 from redun.expression import (
     ApplyExpression,
     Expression,
@@ -336,3 +336,33 @@ def test_a_users_operation_is_computed_anew_in_each_run():
         FACTOR[0] = factor
         assert Scheduler(backend=store).run(above_scaled(5)) == [5 * factor]
     assert RAN == [5]
+
+
+OPERATIONS: list = []
+
+
+@task(namespace="test_expression", version="1")
+def fleeting(value):
+    """Return an operation that is registered now and may be gone in the next run."""
+    RAN.append(value)
+    return SimpleExpression(OPERATIONS[-1], (echo(value),))
+
+
+def test_an_operation_that_is_gone_is_told_and_does_not_serve():
+    """A recorded expression that names it is a miss; one at hand fails by its name, and the run ends in order."""
+    store, registered = MemoryStore(), dict(operators._operations)
+    RAN.clear()
+    lazy_operation(name="test_fleeting")(lambda value: value + 1)
+    OPERATIONS.append("test_fleeting")
+    assert Scheduler(backend=store).run(fleeting(5)) == 6
+    del operators._operations["test_fleeting"]
+    with pytest.raises(UnknownOperation, match="test_fleeting"):
+        Scheduler(backend=store).run(fleeting(5))
+    with pytest.raises(UnknownOperation, match="test_fleeting"):
+        Scheduler(backend=store).run([echo(1), SimpleExpression("test_fleeting", (echo(2),))])
+    lazy_operation(name="test_other")(lambda value: value + 2)
+    OPERATIONS.append("test_other")
+    assert Scheduler(backend=store).run(fleeting(5)) == 7
+    assert RAN == [5, 5, 5]
+    operators._operations.clear()
+    operators._operations.update(registered)

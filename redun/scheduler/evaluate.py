@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.expression_codec import is_concrete, make_dataclass, make_namedtuple, set_fields
-from redun.operators import BUILT_IN, get_operation
+from redun.operators import BUILT_IN, UnknownOperation, find_operation, get_operation
 from redun.scheduler.job import Job
 from redun.scheduler.owned import ATOMS
 
@@ -206,6 +206,9 @@ class Evaluator:
         else:
             if part.func_name not in BUILT_IN and parent is not None:
                 self._on_foreign(parent)
+            if find_operation(part.func_name) is None:
+                shared.fail(0, UnknownOperation(part.func_name))
+                return
             parts, build = _open(part)
             Gather(self, parts, build, parent, shared, 0)
 
