@@ -67,8 +67,11 @@ class Failures:
         return encode_value(ErrorValue(error, self._trace(job, error)))
 
     def _trace(self, job: Job, error: BaseException) -> Traceback:
-        frames = frames_of(job.traceback or error.__traceback__, has_locals=True)
-        job.traceback = None  # it holds the frames, and all that their variables hold
+        trace, job.traceback = job.traceback, None  # it holds the frames, and all that their variables hold
+        if isinstance(trace, Traceback):
+            frames = trace.frames  # of another process
+        else:
+            frames = frames_of(trace or error.__traceback__, has_locals=True)
         return Traceback(self._path_to(job), frames, describe_error(error), cause_lines(error))
 
     def mark(self, error: BaseException) -> None:

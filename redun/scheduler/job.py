@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from redun.handle import HandleInfo
     from redun.scheduler.changed_arguments import Watched
     from redun.scheduler.context import Context
+    from redun.scheduler.errors import Traceback
     from redun.scheduler.evaluate import Waiter
     from redun.scheduler.facts import TaskFacts
     from redun.scheduler.produced import FileKeeper, ProducedFiles
@@ -109,7 +110,7 @@ class Job:
         self.value: Any = None
         self.line: str | None = None
         self.error: BaseException | None = None
-        self.traceback: TracebackType | None = None
+        self.traceback: TracebackType | Traceback | None = None
         self.produced: ProducedFiles | None = None
         self.watched: list[Watched] | None = None  # arguments that others hold too, and may change
         self.disturbed: list[str] | None = None  # what it was given and something changed while it ran

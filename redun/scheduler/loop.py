@@ -119,6 +119,10 @@ class Loop:
         """Do a step in the loop's thread; may be called from any thread."""
         self._queue.put(step)
 
+    def take_back(self, job: Job) -> None:
+        """Take a job whose function has run; may be called from any thread."""
+        self._queue.put(job)
+
     def do_later(self, seconds: float, step: Callable[[], None]) -> None:
         """Do a step once some time has passed; only from the loop's thread.  The loop goes on until it is done."""
         self._n_later += 1

@@ -49,6 +49,27 @@ class Reasons:
             # A damaged object must not stop a run that only wanted to tell why.
             return ""
 
+    def explain_dryrun(self, job: Job, args: list[Encoded]) -> str:
+        """Return why a job would run, in every case: what ``explain`` finds, or what of the call is new."""
+        try:
+            known = self.explain(job, args)
+            is_new = self._recorder.put_task(job.task) in self._recorder.new_tasks
+            if not is_new:
+                return known or self._explain_outcome(job)
+            earlier = self._last_evals().get(job.task.fullname)
+            oids = [arg.oid for arg in args]
+            if not earlier or any(record.args == oids for record in earlier):
+                return known or "new task"
+            return f"{known or 'new task'}, and new arguments"
+        except RedunError:
+            return "unknown"
+
+    def _explain_outcome(self, job: Job) -> str:
+        """Tell why a task that is on record as it is has no result for a call."""
+        if job.eval is None or not job.facts.is_recorded:
+            return "unknown"
+        return "no result on record" if self._store.has(job.eval) else "new arguments"
+
     def _explain_code(self, task: Task[..., Any]) -> str:
         if self._recorder.put_task(task) not in self._recorder.new_tasks:
             return ""

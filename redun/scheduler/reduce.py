@@ -340,7 +340,7 @@ class Reducer:
                     return
         self._counts.add(name, Column.PENDING)
         if self._parts.options.is_dryrun and not job.facts.options.get(EVALUATES):
-            self._log.dryrun(job, bound, why or self._parts.reasons.explain(job, encoded))
+            self._log.dryrun(job, bound, why or self._parts.reasons.explain_dryrun(job, encoded))
             return
         prepare(job, bound, encoded, eval_data, why, self._parts)
         self._run(job)
@@ -502,6 +502,10 @@ class Reducer:
         if caller.expression is not None:
             caller.expression.call_hash = ended.call
         caller.waiter.deliver(caller.slot, value)
+
+    def set_cache(self, cache: bool) -> None:
+        """Say whether results of earlier executions may serve from now on."""
+        self._parts = self._parts._replace(options=self._parts.options._replace(use_cache=cache))
 
     def forbid_reuse(self, job: Job) -> None:
         """Note that a job must be asked again in the next run, and so must those above it."""

@@ -32,8 +32,9 @@ from redun.scheduler.reduce import Parts, Reducer, RunOptions
 from redun.scheduler.retries import Retries
 from redun.scheduler.root import root_task
 from redun.scheduler.runlog import RunLog
-from redun.scheduler.status import StatusCounts
+from redun.scheduler.status import StatusCounts, is_debugged
 from redun.scheduler.time_limits import TimedJob, TimeLimits
+from redun.scheduler.trace_frames import python_lines
 from redun.task.built import unnoted
 from redun.task.registry import get_task_registry
 from redun.value.encoding import Encoded, encode_value
@@ -60,6 +61,7 @@ class Run:
         self.tags = execution.tags
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._root_call: TaskExpression[Any] = root_task(None)
+        self._root = Root()
         logger = scheduler.logger
         gathers = bool(getattr(logger, "takes_lines", False))
         self._log = RunLog(logger.info if is_heard(logger) else None, gathers=gathers)
@@ -110,7 +112,7 @@ class Run:
 
     def evaluate(self, expr: Any) -> Any:
         scheduler = self._scheduler
-        root = Root(lambda: None if self.options.keep_going else self._stop())
+        root = self._root = Root(lambda: None if self.options.keep_going else self._stop())
         self.execution.begin()
         self._announce()
         for executor in scheduler.executors.values():
@@ -183,6 +185,19 @@ class Run:
             self.loop.do_soon(start)
         return waiter.promise
 
+    def hand_in(self, job: Job, value: Any) -> None:
+        """Take what a job's function returned elsewhere, in whatever thread."""
+        try:
+            job.settle(value, (self.execution.start_us + job.start_us) * 1000)
+        except BaseException as error:
+            job.error, job.traceback = error, error.__traceback__
+        job.forget_arguments()
+        self.loop.take_back(job)
+
+    def give_up(self, error: BaseException) -> None:
+        """Fail the run with an error that is no job's; only from the scheduler's thread."""
+        self._root.fail(0, error)
+
     def _put_root(self, expr: Any) -> Oid:
         """Store what was to be evaluated, as the argument of the root task."""
         recorder = self.execution.recorder
@@ -202,8 +217,9 @@ class Run:
         self.execution.end(status, self._root_call.call_hash)
         self._show_status()
         if root.error is not None:
-            self._log.say("*** Execution failed. Traceback (most recent task last):")
-            for line in self.failures.traceback_of(root.error).lines():
+            by_task = self._scheduler.use_task_traceback
+            self._log.say(f"*** Execution failed. Traceback (most recent {'task' if by_task else 'call'} last):")
+            for line in self.failures.traceback_of(root.error).lines() if by_task else python_lines(root.error):
                 self._log.say(line)
             n_more = self.failures.n_uncaught - 1
             if n_more > 0:
@@ -251,7 +267,8 @@ class Run:
 
     def _on_interval(self) -> None:
         self.execution.touch()
-        self._show_status()
+        if not is_debugged():
+            self._show_status()
 
     def _show_status(self) -> None:
         for line in self._scheduler.get_job_status_report():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 from redun.config import Config
@@ -14,7 +15,7 @@ from redun.expression import Expression, Result, TaskExpression
 from redun.promise import Promise
 from redun.scheduler.context import Context, check_context, merge_context
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
-from redun.scheduler.errors import NoCurrentScheduler, SchedulerError
+from redun.scheduler.errors import NoCurrentScheduler, SchedulerError, Traceback
 from redun.scheduler.execution import Execution
 from redun.scheduler.homes import MemoryHome, RepositoryHome, home_of, home_of_dryrun
 from redun.scheduler.job import Job
@@ -45,7 +46,9 @@ class Scheduler:
         executor: Executor | None = None,
         *,
         logger: Logger | None = None,
+        use_task_traceback: bool = True,
         job_status_interval: float | None = None,
+        migrate: bool | None = None,  # noqa: ARG002  (as users know it)
         clock: Callable[[], int] = now_us,
     ) -> None:
         """Make a scheduler; without ``backend`` everything stays in memory.
@@ -55,12 +58,15 @@ class Scheduler:
             backend: where to look calls up and to record: a repository, or any store.
             executor: the ``default`` executor, in place of the configured one.
             logger: where lines about jobs go; None: the logger ``redun`` of the ``logging`` module.
+            use_task_traceback: whether the log shows the way to an error task by task; else as Python does.
+            migrate: taken and without effect: the store has no versions to migrate between.
             job_status_interval: seconds between status tables; 0 or less for none.
             clock: microseconds since 1970 UTC.
         """
         self.config = config if isinstance(config, Config) else Config(dict(config or {}))
         self.logger: Logger = logger or default_logger()
         self.home = home_of(backend)
+        self.use_task_traceback = use_task_traceback
         self.clock = clock
         self._settings = self.config.scheduler
         interval = self._settings.job_status_interval_seconds if job_status_interval is None else job_status_interval
@@ -74,6 +80,7 @@ class Scheduler:
         self._counts = StatusCounts()
         self._active: Run | None = None
         self._has_warned = False
+        self._uses_cache = True
 
     @property
     def backend(self) -> ObjectStore:
@@ -84,6 +91,15 @@ class Scheduler:
     def is_running(self) -> bool:
         """Whether a run is going on."""
         return self._running.locked()
+
+    def load(self, migrate: bool | None = None) -> None:
+        """Do nothing: a scheduler is ready once it is made.  ``migrate`` is without effect, as in the constructor."""
+
+    def set_cache(self, cache: bool) -> None:
+        """Say whether results of earlier executions may serve, in this run, if one goes on, and in later ones."""
+        self._uses_cache = cache
+        if self._active is not None:
+            self._active.reducer.set_cache(cache)
 
     def add_executor(self, executor: Executor) -> None:
         """Add an executor under its name."""
@@ -132,9 +148,8 @@ class Scheduler:
             raise SchedulerError("this scheduler is running already", hint="make another Scheduler")
         try:
             merged = merge_context(merge_context(None, self.config.context), check_context(context))
-            value: Result = self._run(
-                expr, exec_argv, RunOptions(cache, dryrun, keep_going, merged), execution_id, tags
-            )
+            options = RunOptions(cache and self._uses_cache, dryrun, keep_going, merged)
+            value: Result = self._run(expr, exec_argv, options, execution_id, tags)
             return value
         finally:
             self._running.release()
@@ -245,6 +260,32 @@ class Scheduler:
     def note_caught(self, error: BaseException) -> None:
         """Note that an error was dealt with: it is not what the run fails of."""
         self.current_run().failures.note_caught(error)
+
+    def done_job(self, job: Job, result: Any, job_tags: Iterable[Tag] = ()) -> None:
+        """Hand in what a job's function returned; for executors that do not call ``job.run``, from any thread.
+
+        Raises:
+            BadTag: a key or a value cannot be a tag's.
+            NoCurrentScheduler: no run is going on.
+        """
+        self.add_job_tags(job, job_tags)
+        self.current_run().hand_in(job, result)
+
+    def reject_job(
+        self,
+        job: Job | None,
+        error: BaseException,
+        error_traceback: TracebackType | Traceback | None = None,
+        job_tags: Iterable[Tag] = (),
+    ) -> None:
+        """Hand in what a job's function raised, as ``done_job`` does its result.  Without a job, the run fails."""
+        run = self.current_run()
+        if job is None:
+            run.loop.do_soon(lambda: run.give_up(error))
+            return
+        self.add_job_tags(job, job_tags)
+        job.error, job.traceback = error, error_traceback or error.__traceback__
+        run.loop.take_back(job)
 
     def add_job_tags(self, job: Job, tags: Iterable[Tag]) -> None:
         """Tag a job, from any thread; one that leaves no trace gets none.

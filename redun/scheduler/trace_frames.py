@@ -85,6 +85,11 @@ def frames_of(trace: TracebackType | None, *, has_locals: bool = False) -> list[
     return frames
 
 
+def python_lines(error: BaseException) -> list[str]:
+    """Return the traceback as Python writes it."""
+    return [line for text in traceback.format_exception(error) for line in text.rstrip("\n").split("\n")]
+
+
 def frame_lines(frames: list[Frame]) -> Iterator[str]:
     """Write frames for people, each with its variables below it."""
     for frame in frames:

@@ -1,87 +1,139 @@
-"""Why a job runs, as its line says."""
+"""Why a job would run: what a dry run says of it."""
 
 from __future__ import annotations
 
+import pytest
+
 from redun import Scheduler, task
-from redun.objects.kinds import Kind
-from redun.scheduler import reasons
+from redun.scheduler.errors import DryRunResult
 from redun.store.memory import MemoryStore
+from redun.task import get_task_registry
 
 redun_namespace = "test_reasons"
 
 
-class Lines:
-    """A logger that keeps its lines."""
+class Log:
+    """Keeps a run's lines."""
 
     def __init__(self):
         self.lines = []
-        self.info = self.warning = self.lines.append
+
+    def info(self, msg):
+        self.lines.extend(msg.split("\n"))
+
+    warning = info
 
 
-@task(version="1")
-def pair(left, right):
-    """Return both."""
-    return (left, right)
+@pytest.fixture(autouse=True)
+def registry():
+    """Tasks that are defined twice do not stay so."""
+    with get_task_registry().isolated():
+        yield
 
 
-@task(version="1")
-def add(*numbers):
-    """Return the sum."""
-    return sum(numbers)
+def define(version, *, fails=False):
+    """Define the task of these tests anew."""
+
+    @task(version=version, name="step", namespace="test_reasons")
+    def step(x, y=1):
+        """Add."""
+        if fails:
+            raise ValueError("broken")
+        return x + y
+
+    return step
 
 
-def run_lines(store, call):
-    """Run a call; return the lines of the jobs that ran."""
-    log = Lines()
-    Scheduler(backend=store, logger=log).run(call)
-    return [line for line in log.lines if line.startswith("Run ")]
+def define_by_code(*, twice=False):
+    """Define it without a version, in one of two ways."""
+    if twice:
+
+        @task(name="step", namespace="test_reasons")
+        def step(x):
+            """Double."""
+            return x * 2
+    else:
+
+        @task(name="step", namespace="test_reasons")
+        def step(x):
+            """Keep."""
+            return x
+
+    return step
 
 
-def test_the_nearest_earlier_call_tells_what_changed():
-    """The one with most equal arguments."""
+def dryrun(store, expression, **options):
+    """Return the reason that a dry run tells; None when nothing would run."""
+    log = Log()
+    try:
+        Scheduler(backend=store, logger=log).run(expression, dryrun=True, **options)
+    except DryRunResult:
+        (line,) = [line for line in log.lines if line.startswith("Dryrun Job")]
+        assert " on default (" in line
+        return line.partition(" on default (")[2].removesuffix(")")
+    return None
+
+
+def test_a_dry_run_of_what_is_on_record_returns_its_value():
+    """Nothing would run."""
+    store, step = MemoryStore(), define("1")
+    Scheduler(backend=store).run(step(1))
+    assert dryrun(store, step(1)) is None
+
+
+def test_a_task_that_was_never_run_is_new():
+    """On an empty store, and beside other tasks."""
     store = MemoryStore()
-    run_lines(store, [pair("a", 1), pair("b", 2)])
-    (line,) = run_lines(store, pair("b", 3))
-    assert line.endswith("on default (changed: right)")
+    assert dryrun(store, define("1")(1)) == "new task"
 
 
-def test_another_number_of_arguments_is_told():
-    """They cannot be compared one by one."""
+def test_arguments_that_were_never_given_are_named():
+    """Compared with the nearest call."""
+    store, step = MemoryStore(), define("1")
+    Scheduler(backend=store).run(step(1))
+    assert dryrun(store, step(2)) == "changed: x"
+    assert dryrun(store, step(1, 5)) == "changed: y"
+
+
+def test_arguments_are_new_where_there_are_too_many_calls_to_compare():
+    """No nearest call is looked for among very many."""
+    store, step = MemoryStore(), define("1")
+    Scheduler(backend=store).run([step(n) for n in range(30)])
+    assert dryrun(store, step(99)) == "new arguments"
+
+
+def test_a_changed_task_is_told_apart_from_changed_arguments():
+    """And both from either."""
     store = MemoryStore()
-    run_lines(store, add(1, 2))
-    (line,) = run_lines(store, add(1, 2, 3))
-    assert line.endswith("(other number of arguments)")
+    Scheduler(backend=store).run(define_by_code()(1))
+    changed = define_by_code(twice=True)
+    only_code, both = dryrun(store, changed(1)), dryrun(store, changed(2))
+    assert "changed" in only_code
+    assert both == f"{only_code}, and new arguments"
 
 
-def test_nothing_is_said_of_what_is_new():
-    """No earlier call is like it."""
-    (line,) = run_lines(MemoryStore(), pair(1, 2))
-    assert line.endswith("on default")
-
-
-def test_cached_runs_in_between_do_not_hide_the_earlier_call():
-    """Each leaves a small batch of its own."""
+def test_a_call_that_failed_has_no_result_on_record():
+    """It was asked before, with these very arguments."""
     store = MemoryStore()
-    run_lines(store, [pair("a", 1), pair("b", 2)])
-    for _ in range(10):
-        assert run_lines(store, pair("b", 2)) == []
-    (line,) = run_lines(store, pair("a", 5))
-    assert line.endswith("(changed: right)")
+    step = define("1", fails=True)
+    with pytest.raises(ValueError, match="broken"):
+        Scheduler(backend=store).run(step(1))
+    assert dryrun(store, step(1)) == "no result on record"
 
 
-def test_looking_back_is_bounded(monkeypatch):
-    """By rows, whatever the number of executions."""
-    store = MemoryStore()
-    for number in range(12):
-        run_lines(store, add(number))
-    read = []
-    get_node = store.get_node
+def test_a_run_without_cache_says_so():
+    """Whatever is on record."""
+    store, step = MemoryStore(), define("1")
+    Scheduler(backend=store).run(step(1))
+    assert dryrun(store, step(1), cache=False) == "caching is off"
 
-    def watch(oid):
-        read.append(store.kind_of(oid))
-        return get_node(oid)
 
-    monkeypatch.setattr(store, "get_node", watch)
-    monkeypatch.setattr(reasons, "MAX_ROWS_READ", 5)
-    run_lines(store, add(100))
-    assert read.count(Kind.JOBS) == 5
+def test_a_store_that_cannot_be_read_leaves_the_reason_unknown():
+    """Telling why is no reason to fail."""
+    from redun.store.base import ObjectMissing
+
+    class Broken(MemoryStore):
+        def iter_oids(self, kind=None):
+            raise ObjectMissing(b"x" * 32)
+
+    assert dryrun(Broken(), define("1")(1)) in ("unknown", "new task")
