@@ -17,7 +17,7 @@ import sys
 from types import ModuleType
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
-_NAMESPACE = re.compile(r"[A-Za-z_0-9]+(\.[A-Za-z_0-9]+)*")
+_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_0-9]+)*")
 
 _current = ""
 

@@ -10,7 +10,7 @@ The table of what happens to which file stands in docs/internals/files.md, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +35,7 @@ from redun.scheduler.calling import encode_calling, may_be_passed_over
 from redun.scheduler.summary import produced_files
 from redun.scheduler.validity import is_still_valid, must_be_asked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
+from redun.task.options import CacheResult
 from redun.value.encoding import ValueUndecodable, decode_value
 
 if TYPE_CHECKING:
@@ -103,16 +104,22 @@ class Cache:
         return self._store.find_candidates(eval_oid)
 
     def find(
-        self, eval_oid: Oid, candidates: Iterable[Candidate], *, is_shallow: bool = False, is_async: bool = False
+        self,
+        eval_oid: Oid,
+        candidates: Iterable[Candidate],
+        is_shallow: bool = False,
+        is_async: bool = False,
+        allowed: Collection[CacheResult] | None = None,
     ) -> tuple[Hit | Step | None, str]:
         """Return the first candidate that serves, or None and why the newest one does not.
 
         ``is_shallow``: files that only calls below name need not be as recorded.  ``is_async``: it cannot be stepped.
+        ``allowed``: whether single reductions and whole calls serve at all; a call that made none is both.
         """
         why = ""
         for candidate in candidates:
             try:
-                return self._try(eval_oid, candidate, is_shallow=is_shallow, is_async=is_async), ""
+                return self._try(eval_oid, candidate, is_shallow, is_async, allowed), ""
             except Refused as refusal:
                 why = why or str(refusal)
             except (ObjectMissing, ObjectCorrupt) as error:
@@ -154,30 +161,39 @@ class Cache:
 
     # -- one candidate
 
-    def _try(self, eval_oid: Oid, candidate: Candidate, *, is_shallow: bool, is_async: bool) -> Hit | Step:
+    def _try(
+        self,
+        eval_oid: Oid,
+        candidate: Candidate,
+        is_shallow: bool,
+        is_async: bool,
+        allowed: Collection[CacheResult] | None,
+    ) -> Hit | Step:
         target = candidate.target
         node = self._store.get_node(target)
         if node.kind == Kind.REDUCTION:
-            if is_async:
-                raise Refused(_NOT_STEPPED)
-            return self._step(eval_oid, target)
+            return self._step(eval_oid, target, is_async, allowed)
         record = CallRecord.decode(node)
         if record.eval != eval_oid:
             raise Refused(f"call {short(target)} was recorded for another eval")
         if is_async:
+            _refuse_unallowed(CacheResult.ULTIMATE, allowed)
             if not all(map(self._is_current, record.summary.tasks)):
                 raise Refused("a task that it awaits has changed")
             return self._serve_shallow(target, record)
         if record.reduction is None:
+            if allowed is not None and CacheResult.SINGLE not in allowed:
+                _refuse_unallowed(CacheResult.ULTIMATE, allowed)
             return self._serve(target, record)
         tasks = record.summary.tasks
         # A file below that is not as recorded: only asking each child tells which of them must run again.
         with suppress(Refused):
+            _refuse_unallowed(CacheResult.ULTIMATE, allowed)
             if is_shallow and all(map(self._is_current, tasks)):
                 return self._serve_shallow(target, record)
             if record.summary.is_reusable and all(self._is_trusted(task, candidate.time_us) for task in tasks):
                 return self._serve(target, record)
-        return self._step(eval_oid, record.reduction)
+        return self._step(eval_oid, record.reduction, is_async, allowed)
 
     def _serve(self, target: Oid, record: CallRecord) -> Hit:
         externals = record.summary.externals
@@ -191,7 +207,10 @@ class Cache:
         restores = self._check_files(read.externals, produced_files(record))
         return Hit(target, record, value, self._admit([value], restores))
 
-    def _step(self, eval_oid: Oid, reduction_oid: Oid) -> Step:
+    def _step(self, eval_oid: Oid, reduction_oid: Oid, is_async: bool, allowed: Collection[CacheResult] | None) -> Step:
+        if is_async:
+            raise Refused(_NOT_STEPPED)
+        _refuse_unallowed(CacheResult.SINGLE, allowed)
         reduction = ReductionRecord.decode(self._store.get_node(reduction_oid))
         if reduction.eval != eval_oid:
             raise Refused(f"reduction {short(reduction_oid)} was recorded for another eval")
@@ -303,6 +322,11 @@ class Cache:
             except (RedunError, OSError) as error:
                 raise Refused(f"{record.path} cannot be restored: {error}") from error
         return [record.path for record, _ in restores]
+
+
+def _refuse_unallowed(result: CacheResult, allowed: Collection[CacheResult] | None) -> None:
+    if allowed is not None and result not in allowed:
+        raise Refused(f"allowed_cache_results leaves out {result.value}")
 
 
 _NOT_STEPPED = "what an async task does between two awaits cannot be taken from a record"

@@ -14,7 +14,7 @@ from redun.scheduler.errors import UnknownTask
 from redun.scheduler.retries import RetryPolicy, read_retry_policy
 from redun.scheduler.time_limits import read_timeout
 from redun.tags import encode_tags
-from redun.task.options import CacheCheckValid, CacheScope, exported_by_nature, normalize_options
+from redun.task.options import CacheCheckValid, CacheResult, CacheScope, exported_by_nature, normalize_options
 
 if TYPE_CHECKING:
     from redun.task.binding import Binder
@@ -33,6 +33,7 @@ class TaskFacts(NamedTuple):
     is_shared: bool  # equal calls of this execution are one job
     is_shallow: bool  # files that only calls below name need not be as recorded
     is_async: bool  # its function is a coroutine
+    allowed: frozenset[CacheResult] | None  # where results may come from; None: from wherever the rest allows
     is_recorded: bool  # its calls leave a trace
     executor: str
     needs: Mapping[str, int] | None  # units of each limit
@@ -125,6 +126,7 @@ class FactsTable:
         if options.get("config_args") != own.get("config_args") or "config_args" in given:
             task = task.options(config_args=options["config_args"])
         is_async = task.is_async()
+        allowed = options.get("allowed_cache_results")
         is_recorded = options.get("prov") is not False and (inherited or {}).get("prov") is not False
         scope = options.get("cache_scope", CacheScope.BACKEND) if is_recorded else CacheScope.NONE
         handed_on = {name: options[name] for name in (*(inherited or ()), *exports, *exported_by_nature(given))}
@@ -136,9 +138,10 @@ class FactsTable:
             oid=self._put_task(task),
             calling=self._calling_of(task),
             is_cached=scope is CacheScope.BACKEND,
-            is_shared=scope is not CacheScope.NONE,
+            is_shared=scope is not CacheScope.NONE and (allowed is None or CacheResult.CSE in allowed),
             is_shallow=is_async or options.get("check_valid") is CacheCheckValid.SHALLOW,
             is_async=is_async,
+            allowed=allowed,
             is_recorded=is_recorded,
             executor=options.get("executor") or "default",
             needs=options.get("limits"),

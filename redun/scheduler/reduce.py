@@ -329,9 +329,7 @@ class Reducer:
                 facts = job.facts
                 if facts.options.get(EVALUATES):
                     candidates = self._cache.find_whole(candidates)
-                found, why = self._cache.find(
-                    job.eval, candidates, is_shallow=facts.is_shallow, is_async=facts.is_async
-                )
+                found, why = self._cache.find(job.eval, candidates, facts.is_shallow, facts.is_async, facts.allowed)
                 if found is not None:
                     if found.restored:
                         self._log.restored(job, found.restored, is_dryrun=self._parts.options.is_dryrun)

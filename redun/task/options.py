@@ -55,6 +55,8 @@ def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, enum in (("cache_scope", CacheScope), ("check_valid", CacheCheckValid)):
         if name in done:
             done[name] = _member(name, enum, done[name])
+    if done.get("allowed_cache_results") is not None:
+        done["allowed_cache_results"] = _cache_results(done["allowed_cache_results"])
     if done.get("limits") is not None:
         done["limits"] = _normalize_limits(done["limits"])
     if done.get("nout") is not None:
@@ -106,6 +108,14 @@ def _member(name: str, enum: type[_Member], value: Any) -> Any:
     except ValueError:
         choices = ", ".join(repr(member.value) for member in enum)
         raise ValueError(f"expected {name} to be one of {choices}, found {value!r}") from None
+
+
+def _cache_results(allowed: Any) -> Any:
+    if isinstance(allowed, Expression):
+        return allowed
+    if isinstance(allowed, str) or not isinstance(allowed, Iterable):
+        raise ValueError(f"expected allowed_cache_results to be a set of CacheResult, found {allowed!r}")  # noqa: TRY004  (as users know it)
+    return frozenset(_member("allowed_cache_results", CacheResult, one) for one in allowed)
 
 
 def _normalize_limits(limits: Any) -> Any:
