@@ -21,7 +21,7 @@ def find_running_job() -> Job | None:
     return getattr(running, "job", None)
 
 
-def get_current_scheduler(*, required: bool = True) -> Scheduler | None:
+def get_current_scheduler(required: bool = True) -> Scheduler | None:
     """Return the scheduler that runs in this thread.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from redun.config import Config
+from redun.config import Config, Section
 from redun.executors.base import Executor
 from redun.executors.registry import make_executor
 from redun.expression import Expression, Result, TaskExpression
@@ -73,7 +73,7 @@ class Scheduler:
         self.interval_seconds = float(interval)
         self.limits = self.config.limits
         self.executors: dict[str, Executor] = {"default": executor or make_executor("default", {})}
-        for name, section in self.config.executors.items():
+        for name, section in self._executor_sections().items():
             if name != "default" or executor is None:
                 self.executors[name] = make_executor(name, section)
         self._running = threading.Lock()
@@ -81,6 +81,13 @@ class Scheduler:
         self._active: Run | None = None
         self._has_warned = False
         self._uses_cache = True
+
+    def _executor_sections(self) -> Mapping[str, Section]:
+        if self.config.find_text(("scheduler",), "federated_configs") is None:
+            return self.config.executors
+        from redun.scheduler.federation import executors_of  # few projects call those of others
+
+        return executors_of(self.config)
 
     @property
     def backend(self) -> ObjectStore:

@@ -22,6 +22,7 @@ from redun.scheduler.errors import NoCurrentScheduler, SchedulerError
 from redun.scheduler.extend import ExtendedExecution, extend_here, run_inside
 from redun.scheduler.homes import MemoryHome, RepositoryHome, home_of
 from redun.scheduler.preview import preview
+from redun.scheduler.scheduler import Scheduler
 from redun.store.repository import Repository
 from redun.task import scheduler_task, task
 from redun.task.scheduler_tasks import transparent
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from redun.expression import SchedulerExpression
     from redun.scheduler.job import Job
     from redun.scheduler.reduce import RunOptions
-    from redun.scheduler.scheduler import Scheduler
 
 CONFIG_FILE = "redun.ini"
 MAX_TITLE_CHARS = 200
@@ -158,9 +158,7 @@ def _below(settings: Config | None, context: Context | None) -> Context | None:
 
 
 def _make_inner(above: Scheduler, settings: Config | None, home: MemoryHome | RepositoryHome) -> Scheduler:
-    # The folder of settings is this machine's: what is handed on must mean the same on another.
-    made = settings or Config(above.config.get_config_dict(replace_config_dir="."))
-    return type(above)(made, home, logger=above.logger, job_status_interval=0, clock=above.clock)
+    return Scheduler(settings or above.config, home, logger=above.logger, job_status_interval=0, clock=above.clock)
 
 
 def _report(inner: Scheduler, job: Job, expr: Any, options: RunOptions) -> None:
@@ -169,7 +167,7 @@ def _report(inner: Scheduler, job: Job, expr: Any, options: RunOptions) -> None:
     inner.log(f"BEGIN: Sub-scheduler report (executor={job.executor!r}), {preview(expr, MAX_TITLE_CHARS)}")
     inner.log(_RULE)
     inner.log("Sub-scheduler config:")
-    for name, section in sorted(inner.config.get_config_dict().items()):
+    for name, section in sorted(inner.config.get_config_dict(replace_config_dir=".").items()):
         inner.log(f"  [{name}] {preview(section, MAX_TITLE_CHARS)}")
     inner.log(f"Sub-scheduler run_config: cache={options.use_cache}, dryrun={options.is_dryrun}")
     inner.log("Sub-scheduler final job status:")
