@@ -97,6 +97,7 @@ class Cache:
         self._registry = registry
         self._warn = warn
         self._current_tasks: dict[Oid, bool] = {}
+        self._must_run: set[Oid] = set()  # current tasks that only a shallow check passes over
         self._contested_us: dict[Oid, int] = {}
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
@@ -231,11 +232,15 @@ class Cache:
         return restored
 
     def _is_trusted(self, task_oid: Oid, time_us: int) -> bool:
-        """Tell whether a task below is the one that is registered now, and was not contested after ``time_us``.
+        """Tell whether a task below is current, need not run each time, and was not contested after ``time_us``.
 
         A call that was made, or confirmed by stepping, after the contest holds what stepping finds.
         """
-        return self._is_current(task_oid) and self._contested_us.get(task_oid, -1) <= time_us
+        return (
+            self._is_current(task_oid)
+            and task_oid not in self._must_run
+            and self._contested_us.get(task_oid, -1) <= time_us
+        )
 
     def _is_current(self, task_oid: Oid) -> bool:
         """Tell whether a task below is the one that is registered now; looked up once, with its contests.
@@ -256,8 +261,10 @@ class Cache:
         task_oid = EvalRecord.decode(node).task if is_calling else oid
         record = TaskRecord.decode(self._store.get_node(task_oid) if is_calling else node)
         task = self._registry.find_current(record.fullname, task_oid)
-        if task is None or not may_be_passed_over(task):
+        if task is None:
             return False
+        if not may_be_passed_over(task):
+            self._must_run.add(oid)
         calling = encode_calling(task) if is_calling else None
         return not is_calling or (calling is not None and calling.oid == oid)
 

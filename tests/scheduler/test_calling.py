@@ -112,3 +112,26 @@ def test_a_default_that_cannot_be_stored_hinders_no_call_that_gives_another(stor
     assert Scheduler(backend=store).run(above()) == 1
     with pytest.raises(Exception, match="argument y"):
         Scheduler(backend=store).run(odd(1))
+
+
+@pytest.mark.parametrize("options", [{"cache": False}, {"prov": False}, {"cache_scope": "NONE"}])
+def test_only_a_shallow_check_passes_over_what_must_run_each_time(options):
+    """A full one promises what asking every call below would give, and some of those want to be asked."""
+    with get_task_registry().isolated():
+        ran = []
+
+        @task(namespace="test_calling", name="always", version="1", **options)
+        def always(x):
+            ran.append(x)
+            return x
+
+        @task(namespace="test_calling", name="outer", version="1")
+        def outer(x):
+            return [always(x)]
+
+        for check, expected in (("full", [1, 1]), ("shallow", [1])):
+            ran.clear()
+            store = MemoryStore()
+            for _ in range(2):
+                assert Scheduler(backend=store).run(outer.options(check_valid=check)(1)) == [1]
+            assert ran == expected
