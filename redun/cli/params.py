@@ -84,7 +84,7 @@ def _show_default(default: Any) -> str:
 
 def parameters_of(task: Task[..., Any]) -> list[TaskParameter]:
     """Return the parameters of a task that can be given on the command line, in the order of the signature."""
-    hints = hints_of(task.func)
+    hints = hints_of(task.visible_func)
     return [
         TaskParameter(parameter.name, _annotation(hints, parameter), parameter.default)
         for parameter in task.signature.parameters.values()

@@ -131,11 +131,16 @@ class Task(Value, Generic[P, R]):
     @cached_property
     def signature(self) -> Signature:
         """The signature that calls are bound to: the function's, or that of the task which it wraps."""
-        if self.wrapped_task is not None and not self._options.get("use_wrapper_signature"):
-            return self.wrapped_task.signature
         from inspect import signature  # 10 ms to import
 
-        return signature(self.func)
+        return signature(self.visible_func)
+
+    @property
+    def visible_func(self) -> Callable[..., Any]:
+        """The function whose signature and docstring callers see: its own, or that of the task which it wraps."""
+        if self.wrapped_task is not None and not self._options.get("use_wrapper_signature"):
+            return self.wrapped_task.visible_func
+        return self.func
 
     @property
     def nout(self) -> int | None:

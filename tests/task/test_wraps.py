@@ -7,6 +7,8 @@ import inspect
 import pytest
 
 from redun import Scheduler, get_task_registry, task
+from redun.cli.params import parse_arguments
+from redun.cli.render.task import task_help_lines, task_list_lines
 from redun.store.memory import MemoryStore
 from redun.task import Task, wraps_task
 
@@ -211,3 +213,18 @@ def test_bad_names_and_options_are_refused():
         @task(version="1")
         def _two():
             return 1
+
+
+def test_the_command_line_sees_the_inner_function():
+    """Annotations, which stand as text here, and the docstring are those of the task within."""
+
+    @define()
+    @task(version="1")
+    def add(x: int, y: bool = False):
+        """Add them."""
+        return x + y
+
+    assert add.visible_func is add.inner_task.func
+    assert parse_arguments(add, ["--x", "3", "--y", "true"]) == {"x": 3, "y": True}
+    assert [line for line in task_list_lines("wf", [add]) if line.endswith("test_wraps.add  Add them.")]
+    assert "  Add them." in task_help_lines(add)

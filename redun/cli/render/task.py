@@ -21,14 +21,14 @@ def task_list_lines(module_name: str, tasks: Sequence[Task[..., Any]]) -> Iterat
     yield f"Tasks of {module_name}:"
     width = max((len(task.fullname) for task in tasks), default=0)
     for task in tasks:
-        yield f"  {task.fullname:<{width}}  {parse_docstring(task.func.__doc__).summary}".rstrip()
+        yield f"  {task.fullname:<{width}}  {parse_docstring(task.visible_func.__doc__).summary}".rstrip()
     if not tasks:
         yield "  none"
 
 
 def task_help_lines(task: Task[..., Any]) -> Iterator[str]:
     """Usage, docstring, and each argument with its default and what the docstring says of it."""
-    doc = parse_docstring(task.func.__doc__)
+    doc = parse_docstring(task.visible_func.__doc__)
     yield from (usage_of(task), "", task.fullname)
     if doc.body:
         yield ""
