@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,7 @@ def _open_repository(config_dir: Path, on_warning: Callable[[str], None]) -> Rep
 
 
 _sessions: dict[Path, Session] = {}
+_sessions_lock = threading.Lock()
 
 
 def run(
@@ -133,6 +135,9 @@ def run(
 ) -> Result:
     """Evaluate an expression with the project's repository and settings, and return its value.
 
+    The scheduler is made once for each folder, by the function of ``[scheduler] setup_scheduler`` if the settings name
+    one, and has one run at a time.  Threads may run in different folders at once.
+
     Args:
         expr: the expression.
         config_dir: the ``.redun`` folder; the one that a command line in this directory would use when not given.
@@ -145,14 +150,16 @@ def run(
 
     Raises:
         StoreError: the repository cannot be opened.
+        SchedulerError: a run is going on in this folder already.
         Exception: as ``Scheduler.run`` does.
     """
     path = Path(config_dir) if config_dir is not None else find_config_dir(Path.cwd(), os.environ)
     path = path.resolve()
-    session = _sessions.get(path)
-    if session is None:
-        session = _sessions[path] = open_session(path, None, _raise_warning)
-    use_stat_cache(session.stat_cache)
+    with _sessions_lock:
+        session = _sessions.get(path)
+        if session is None:
+            session = _sessions[path] = open_session(path, None, _raise_warning)
+        use_stat_cache(session.stat_cache)
     try:
         return session.scheduler.run(
             expr, exec_argv, dryrun=dryrun, cache=cache, context=context, execution_id=execution_id, tags=tags
