@@ -49,7 +49,7 @@ def run_twice(call):
         ({CacheResult.CSE}, (["above"], 1)),
         ({"MISS"}, (["above"], 1)),
     ],
-    ids=str,
+    ids=["any", "every", "ultimate", "single", "cse", "miss"],
 )
 def test_results_come_from_where_they_may(allowed, expected):
     """ULTIMATE takes a call with all below it, SINGLE its reduction alone; without both the function runs."""
