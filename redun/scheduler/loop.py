@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from redun.executors.base import Executor
+from redun.scheduler.full_disk import PatientFlush
 from redun.scheduler.job import Job
 from redun.scheduler.plan import Plan
 from redun.scheduler.record import Recorder
@@ -69,6 +70,7 @@ class Loop:
         *,
         before_wait: Callable[[], None] = lambda: None,
         flushes_each_job: bool = False,
+        warn: Callable[[str], None] = lambda _text: None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Make a loop that has not begun.
@@ -82,6 +84,7 @@ class Loop:
             interval_seconds: 0 or less is never.
             before_wait: called before the loop waits for a job.
             flushes_each_job: whether each finished job is handed to the system at once.
+            warn: tells people what goes wrong meanwhile.
             clock: seconds, from any start.
         """
         self._clock = clock
@@ -89,6 +92,7 @@ class Loop:
         self._flushes_each_job = flushes_each_job
         self._plan = plan
         self._recorder = recorder
+        self._patient = PatientFlush(recorder.flush, lambda: recorder.n_pending, warn)
         self._executors: list[Cancels] = list(executors)
         self._queue = queue
         self._on_interval = on_interval
@@ -209,6 +213,5 @@ class Loop:
             return  # the next round flushes, or shows the status
 
     def _flush(self, now: float) -> None:
-        self._recorder.flush()
-        self._is_dirty = False
+        self._is_dirty = not self._patient.flush(now)
         self._flushed_at = now

@@ -14,6 +14,7 @@ from redun.file.keep import keep_file
 from redun.file.produced import is_executable, mark_end, was_produced
 from redun.file.state import FileState, check_file
 from redun.hashing import Oid
+from redun.scheduler.full_disk import is_full
 from redun.scheduler.owned import ATOMS
 from redun.store.base import ObjectStore
 from redun.value.nested import iter_nested_value
@@ -37,9 +38,16 @@ class FileKeeper:
         end_ns = mark_end()
         for file in _iter_files(value):
             if was_produced(file, start_ns, end_ns) and file.exists():
-                keep_file(file, self._store.put_file, limit_bytes=self._keep_bytes)
+                self._keep(file)
                 produced[file.encode_node()[1]] = is_executable(file.path)
         return produced or None
+
+    def _keep(self, file: File) -> None:
+        try:
+            keep_file(file, self._store.put_file, limit_bytes=self._keep_bytes)
+        except OSError as error:
+            if not is_full(error):
+                raise  # else the file is there, and can only not be put back later
 
     def find_disturbed(self, arguments: Any, value: Any) -> list[str]:
         """Return the paths of given files that changed while the job ran, not by its own doing.

@@ -24,6 +24,7 @@ from redun.objects.kinds import (
     UnitRecord,
 )
 from redun.scheduler.calling import encode_calling
+from redun.scheduler.full_disk import is_full
 from redun.store.base import ObjectStore
 from redun.value.encoding import Encoded
 
@@ -47,6 +48,8 @@ class Recorder:
         self._epoch_us = epoch_us
         self._clock = clock
         self._rows: list[JobRow] = []
+        self.n_pending = 0
+        """Jobs that ended since the last flush."""
         self._reduced: dict[int, Job] = {}
         self._tasks: dict[str, Oid] = {}
         self._sources: list[Oid] = []
@@ -71,20 +74,28 @@ class Recorder:
         """Return microseconds since the execution began."""
         return self._clock() - self._epoch_us
 
+    def _put(self, oid: Oid, data: bytes, kind: int) -> None:
+        try:
+            self._store.put(oid, data, kind)
+        except OSError as error:
+            # What a store cannot write it keeps for the next flush; but not a content that is a file of its own.
+            if not (is_full(error) and self._store.has(oid)):
+                raise
+
     # -- values, tasks and evals
 
     def put(self, encoded: Encoded) -> Oid:
         """Store a value and what must be stored with it."""
         for oid, data, kind in encoded.parts:
-            self._store.put(oid, data, kind)
-        self._store.put(encoded.oid, encoded.data, encoded.kind)
+            self._put(oid, data, kind)
+        self._put(encoded.oid, encoded.data, encoded.kind)
         return encoded.oid
 
     def put_eval(self, eval_oid: Oid, data: bytes, args: Sequence[Encoded]) -> None:
         """Store the key of a call that is about to run, with its arguments."""
         for encoded in args:
             self.put(encoded)
-        self._store.put(eval_oid, data, Kind.EVAL)
+        self._put(eval_oid, data, Kind.EVAL)
 
     def put_task(self, task: Task[..., Any]) -> Oid:
         """Store a task, its units and their texts, once per execution; return the task hash."""
@@ -94,14 +105,14 @@ class Recorder:
         sources = task.sources()
         for part, _, _, _ in sources:
             if isinstance(part, UnitRecord):
-                self._store.put(*part.encode(), Kind.UNIT)
+                self._put(*part.encode(), Kind.UNIT)
         oid, data = task.record().encode()
         if not self._store.has(oid):
             self.new_tasks.add(oid)
-        self._store.put(oid, data, Kind.TASK)
+        self._put(oid, data, Kind.TASK)
         for part, text, module, line in sources:
             source_oid, source_data = SourceRecord(part.encode()[0], text, module, line).encode()
-            self._store.put(source_oid, source_data, Kind.SOURCE)
+            self._put(source_oid, source_data, Kind.SOURCE)
             if source_oid not in self._sources:
                 self._sources.append(source_oid)
         if task.compat and self._store.has(task.oid):
@@ -124,12 +135,12 @@ class Recorder:
         expression = encode_expression(value)
         for encoded in expression.values:
             self.put(encoded)
-        self._store.put(expression.oid, expression.data, Kind.EXPRESSION)
+        self._put(expression.oid, expression.data, Kind.EXPRESSION)
         produced = job.produced or {}
         listed = sorted(produced)
         reduction = ReductionRecord(_known(job.eval), expression.oid, listed, [produced[oid] for oid in listed])
         job.reduction, data = reduction.encode()
-        self._store.put(job.reduction, data, Kind.REDUCTION)
+        self._put(job.reduction, data, Kind.REDUCTION)
         if not job.disturbed:
             self._reduced[job.number] = job
         return expression
@@ -142,13 +153,14 @@ class Recorder:
         upstreams = job.upstreams or []
         call = CallRecord(_known(job.eval), result.oid, job.reduction, children, upstreams, summary, own)
         oid, data = call.encode()
-        self._store.put(oid, data, Kind.CALL)
+        self._put(oid, data, Kind.CALL)
         return oid, call
 
     def add_row(self, job: Job, status: JobStatus, outcome: Oid | None) -> None:
         """Note how a job ended."""
         self._reduced.pop(job.number, None)
         self._rows.append(self._row(job, status, outcome))
+        self.n_pending += 1
         if len(self._rows) >= MAX_ROWS:
             self._write_batch()
 
@@ -170,6 +182,7 @@ class Recorder:
         self._reduced.clear()
         self._write_batch()
         self._store.flush()
+        self.n_pending = 0
 
     def _row(self, job: Job, status: JobStatus, outcome: Oid | None) -> JobRow:
         return JobRow(
@@ -188,7 +201,7 @@ class Recorder:
     def _write_batch(self) -> None:
         if self._rows:
             oid, data = JobsRecord(self.execution_id, self._epoch_us, self._rows).encode()
-            self._store.put(oid, data, Kind.JOBS)
+            self._put(oid, data, Kind.JOBS)
             self._batches.append(oid)
             self._rows = []
 

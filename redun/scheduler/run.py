@@ -107,6 +107,7 @@ class Run:
             self._on_interval,
             scheduler.interval_seconds,
             before_wait=self._before_wait,
+            warn=scheduler.logger.warning,
             flushes_each_job=scheduler.config.repository.durability == "job",
         )
 
