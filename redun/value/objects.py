@@ -94,7 +94,10 @@ def encode_object(parent: Encoder, value: Value, depth: int) -> Encoded:
     if made is not None:
         kind, oid, data = made
         externals = (oid,) if kind in EXTERNAL_KINDS else ()
-        return Encoded(oid, int(kind), data, tuple(value.iter_node_parts()), externals)
+        cls = type(value)
+        # A handle's or file's methods are code as any object's are; redun's own classes change with its version only.
+        classes = () if cls.__module__.startswith("redun.") else (cls,)
+        return Encoded(oid, int(kind), data, tuple(value.iter_node_parts()), externals, classes)
     cls = type(value)
     encoder = parent.child()
     encoder.classes[cls] = None

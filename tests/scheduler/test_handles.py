@@ -103,7 +103,8 @@ def last_jobs(store):
     """Return the names of the tasks of the jobs of the last execution."""
     batches = [JobsRecord.decode(store.get_node(oid)) for oid, _ in store.iter_oids(Kind.JOBS)]
     last = max(batch.epoch_us for batch in batches)
-    return [row.task for batch in batches if batch.epoch_us == last for row in batch.rows if row.number]
+    rows = [row for batch in batches if batch.epoch_us == last for row in batch.rows if row.number]
+    return list({row.number: row.task for row in rows}.values())
 
 
 def test_an_edit_takes_back_what_followed(store):
@@ -121,9 +122,35 @@ def test_an_edit_takes_back_what_followed(store):
 
 def test_valid_handles_are_reused_in_one_step(store):
     """Nothing below a call is asked when all states in it stand."""
-    run(store, chain())
-    assert run(store, chain()) == []
-    assert last_jobs(store) == ["test_handles.main"]
+
+    @task
+    def extract(database):
+        return database
+
+    @task
+    def main():
+        return extract(extract(Database("db")))
+
+    for jobs in (["test_handles.main", *["test_handles.extract"] * 2], ["test_handles.main"]):
+        run(store, main())
+        assert sorted(last_jobs(store)) == sorted(jobs)
+
+
+def test_the_code_of_the_class_counts(store):
+    """A task is given a handle's methods, so what they do is part of what it was asked."""
+
+    @task
+    def use(database):
+        World.ran.append("use")
+        return database.answer()
+
+    def main(answer):
+        cls = type("Source", (Handle,), {"__module__": __name__, "__init__": lambda self, name: None, "answer": answer})
+        return use(cls("source"))
+
+    assert run(store, main(lambda self: 1)) == ["use"]
+    assert run(store, main(lambda self: 1)) == []
+    assert run(store, main(lambda self: 2)) == ["use"]
 
 
 def test_a_state_that_was_rolled_back_is_a_miss_with_its_reason(store):
