@@ -13,7 +13,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from redun.file import Dir, File
+from redun.file import Dir, File, FileSet
 from redun.file.filesystems import get_filesystem
 from redun.file.staging import Staging
 from redun.scripting.outputs import STDOUT, Marks, Output, collect
@@ -169,6 +169,8 @@ class _Place:
                 found.append(type(part)(self.resolve(part.local.path), part.remote))
             elif isinstance(part, (File, Dir)) and part.path != STDOUT:
                 found.append(part.stage(self.resolve(part.path)))
+            elif isinstance(part, FileSet) and self._folder is not None:
+                found.extend(file.stage(self.resolve(file.path)) for file in part)
         return [staging for staging in found if not staging.is_same_place()]
 
 

@@ -152,12 +152,26 @@ def test_a_temporary_folder_is_where_relative_paths_are(scratch):
     assert os.listdir(scratch) == []
 
 
+def test_the_members_of_a_set_are_copied_to_a_temporary_folder():
+    """A script finds the files of a set where the pattern says, in its own folder as well."""
+    File("parts/1.txt").write("one\n")
+    File("parts/2.txt").write("two\n")
+    File("parts/2.log").write("no\n")
+    assert run("cat parts/*", FileSet("parts/*.txt"), tempdir=True) == b"one\ntwo\n"
+
+
 def test_paths_that_lead_out_of_a_temporary_folder_are_left_alone(tmp_path):
     """Absolute paths, URLs and paths with .. mean the same with and without a folder of its own."""
-    File("../up.txt").write("up")
+    File("../given.txt").write("given")
     absolute = f"{tmp_path}/absolute.txt"
-    result = run(f"echo made > {absolute}", [File("../up.txt")], [File(absolute), File("../up.txt")], tempdir=True)
-    assert [file.read() for file in result] == ["made\n", "up"]
+    result = run(
+        f"echo made > {absolute}; echo up > {tmp_path}/up.txt; ls ..",
+        [File("../given.txt")],
+        [File(absolute), File("../up.txt"), File("-")],
+        tempdir=True,
+    )
+    assert [file.read() for file in result[:2]] == ["made\n", "up\n"]
+    assert b"given.txt" not in result[2]
 
 
 @pytest.mark.parametrize("command", ["echo x > a; mkdir -p d; touch d/f; chmod 500 d; false", "#!/no/such\n", "true"])

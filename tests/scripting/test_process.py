@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -63,6 +65,13 @@ class Background:
 def test_a_script_prints_into_a_file(tmp_path):
     """Standard output comes back as a file, standard input is empty."""
     assert run("echo out; cat; echo err >&2", tmp_path) == b"out\n"
+
+
+def test_a_script_does_not_read_what_is_typed(tmp_path):
+    """Standard input of redun itself is not the script's: a program that asks finds nothing, and goes on."""
+    code = "from redun.scripting import exec_script; print(exec_script('cat'))"
+    done = subprocess.run([sys.executable, "-c", code], input=b"typed", capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"b''\n"
 
 
 def test_a_script_works_in_the_folder_that_it_is_told(tmp_path):

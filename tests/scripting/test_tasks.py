@@ -193,6 +193,22 @@ def test_a_lazy_output_is_named_by_path_as_well(project):
     assert value.read() == "1\n"
 
 
+@task(version="1")
+def mixed(source):
+    """Name one output itself, and leave the other to a task."""
+    return script("echo 1 > a.out; echo 2 > b.out", inputs=source, outputs=[File("a.out"), path_of("b"), File("b.out")])
+
+
+def test_an_output_beside_a_lazy_one_is_named_by_path_in_the_caller_too(project):
+    """What the caller is on record with does not hold the content that the script replaced."""
+    File("a.out").write("before")
+    File("in.txt").write("in")
+    project.run(mixed(File("in.txt")))
+    value, ran = project.run(mixed(File("in.txt")))
+    assert ran == []
+    assert [value[0].read(), value[1]] == ["1\n", "b.txt"]
+
+
 def test_options_are_those_of_the_job(project):
     """What else ``script`` is given are options of its job, the executor among them."""
     other = Watcher("other")
