@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from redun.executors.base import Executor
-from redun.scheduler.full_disk import PatientFlush
+from redun.scheduler.disk_full import PatientFlush
 from redun.scheduler.job import Job
 from redun.scheduler.plan import Plan
 from redun.scheduler.record import Recorder

@@ -14,7 +14,7 @@ from redun.file.keep import keep_file
 from redun.file.produced import is_executable, mark_end, was_produced
 from redun.file.state import FileState, check_file
 from redun.hashing import Oid
-from redun.scheduler.full_disk import is_full
+from redun.scheduler.disk_full import is_full
 from redun.scheduler.owned import ATOMS
 from redun.store.base import ObjectStore
 from redun.value.nested import iter_nested_value

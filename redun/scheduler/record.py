@@ -24,7 +24,7 @@ from redun.objects.kinds import (
     UnitRecord,
 )
 from redun.scheduler.calling import encode_calling
-from redun.scheduler.full_disk import is_full
+from redun.scheduler.disk_full import is_full
 from redun.store.base import ObjectStore
 from redun.value.encoding import Encoded
 

@@ -10,10 +10,10 @@ import pytest
 
 from redun import File, Scheduler, task
 from redun.objects.kinds import JobsRecord, JobStatus, Kind
-from redun.scheduler.full_disk import GRACE_SECONDS, DiskFull, PatientFlush
+from redun.scheduler.disk_full import GRACE_SECONDS, DiskFull, PatientFlush
 from redun.store.memory import MemoryStore
 
-redun_namespace = "test_full_disk"
+redun_namespace = "test_disk_full"
 
 
 class World:
@@ -84,6 +84,14 @@ def free(n: int):
 
 
 @task(version="1")
+def free_for(file: File) -> File:
+    """Free some space for what is to be written of it."""
+    assert World.store.noticed.is_set()
+    World.store.is_full = False
+    return file
+
+
+@task(version="1")
 def write(path: str) -> File:
     """Write a file while the disk of the repository is full."""
     World.store.is_full = True
@@ -112,16 +120,8 @@ def test_a_disk_that_is_full_for_a_moment_costs_nothing(store):
 
 def test_a_file_whose_content_cannot_be_kept_is_a_result_all_the_same(store, tmp_path):
     """Its job has done its work."""
-
-    def free_later():
-        store.noticed.wait(30)
-        store.is_full = False
-
-    thread = threading.Thread(target=free_later)
-    thread.start()
     path = tmp_path / "out.txt"
-    assert Scheduler(backend=store).run(write(str(path))).path == str(path)
-    thread.join()
+    assert Scheduler(backend=store).run(free_for(write(str(path)))).path == str(path)
     assert Path(path).read_text() == "text"
 
 
