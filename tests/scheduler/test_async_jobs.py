@@ -260,6 +260,41 @@ def test_an_awaited_list_is_the_coroutines_own():
     assert Scheduler().run([sort(0), sort(1), listed()]) == [[3, 1, 2, 3], [3, 1, 2, 3], [3, 1, 2]]
 
 
+def test_equal_calls_awaited_together_give_each_its_own_list():
+    """One job answers both, and neither sees what is done to the other's value."""
+
+    @task(version="1")
+    def listed():
+        return [1]
+
+    @task(version="1", cache=False)
+    async def main():
+        first, second = await asyncio.gather(listed(), listed())
+        first.append(2)
+        return [first, second]
+
+    assert Scheduler().run(main()) == [[1, 2], [1]]
+
+
+def test_a_caught_error_is_not_what_the_run_fails_of():
+    """The end of the log speaks of the error that nothing dealt with, and of no more."""
+    lines = []
+
+    class Lines:
+        info = warning = lines.append
+
+    @task(version="1", cache=False)
+    async def main():
+        try:
+            await fail("dealt with")
+        except ValueError:
+            await fail("left")
+
+    with pytest.raises(ValueError, match="left"):
+        Scheduler(logger=Lines()).run(main())
+    assert not [line for line in lines if "more failed" in line]
+
+
 def test_await_outside_a_job_says_so():
     """An expression that is awaited where no async task runs gives an error that names it."""
 
@@ -365,6 +400,30 @@ def test_a_returned_call_is_not_stepped_to():
     assert RAN.count("main") == 2
 
 
+def test_its_reduction_alone_does_not_serve():
+    """When a returned call failed, what the coroutine returned is on record, and yet it runs again."""
+    store, fails = MemoryStore(), [True]
+
+    @task(version="1")
+    def flaky():
+        if fails:
+            raise ValueError("first")
+        return 1
+
+    @task(version="1", cache=True, check_valid="shallow")
+    async def main():
+        RAN.append("main")
+        return [await double(1), flaky()]
+
+    settings = {"repository": {"durability": "job"}}
+    with pytest.raises(ValueError, match="first"):
+        Scheduler(settings, backend=store).run(main())
+    assert list(store.iter_oids(Kind.REDUCTION))
+    fails.clear()
+    assert Scheduler(settings, backend=store).run(main()) == [2, 1]
+    assert RAN == ["main", 1, "main"]
+
+
 def test_without_cache_it_runs_each_time():
     """With cache=False the coroutine runs in each execution, and its calls are reused; so is nothing above it."""
     store = MemoryStore()
@@ -450,6 +509,14 @@ def test_contexts_do_not_share_results():
         return await get_context("name")
 
     assert [Scheduler(backend=store).run(main(), context={"name": name}) for name in "aba"] == ["a", "b", "a"]
+
+    # Also where a job above exports another way of checking.
+    @task(version="1")
+    def over():
+        return main()
+
+    full = over.export_options(check_valid="full")
+    assert [Scheduler(backend=store).run(full(), context={"name": name}) for name in "abc"] == ["a", "b", "c"]
 
 
 def test_a_file_of_an_awaited_call_is_not_the_parents_making(tmp_path):

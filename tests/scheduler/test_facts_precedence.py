@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from redun import Scheduler, task
+from redun.objects.kinds import Kind
 from redun.scheduler import JobInfo
 from redun.store.memory import MemoryStore
 
@@ -125,3 +126,23 @@ def test_the_run_goes_before_all():
     assert Scheduler(backend=store).run(note.options(cache=True)(), cache=False) == 2
     assert Scheduler(backend=store).run(hidden()) == 3
     assert Scheduler(backend=store).run(note()) == 2
+
+
+def test_nothing_below_an_unrecorded_job_is_recorded():
+    """Not even what a job between asks to be."""
+    store = MemoryStore()
+
+    @task(version="1")
+    def below():
+        return 1
+
+    @task(version="1")
+    def between():
+        return [below()]
+
+    @task(version="1", prov=False)
+    def hidden():
+        return [between.options(prov=True)()]
+
+    assert Scheduler(backend=store).run(hidden()) == [[1]]
+    assert not list(store.iter_oids(Kind.CALL))
