@@ -12,7 +12,7 @@ from importlib import import_module
 
 OWN_NAMESPACE = "redun."
 FORMS = "redun.scheduler.forms"
-OTHERS = ("redun.scripting.tasks", "redun.functools", "redun.tools")
+OTHERS = ("redun.scripting.tasks", "redun.functools", "redun.federated_tasks", "redun.tools")
 
 
 def load_next_module() -> bool:
