@@ -86,6 +86,7 @@ class Execution:
         self.argv = list(argv)
         self.start_us = clock()
         self.recorder = Recorder(home.store, self._uuid.bytes, self.start_us, clock)
+        self.new_tasks = self.recorder.new_tasks
         self.tags = TagRecorder(home.store, self._uuid.bytes)
         self._first_tags = check_tags(tags)
         self.store = home.store

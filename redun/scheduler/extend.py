@@ -83,6 +83,8 @@ class ExtendedExecution:
         self.recorder = _Recorder(whole.store, whole.raw_id, whole.start_us, whole.clock, point)
         self.tags = TagRecorder(whole.store, whole.raw_id)
         self._whole = whole
+        self.new_tasks: set[Oid] = whole.new_tasks  # what one part has put first is new to all
+        self.recorder.new_tasks = self.new_tasks
 
     def begin(self) -> None:
         """Have the execution link to what will be recorded here."""

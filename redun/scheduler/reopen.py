@@ -64,6 +64,7 @@ class ReopenedExecution:
         self.id = format_id(self.raw_id)
         self.argv = list(found.record.argv)
         self.start_us = found.record.start_us
+        self.new_tasks: set[Oid] = set()
         self.numbers = count(found.last_number + 1)
 
     def join(self, part: ExtendedExecution) -> None:

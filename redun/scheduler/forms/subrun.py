@@ -163,16 +163,20 @@ def _make_inner(above: Scheduler, settings: Config | None, home: MemoryHome | Re
 
 def _report(inner: Scheduler, job: Job, expr: Any, options: RunOptions) -> None:
     """Tell in the log what the other scheduler was given and what it did."""
-    inner.log(_RULE)
-    inner.log(f"BEGIN: Sub-scheduler report (executor={job.executor!r}), {preview(expr, MAX_TITLE_CHARS)}")
-    inner.log(_RULE)
-    inner.log("Sub-scheduler config:")
-    for name, section in sorted(inner.config.get_config_dict(replace_config_dir=".").items()):
-        inner.log(f"  [{name}] {preview(section, MAX_TITLE_CHARS)}")
-    inner.log(f"Sub-scheduler run_config: cache={options.use_cache}, dryrun={options.is_dryrun}")
-    inner.log("Sub-scheduler final job status:")
-    for line in inner.get_job_status_report():
-        inner.log(line)
-    inner.log(_RULE)
-    inner.log("END: Sub-scheduler report")
-    inner.log(_RULE)
+    settings = inner.config.get_config_dict(replace_config_dir=".")
+    lines = [
+        _RULE,
+        f"BEGIN: Sub-scheduler report (executor={job.executor!r}), {preview(expr, MAX_TITLE_CHARS)}",
+        _RULE,
+        "Sub-scheduler config:",
+        *(f"  [{name}] {preview(section, MAX_TITLE_CHARS)}" for name, section in sorted(settings.items())),
+        f"Sub-scheduler run_config: cache={options.use_cache}, dryrun={options.is_dryrun}",
+        "Sub-scheduler final job status:",
+        *inner.get_job_status_report(),
+        _RULE,
+        "END: Sub-scheduler report",
+        _RULE,
+    ]
+    # In one piece where that can be had: another thread may be writing too.
+    for text in ["\n".join(lines)] if getattr(inner.logger, "takes_lines", False) else lines:
+        inner.log(text)
