@@ -50,6 +50,16 @@ EXTENSIONS_SECONDS = 5.0
 """How long a run that is interrupted waits for those inside its jobs: each ends as soon as it looks at its queue."""
 
 
+HEARTBEAT_SECONDS = 20.0
+HEARTBEAT_MAX_SECONDS = 60.0
+"""A run that others have not heard of for an hour counts as dead."""
+
+
+def heartbeat_seconds(status_interval_seconds: float) -> float:
+    """Return how often a run shows that it lives: with each status table, and also where there are few or none."""
+    return min(status_interval_seconds, HEARTBEAT_MAX_SECONDS) if status_interval_seconds > 0 else HEARTBEAT_SECONDS
+
+
 class Run:
     """One call of ``Scheduler.run``."""
 
@@ -62,6 +72,7 @@ class Run:
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._root_call: TaskExpression[Any] = root_task(None)
         self._root = Root()
+        self._shown_us = scheduler.clock()
         logger = scheduler.logger
         gathers = bool(getattr(logger, "takes_lines", False))
         self._log = RunLog(logger.info if is_heard(logger) else None, gathers=gathers)
@@ -105,7 +116,7 @@ class Run:
             scheduler.executors.values(),
             self._queue,
             self._on_interval,
-            scheduler.interval_seconds,
+            heartbeat_seconds(scheduler.interval_seconds),
             before_wait=self._before_wait,
             warn=scheduler.logger.warning,
             flushes_each_job=scheduler.config.repository.durability == "job",
@@ -268,7 +279,10 @@ class Run:
 
     def _on_interval(self) -> None:
         self.execution.touch()
-        if not is_debugged():
+        interval, now_us = self._scheduler.interval_seconds, self._scheduler.clock()
+        # A heartbeat may come a little early by this clock, which is another one.
+        if 0 < interval * 0.9e6 <= now_us - self._shown_us and not is_debugged():
+            self._shown_us = now_us
             self._show_status()
 
     def _show_status(self) -> None:

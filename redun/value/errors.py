@@ -6,6 +6,9 @@ from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.oid import short
 
+MAX_PATH_CHARS = 160
+"""Of a path within a value, in messages."""
+
 
 class InvalidValueError(ObjectError):
     """A value cannot be used: it cannot be stored, cannot be read back, or no longer means what it did."""
@@ -17,7 +20,7 @@ class ValueNotEncodable(InvalidValueError):
     hint = "return plain data, or give its class a Value or ProxyValue that says how to serialize it"
 
     def __init__(self, path: str, type_name: str, why: str) -> None:
-        super().__init__(f"value{path}: cannot serialize a {type_name}: {why}")
+        super().__init__(f"value{shorten_path(path)}: cannot serialize a {type_name}: {why}")
         self.path = path
         """Where the offender stands, as Python would reach it from the value: ``[1].conn``; empty when it is that."""
         self.type_name = type_name
@@ -25,10 +28,18 @@ class ValueNotEncodable(InvalidValueError):
 
     def describe(self, root: str) -> str:
         """Return the message with the caller's own name of the value: an argument's, or ``result``."""
-        return f"{root}{self.path}: cannot serialize a {self.type_name}: {self.why}"
+        return f"{root}{shorten_path(self.path)}: cannot serialize a {self.type_name}: {self.why}"
 
     def __reduce__(self) -> tuple[type[ValueNotEncodable], tuple[str, str, str]]:
         return type(self), (self.path, self.type_name, self.why)
+
+
+def shorten_path(path: str) -> str:
+    """Return a path within a value without its middle, where it is long: a value may nest thousands of levels deep."""
+    if len(path) <= MAX_PATH_CHARS:
+        return path
+    half = MAX_PATH_CHARS // 2
+    return f"{path[:half]}...{path[-half:]}"
 
 
 class NoPlainForm(InvalidValueError):

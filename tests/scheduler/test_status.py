@@ -9,6 +9,7 @@ import pytest
 
 from redun import Scheduler, task
 from redun.scheduler.status import Column, StatusCounts, is_debugged
+from redun.store.repository import Repository
 
 redun_namespace = "test_status"
 
@@ -101,3 +102,19 @@ def test_the_report_can_be_asked_for_after_the_run():
         line.split()[1:] == ["test_status.first", "0", "0", "0", "0", "3", "3"]
         for line in scheduler.get_job_status_report()
     )
+
+
+def test_a_run_without_tables_is_heard_of_all_the_same(tmp_path, monkeypatch):
+    """Its journal is touched."""
+    monkeypatch.setattr("redun.scheduler.run.HEARTBEAT_SECONDS", 0.005)
+    Repository.init(tmp_path / ".redun")
+    repository = Repository.open(tmp_path / ".redun")
+    touched = []
+    touch = repository.store.touch
+    repository.store.touch = lambda: touched.append(1) or touch()
+    log = Log()
+    with pytest.raises(OSError, match="down"):
+        Scheduler(backend=repository, logger=log, job_status_interval=0).run(fail_once([]))
+    repository.close()
+    assert touched
+    assert sum("JOB STATUS" in line for line in log.lines) == 1

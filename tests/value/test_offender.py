@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from redun.value import Value, ValueNotEncodable, encode_value
+from redun.value.errors import MAX_PATH_CHARS
 
 Pair = namedtuple("Pair", "left right")
 LOCK = threading.Lock()
@@ -111,3 +112,16 @@ def test_the_error_can_name_the_value_as_its_caller_does():
     error = caught.value
     assert error.describe("argument x").startswith("argument x[0]: cannot serialize a _thread.lock: ")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_long_path_is_shown_by_its_ends():
+    """A value may nest thousands of levels deep; the whole path stands in the error's field."""
+    value = LOCK
+    for _ in range(90):
+        value = [value]
+    with pytest.raises(ValueNotEncodable) as caught:
+        encode_value(value)
+    assert caught.value.path == "[0]" * 90
+    for message in (str(caught.value), caught.value.describe("argument x")):
+        assert len(message) < MAX_PATH_CHARS + 100
+        assert "..." in message
