@@ -36,7 +36,8 @@ from redun.scheduler.summary import produced_files
 from redun.scheduler.validity import is_still_valid, must_be_asked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
 from redun.task.options import CacheResult
-from redun.value.encoding import ValueUndecodable, decode_value
+from redun.task.task import tasks_by_name
+from redun.value.encoding import Encoded, ValueUndecodable, decode_value, encode_value
 
 if TYPE_CHECKING:
     from redun.task.registry import TaskRegistry
@@ -59,6 +60,8 @@ class Step(NamedTuple):
     externals: list[Oid]
     produced: dict[Oid, bool]
     restored: list[str]
+    plain: list[Any]  # the values in it
+    encoded: list[Encoded]  # of those, as they are now
 
 
 class Refused(RedunError):
@@ -218,10 +221,12 @@ class Cache:
         expression = ExpressionRecord.decode(self._store.get_node(reduction.outcome))
         read = _NotingReader(self._store)
         plain: list[Any] = []
-        value = decode_expression(expression, lambda oid: _kept(plain, decode_value(oid, read)))
+        with tasks_by_name():
+            value = decode_expression(expression, lambda oid: _kept(plain, decode_value(oid, read)))
         produced = dict(zip(reduction.produced, reduction.executable))
         restores = self._check_files(read.externals, produced)
-        return Step(reduction_oid, value, list(read.externals), produced, self._admit(plain, restores))
+        restored = self._admit(plain, restores)
+        return Step(reduction_oid, value, list(read.externals), produced, restored, plain, _encode_again(plain))
 
     def _admit(self, values: list[Any], restores: list[_Restore]) -> list[str]:
         """Put files back, then ask the values that have a validity of their own; return the paths put back."""
@@ -341,6 +346,14 @@ _NOT_STEPPED = "what an async task does between two awaits cannot be taken from 
 
 def _says(state: FileState) -> str:
     return "is missing" if state is FileState.MISSING else "has changed"
+
+
+def _encode_again(values: list[Any]) -> list[Encoded]:
+    """Return the nodes of values that were read: tasks and classes in them may not be what they were."""
+    try:
+        return [encode_value(value) for value in values]
+    except Exception as error:
+        raise Refused(f"a recorded value cannot be used: {error}") from error
 
 
 def _kept(values: list[Any], value: Any) -> Any:
