@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from redun.handle import Handle, HandleInfo
 from redun.hashing import Oid
@@ -37,16 +38,33 @@ class _Verdict(NamedTuple):
     fault: str  # why it does not stand; empty when it does
 
 
+class _Events:
+    """The events that one execution knows of, in whichever of its runs: a run inside a job is in another thread."""
+
+    __slots__ = ("__weakref__", "latest", "n_noted", "times")
+
+    def __init__(self) -> None:
+        self.times: dict[Oid, int] = {}  # of each state: its latest event
+        self.latest: dict[Oid, int] = {}  # of each root whose events are known: the latest of them
+        self.n_noted = 0  # by this execution
+
+
+_events_of: WeakValueDictionary[bytes, _Events] = WeakValueDictionary()
+"""By the id of the execution."""
+
+
 class Handles:
-    """The handles of one execution.  Only the scheduler's thread calls it."""
+    """The handles of one run.  Only its own thread calls it."""
 
     def __init__(self, store: ObjectStore, recorder: Recorder, warn: Callable[[str], None]) -> None:
         self._store = store
         self._recorder = recorder
         self._warn = warn
         self._branches = Branches()
-        self._times: dict[Oid, int] = {}  # of each state: its latest event
-        self._latest: dict[Oid, int] = {}  # of each root whose events are known: the latest of them
+        self._events = _events_of.setdefault(recorder.execution_id, _Events())
+        self._times = self._events.times
+        self._latest = self._events.latest
+        self._n_seen = 0  # how many of the events noted by this execution the verdicts have taken in
         self._verdicts: dict[Oid, _Verdict] = {}
         self._children: dict[Oid, list[Oid]] = {}  # of each state: those below it that have been judged
         self._running: dict[int, int] = {}  # of each job that runs on a handle: the time of its event
@@ -139,6 +157,9 @@ class Handles:
         self._recorder.note_handle(root, state, time_us, job)
         self._times[state] = max(time_us, self._times.get(state, _NEVER))
         self._latest[root] = max(time_us, self._latest.get(root, _NEVER))
+        self._events.n_noted += 1
+        if self._events.n_noted == self._n_seen + 1:
+            self._n_seen += 1
         self._unjudge(state)
 
     def _unjudge(self, state: Oid) -> None:
@@ -179,6 +200,10 @@ class Handles:
         Raises:
             ObjectMissing, ObjectCorrupt: its lineage cannot be read.
         """
+        if self._n_seen != self._events.n_noted:  # another run of this execution has noted some
+            self._n_seen = self._events.n_noted
+            self._verdicts.clear()
+            self._children.clear()
         stack = [oid]
         while stack:
             state = stack[-1]

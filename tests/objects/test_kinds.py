@@ -17,6 +17,8 @@ from redun.objects.kinds import (
     ExecutionStatus,
     ExpressionRecord,
     FileRecord,
+    HandleForm,
+    HandleRecord,
     JobRow,
     JobsRecord,
     JobStatus,
@@ -78,8 +80,21 @@ ROWS = st.builds(
     st.none() | OIDS,
     TEXT,
 )
+
+
+@st.composite
+def handles(draw):
+    """States of each form."""
+    form = draw(st.sampled_from(HandleForm))
+    n_texts = {HandleForm.ROOT: 2, HandleForm.MERGED: 0}.get(form, 1)
+    n_links = {HandleForm.ROOT: 1, HandleForm.MERGED: draw(st.integers(3, 5))}.get(form, 2)
+    links = draw(st.lists(OIDS, min_size=n_links, max_size=n_links))
+    return HandleRecord(form, links, draw(st.lists(TEXT, min_size=n_texts, max_size=n_texts)))
+
+
 RECORDS = {
     Kind.FILE: FILES,
+    Kind.HANDLE: handles(),
     Kind.UNIT: st.builds(UnitRecord, TEXT, TEXT, st.binary()),
     Kind.TASK: st.builds(TaskRecord, TEXT, st.none() | TEXT, st.none() | st.binary(), LINKS, LINKS),
     Kind.VALUE: st.builds(ValueRecord, TEXT, TEXT, st.none() | st.lists(st.integers(0, 9)) | TEXT, LINKS),
@@ -179,6 +194,22 @@ A, B, C = (Oid(letter * 32) for letter in (b"a", b"b", b"c"))
 SUMMARY = SubtreeSummary(True, [B], [A, C], [1, 2])
 ROW = JobRow(2, 1, 10, 20, JobStatus.DONE, "default", 1, A, B, "m.f")
 GOLDEN = {
+    "root of a handle": (
+        HandleRecord(HandleForm.ROOT, [A], ["wf.Database", "wf.db"]),
+        "3a23c02de7eda931da45687eef714fefe8db7d66d2812c97bda3aca2b874a1a5",
+    ),
+    "fork of a handle": (
+        HandleRecord(HandleForm.FORK, [A, B], ["1"]),
+        "9c5ce78f81377dc0744f15c73d14eaa87e14c4a91551254f8b08aeaa3482ea6e",
+    ),
+    "handle after a call": (
+        HandleRecord(HandleForm.CALLED, [A, B], ["aa"]),
+        "4a1a583f5fef655a13ef4effcc98d92a23abf2059e50fdcd7436f930b82bea47",
+    ),
+    "merged handle": (
+        HandleRecord(HandleForm.MERGED, [A, B, C], []),
+        "267720735748843d179872b7a20600b48438f0f4bc073b0d7967c70753ff80bd",
+    ),
     "file by content": (
         FileRecord("a.txt", CONTENT_SCHEME, A, 7),
         "e54c0fe3996cd3307ba5967283f12e9c2dc1598ad7bafc3606d5d7582be47e0a",
@@ -245,3 +276,22 @@ def test_oids_never_change(name):
     """A record's oid is part of the format: another one would make every store of before a stranger."""
     record, oid = GOLDEN[name]
     assert record.encode()[0].hex() == oid
+
+
+@pytest.mark.parametrize(
+    ("form", "links", "texts"),
+    [
+        (0, [A], ["x"]),
+        (0, [], ["x", "y"]),
+        (1, [A], ["k"]),
+        (2, [A, B], []),
+        (3, [A, B], []),
+        (1, [A, B], [1]),
+        (4, [A], []),
+    ],
+)
+def test_a_handle_of_no_form_is_refused(form, links, texts):
+    """Each form has its numbers of links and texts."""
+    node = decode_node(encode_node(Kind.HANDLE, links, [form, *texts])[1])
+    with pytest.raises(BadBody, match="malformed handle"):
+        HandleRecord.decode(node)

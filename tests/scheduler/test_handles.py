@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
@@ -414,7 +416,7 @@ def test_a_renamed_class_is_another_handle(store, is_result):
 
 def put_events(store, *events):
     """Put states and their events, a microsecond apart; return what judges them."""
-    execution = bytes(16)
+    execution = uuid4().bytes
     recorder = Recorder(store, execution, 0, lambda: 1000)
     rows = []
     for time_us, handle in enumerate(events, 1):
@@ -463,6 +465,26 @@ def test_a_state_that_nobody_reached_does_not_stand(store):
     for part in end.__handle__.unstored:
         store.put(*part)
     assert "never reached" in find_fault(end)
+
+
+def test_runs_of_one_execution_know_each_others_events(store):
+    """What a run inside a job does counts at once for the run around it, and not for other executions."""
+    state = Database("db").fork("1")
+    end = state.apply_call("aa")
+    put_events(store, state, end)
+
+    def judge(execution):
+        return Handles(store, Recorder(store, execution, 0, lambda: 1000), lambda _: None)
+
+    around, inside, other = judge(b"1" * 16), judge(b"1" * 16), judge(b"2" * 16)
+    oid = end.__handle__.oid
+    assert [handles.find_fault(oid) for handles in (around, inside, other)] == [""] * 3
+    job = SimpleNamespace(number=1, parent=None, start_us=0, executor="", attempt=1, eval=None)
+    job.task, job.handles = SimpleNamespace(fullname="made.task"), [state.__handle__]
+    inside.start(job)
+    assert "rolled back" in around.find_fault(oid)
+    assert "rolled back" in inside.find_fault(oid)
+    assert other.find_fault(oid) == ""  # it has asked the store before
 
 
 def test_a_long_lineage_is_judged_without_recursion(store):
