@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from redun import Scheduler, task
+from redun.scheduler.run import HEARTBEAT_MAX_SECONDS, HEARTBEAT_SECONDS, heartbeat_seconds
 from redun.scheduler.status import Column, StatusCounts, is_debugged
 from redun.store.repository import Repository
 
@@ -118,3 +119,12 @@ def test_a_run_without_tables_is_heard_of_all_the_same(tmp_path, monkeypatch):
     repository.close()
     assert touched
     assert sum("JOB STATUS" in line for line in log.lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("interval", "heartbeat"),
+    [(0, HEARTBEAT_SECONDS), (-1, HEARTBEAT_SECONDS), (5, 5), (20, 20), (86_400, HEARTBEAT_MAX_SECONDS)],
+)
+def test_a_heartbeat_comes_with_each_table_and_without_any(interval, heartbeat):
+    """Others take a run for dead that they have not heard of for an hour: tables that are off must not cause that."""
+    assert heartbeat_seconds(interval) == heartbeat
