@@ -107,3 +107,10 @@ def test_the_commands_of_an_example_say_what_its_page_shows(example, tmp_path, r
     shutil.copytree(example, folder, ignore=LEFT_BEHIND)
     _follow(example / "README.md", folder, redun_environment)
     assert (folder / ".redun").exists()
+
+
+def test_the_list_of_examples_names_each_of_them():
+    """There are fifteen examples at least, no number is taken twice, and the page in front of them leads to each."""
+    listed = re.findall(r"\]\((\w+)/README\.md\)", (PROJECT / "examples" / "README.md").read_text())
+    assert listed == [example.name for example in EXAMPLES]
+    assert len({name[:2] for name in listed}) == len(listed) >= 15
