@@ -185,11 +185,19 @@ def run_inside(inner: Scheduler, above: Run, job: Job, expr: Any, options: RunOp
 
 def _drive_inside(inner: Scheduler, run: Run, above: Run, job: Job, expr: Any) -> Any:
     job.keeper = None  # the jobs below tell which files they made
+    job.children = job.summary = None  # of an attempt before this one
+    job.cancel = lambda: run.loop.interrupt(0)  # when the job's time is up
     with above.extensions.holding(run):
         value = inner.drive(run, expr)
+    job.cancel = None
+    _judge(job)
+    return value
+
+
+def _judge(job: Job) -> None:
+    """Say of a job in which a run has gone on whether its result may serve later."""
     if job.summary is not None:
         if not job.facts.options.get(EVALUATES):
             job.summary.forbid_reuse()  # whoever looks its call up takes it for one that made none
         if not job.summary.is_reusable:
             job.status = int(JobStatus.UNSURE)  # it cannot be stepped through either
-    return value

@@ -12,6 +12,7 @@ from redun.errors import ConfigError
 from redun.objects.kinds import Kind
 from redun.provenance.executions import load_execution
 from redun.scheduler import DryRunResult, Interrupted, get_current_scheduler, subrun
+from redun.scheduler.errors import TimedOut
 from redun.scheduler.forms.subrun import OtherRepository
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
@@ -154,6 +155,15 @@ def fail_meanwhile():
     AT_WORK.wait(20)
     GO_ON.set()
     raise RuntimeError("meanwhile")
+
+
+@task(version="1", cache=False)
+def flaky(x):
+    """Fail the first time."""
+    RAN.append(x)
+    if len(RAN) == 1:
+        raise RuntimeError("not yet")
+    return x
 
 
 @pytest.fixture(autouse=True)
@@ -429,6 +439,25 @@ def test_a_failure_beside_stops_the_sub_run(tmp_path):
         assert 100 not in RAN
         assert not any("more failed" in line for line in logger.lines)
         assert (3, "leaf", "DONE") in tree(repository)[0]
+
+
+def test_options_of_failing_and_waiting_are_those_of_the_job():
+    """It is tried again as a whole; when its time is up the sub-run ends; a limit of time makes nothing stale."""
+    store = MemoryStore()
+    assert Scheduler(backend=store).run(subrun(flaky(1), executor="default", retries=1, retry_backoff=0)) == 1
+    assert RAN == [1, 1]
+    with pytest.raises(TimedOut):
+        Scheduler(backend=store).run(subrun([leaf(5), wait_below()], executor="default", timeout=0.05))
+    GO_ON.set()
+    timed = subrun(leaf(7), executor="default", timeout=60)
+    assert Scheduler(backend=store).run(timed) == 8
+    with get_task_registry().isolated():
+
+        @task(version="2", name="leaf")
+        def changed(x):
+            return -x
+
+        assert Scheduler(backend=store).run(timed) == -7
 
 
 def test_ctrl_c_ends_both_and_keeps_what_had_finished(tmp_path):
