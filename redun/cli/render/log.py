@@ -83,6 +83,8 @@ def job_lines(detail: JobDetail, tz: tzinfo | None = None) -> Iterator[str]:
     yield job_line(job, tz, is_full=True)
     yield f"Traceback: {_format_trace(detail)}"
     yield f"Duration: {format_duration(job.head.duration_us)}"
+    if job.head.attempt > 1:
+        yield f"Attempt: {job.head.attempt}"
     yield from tags_lines(detail.tags)
     if job.problem:
         yield f"Problem: {job.problem}"
