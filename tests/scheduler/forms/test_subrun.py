@@ -13,6 +13,7 @@ from redun.objects.kinds import Kind
 from redun.provenance.executions import load_execution
 from redun.scheduler import DryRunResult, Interrupted, get_current_scheduler, subrun
 from redun.scheduler.errors import TimedOut
+from redun.scheduler.extensions import Extensions
 from redun.scheduler.forms.subrun import OtherRepository
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
@@ -153,7 +154,6 @@ def waiting():
 def fail_meanwhile():
     """Fail once the other is at work."""
     AT_WORK.wait(20)
-    GO_ON.set()
     raise RuntimeError("meanwhile")
 
 
@@ -430,9 +430,15 @@ def test_each_job_knows_its_own_scheduler():
     assert get_current_scheduler(required=False) is None
 
 
-def test_a_failure_beside_stops_the_sub_run(tmp_path):
+def test_a_failure_beside_stops_the_sub_run(tmp_path, monkeypatch):
     """Nothing new starts in it, and the run fails of the first error alone."""
-    logger = Logger()
+    logger, stop = Logger(), Extensions.stop
+
+    def stop_and_go_on(extensions):
+        stop(extensions)
+        GO_ON.set()
+
+    monkeypatch.setattr(Extensions, "stop", stop_and_go_on)
     with open_repository(tmp_path) as repository:
         with pytest.raises(RuntimeError, match="meanwhile"):
             Scheduler(backend=repository, logger=logger).run([waiting(), fail_meanwhile()])
