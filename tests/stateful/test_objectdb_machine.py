@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from redun.hashing import Oid, hash_blob
-from redun.objects.codec import encode_node
+from redun.objects.codec import decode_node, encode_node
 from redun.objects.kinds import JobRow, JobsRecord, JobStatus, Kind
 from redun.store.base import Candidate
 from redun.store.local_storage import LocalStorage
@@ -67,13 +67,19 @@ class ObjectDbMachine(RuleBasedStateMachine):
 
     @rule(target=objects, writer=writers, key=objects, outcome=objects, end_us=st.integers(1, 9))
     def put_jobs(self, writer, key, outcome, end_us):
-        for linked in (key, outcome):  # whoever puts a node has put what it links to
-            kind, content = self.data[linked]
-            self._put(writer, linked, content, kind)
+        for linked in (key, outcome):
+            self._put_whole(writer, linked)
         row = JobRow(1, 0, 0, end_us, JobStatus.DONE, "default", 1, key, outcome, "task")
         oid, data = JobsRecord(bytes(16), 0, [row]).encode()
         self.outcomes.setdefault(key, {})[Candidate(end_us, outcome)] = oid
         return self._put(writer, oid, data, Kind.JOBS)
+
+    def _put_whole(self, writer, oid):
+        """Put an object after what it links to, as whoever puts a node must."""
+        kind, content = self.data[oid]
+        for linked in decode_node(content).links if kind != Kind.BLOB else ():
+            self._put_whole(writer, linked)
+        self._put(writer, oid, content, kind)
 
     @rule(writer=writers)
     def flush(self, writer):
