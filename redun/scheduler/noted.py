@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from redun.objects.kinds import Kind
+from redun.objects.kinds import JobStatus, Kind
 from redun.scheduler.salt import hides_classes
 from redun.scheduler.summary import summary_of
 from redun.scheduler.validity import must_be_asked
@@ -22,6 +22,8 @@ def note_values(log: RunLog, job: Job, values: list[Any], encoded: list[Encoded]
         summary_of(job).add_values(encoded)
     if any(map(must_be_asked, values)) or hides_classes(job.facts, encoded):
         summary_of(job).forbid_reuse()
+    if job.status == JobStatus.STEPPED:
+        return  # whoever made these values was warned
     for part in encoded:
         for name in find_pickled_types(part):
             log.pickled(name)
