@@ -9,7 +9,7 @@ import pytest
 
 from redun import File, Scheduler, catch, cond, get_context, task
 from redun.errors import ConfigError
-from redun.objects.kinds import Kind
+from redun.objects.kinds import CallRecord, Kind
 from redun.provenance.executions import load_execution
 from redun.scheduler import DryRunResult, Interrupted, get_current_scheduler, subrun
 from redun.scheduler.errors import TimedOut
@@ -18,6 +18,7 @@ from redun.scheduler.forms.subrun import OtherRepository
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
 from redun.task import get_task_registry
+from redun.value.encoding import encode_value
 
 redun_namespace = "test_subrun"
 
@@ -155,6 +156,24 @@ def fail_meanwhile():
     """Fail once the other is at work."""
     AT_WORK.wait(20)
     raise RuntimeError("meanwhile")
+
+
+@task(version="1")
+def count_up():
+    """Say that it ran."""
+    RAN.append("counted")
+    AT_WORK.set()
+    return 1
+
+
+@task(version="1", cache=False)
+def moody():
+    """Fail the first time, once the other has run."""
+    AT_WORK.wait(20)
+    RAN.append("moody")
+    if RAN.count("moody") == 1:
+        raise RuntimeError("not yet")
+    return "good"
 
 
 @task(version="1", cache=False)
@@ -373,6 +392,31 @@ def test_a_file_below_is_looked_at(tmp_path):
         Scheduler(backend=repository).run(writing(path))
         assert [path, path] == RAN
         assert (tmp_path / "out").read_text() == "made"
+
+
+def test_a_file_is_made_by_the_job_that_made_it(tmp_path):
+    """The job of the sub-run only hands it on: else it would claim files that jobs below merely name."""
+    with open_repository(tmp_path) as repository:
+        made = Scheduler(backend=repository).run(writing(str(tmp_path / "out")))
+        assert len(repository.store.find_producers(encode_value(made).oid)) == 1
+
+
+def test_what_the_run_above_has_finished_is_found():
+    """At once, though nobody has waited since."""
+    known = cond(leaf(1) == 2, subrun(leaf(1), executor="default"), None)
+    assert Scheduler(backend=MemoryStore()).run(known) == 2
+    assert RAN == [1]
+
+
+def test_an_attempt_leaves_nothing_in_the_next(tmp_path):
+    """The call of a sub-run that was tried again names the calls of the last attempt."""
+    with open_repository(tmp_path) as repository:
+        expr = subrun([count_up(), moody()], executor="default", retries=1, retry_backoff=0)
+        assert Scheduler(backend=repository).run(expr) == [1, "good"]
+        (ref,) = repository.refs.iter_refs()
+        rows = load_execution(repository.store, repository.refs, ref.name).rows
+        (call,) = (row.outcome for row in rows if row.task == "redun.subrun_root_task")
+        assert len(CallRecord.decode(repository.store.get_node(call)).children) == 2
 
 
 def test_a_dry_run_goes_on_below_and_runs_nothing(tmp_path):
