@@ -95,7 +95,8 @@ class _Shower:
         if kind in (str, bytes, bytearray) and len(value) > MAX_CHARS:
             return repr(value[:MAX_CHARS]) + "..."
         try:
-            return repr(value)
+            text = repr(value)
+            return " ".join(text.split()) if "\n" in text else text  # a frame's repr is a table, the log's line is one
         except (Exception, SystemExit) as error:
             return f"<{kind.__name__} whose repr raises {type(error).__name__}>"
 

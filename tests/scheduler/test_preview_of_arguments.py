@@ -125,3 +125,14 @@ def test_an_expression_is_shown_with_a_bound():
     for _ in range(40):
         doubled = doubled + doubled
     assert len(preview([doubled])) <= MAX_CHARS
+
+
+def test_a_value_of_several_lines_is_shown_in_one():
+    """The repr of a table, or of an array, stays in the line of its job."""
+
+    class Table:
+        def __repr__(self):
+            return "   city  people\n0   Ulm      128"
+
+    assert preview([Table()]) == "[city people 0 Ulm 128]"
+    assert preview(["a\nb"]) == r"['a\nb']"
