@@ -2,7 +2,8 @@
 
 A block that starts with ``# name.py`` is a file.  A block with lines that start with ``$ `` is a terminal: the
 lines under a command are its output, ``...`` stands for any lines.  Ids, hashes, times, sizes, seconds and folders are
-not compared, nor is the order of lines: jobs end in the order they end.
+not compared, nor is the order of lines: jobs end in the order they end.  An id that a page shows, and has in a later
+command, stands for the one that was shown in its place.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ EXAMPLES = sorted(page.parent for page in (PROJECT / "examples").glob("*/README.
 LEFT_BEHIND = shutil.ignore_patterns(".redun", "__pycache__", "README.md")
 BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\w+\.py)\n")
-CHANGING = re.compile(
-    r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{64}\b|\b(?=[0-9a-f]*\d)[0-9a-f]{8}\b"
+ID = (
+    r"\b(?=[0-9a-f]*\d)[0-9a-f]{8}\b"
     r"|(?:(?<=[=:<])|(?<=\bJob )|(?<=\bExec )|(?<=\bFile )|(?<=\bTask )|(?<=\bValue ))[0-9a-f]{8}\b"  # all letters
+)
+CHANGING = re.compile(
+    r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{64}\b"
+    rf"|{ID}"
     r"|\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d:\d\d|\d+\.\d+ seconds|\d:\d\d:\d\d\.\d\d|\d+(\.\d+)? (B|KiB)\b|config dir: .*"
     r"|redun\.version=[\w.]+|redun :: version .*|File \"[^\"]*/(?=[^\"]*\", line)|line \d+|in \d+\.\d+s"
 )
@@ -68,6 +73,15 @@ def _check(command, expected, said):
     assert not left_out, f"$ {command}\nsays also {left_out}, in\n{told}"
 
 
+def _match_ids(expected, said):
+    """Return what the ids of a page are in this run: those of lines that are alike but for what changes."""
+    real = {}
+    for line in said:
+        real.setdefault(CHANGING.sub("*", line).rstrip(), line)
+    pairs = [(line, real[plain]) for line in expected if (plain := CHANGING.sub("*", line).rstrip()) in real]
+    return {there: here for line, match in pairs for there, here in zip(re.findall(ID, line), re.findall(ID, match))}
+
+
 def _follow(page, folder, environment):
     """Do in a folder what a page shows, in order: write its files, run its commands, compare what they say."""
     environment = {
@@ -75,12 +89,13 @@ def _follow(page, folder, environment):
         "REDUN_USER": "ada",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+    ids: dict[str, str] = {}
     for what, expected in _commands(page.read_text()):
         if isinstance(expected, str):
             (folder / what).write_text(expected)
             continue
         done = subprocess.run(
-            what,
+            re.sub(r"\b[0-9a-f]{8}\b", lambda match: ids.get(match[0], match[0]), what),
             shell=True,
             cwd=folder,
             env=environment,
@@ -91,9 +106,10 @@ def _follow(page, folder, environment):
             check=False,
         )
         _check(what, expected, done.stdout.splitlines())
+        ids.update(_match_ids(expected, done.stdout.splitlines()))
 
 
-@pytest.mark.parametrize("name", ["quickstart.md", "caching.md", "running.md"])
+@pytest.mark.parametrize("name", ["quickstart.md", "caching.md", "running.md", "tags.md", "values.md"])
 def test_the_commands_of_a_page_say_what_it_shows(name, tmp_path, redun_environment):
     """Files and commands of a page, taken in order, give the outputs that stand under the commands."""
     _follow(GUIDE / name, tmp_path, redun_environment)
