@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 FLOW = '''
@@ -106,3 +109,42 @@ def test_a_file_of_a_package_is_told_to_be_run_as_a_module(flow, redun_command):
     (flow / "pkg" / "part.py").write_text("from . import X\n" + FLOW)
     assert "redun run pkg.part" in redun_command("run", "pkg/part.py", "nothing", code=1).stderr
     redun_command("run", "pkg.part", "nothing")
+
+
+COUNT_WRITES = """
+import io, sys
+from redun.cli.main import main
+
+class Counting(io.StringIO):
+    n_writes = 0
+    def write(self, text):
+        Counting.n_writes += 1
+        return super().write(text)
+
+sys.stderr = Counting()
+main(["run", "wide.py", "main", "--n", "200", "--seed", sys.argv[1]])
+print(sys.stderr.getvalue().count("[redun] Cached Job"), Counting.n_writes)
+"""
+
+
+def test_lines_of_cached_jobs_are_written_some_at_a_time(tmp_path, redun_environment):
+    """A write for each would cost as much as a look-up."""
+    (tmp_path / "wide.py").write_text(
+        "from redun import task\n"
+        "@task(namespace='wide')\n"
+        "def leaf(i: int): return i\n"
+        "@task(namespace='wide')\n"
+        "def main(n: int, seed: int = 0): return [leaf(i) for i in range(n)]\n"
+    )
+    for seed, expected in (("0", 0), ("1", 200)):
+        done = subprocess.run(
+            [sys.executable, "-c", COUNT_WRITES, seed],
+            cwd=tmp_path,
+            env=redun_environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        n_cached, n_writes = map(int, done.stdout.split()[-2:])
+        assert n_cached == expected
+    assert n_writes < 50

@@ -64,6 +64,7 @@ class _UiLogger:
         self.is_heard = is_heard
         self.info = ui.log
         self.warning = ui.warn
+        self.takes_lines = True  # the lines of cached jobs come some at a time
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
