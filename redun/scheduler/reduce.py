@@ -353,6 +353,8 @@ class Reducer:
         job.reduction = found.reduction
         job.status = JobStatus.STEPPED
         summary_of(job).add_externals(found.externals, found.produced)
+        for value in found.encoded:
+            self._recorder.put(value)  # a task in it may be another version than the recorded one
         note_values(self._log, job, found.plain, found.encoded)
         # Deferred: in a chain of calls each step leads to the next.
         self.evaluator.defer(lambda: self.evaluator.start(found.expression, job, _JobResult(self, job), 0))
