@@ -93,3 +93,15 @@ def test_who_hands_a_task_to_a_form_need_not_run_when_that_changes(run):
     assert run(make, named="2") == ([[1, "2"], [2, "2"]], ["named", "named"])
     assert run(make, named="2")[1] == []
     assert run(make)[1] == []
+
+
+def test_a_step_that_calls_nothing_leaves_a_sound_record(run, caplog):
+    """The task as it is now is stored with the call that names it, so that the next run can tell that it is current."""
+
+    def make(_leaf, named):
+        return map_(named, [])
+
+    run(make)
+    for _ in range(2):
+        assert run(make, named="2") == ([], [])
+    assert not caplog.records
