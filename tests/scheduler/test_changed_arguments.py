@@ -12,6 +12,7 @@ from redun import File, Scheduler, task
 from redun.objects.kinds import JobsRecord, JobStatus, Kind
 from redun.scheduler.changed_arguments import MAX_BYTES, watch_arguments
 from redun.store.memory import MemoryStore
+from redun.testing.lines import Lines
 from redun.value.encoding import encode_value
 from redun.value.value import Value
 
@@ -51,21 +52,6 @@ class Sample:
 
     counts: list = field(default_factory=list)
     data: object = None
-
-
-class Log:
-    """Keeps a run's lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, msg):
-        self.lines.extend(msg.split("\n"))
-
-    warning = info
-
-    def warnings(self):
-        return [line for line in self.lines if line.startswith("warning: argument")]
 
 
 @task(version="1")
@@ -112,9 +98,9 @@ def main(how: str):
 
 def run(store, expression):
     """Run, and return the warnings of arguments."""
-    log = Log()
+    log = Lines()
     Scheduler(backend=store, logger=log).run(expression)
-    return log.warnings()
+    return log.with_word("warning: argument")
 
 
 @pytest.mark.parametrize(

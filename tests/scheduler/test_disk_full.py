@@ -12,6 +12,7 @@ from redun import File, Scheduler, task
 from redun.objects.kinds import JobsRecord, JobStatus, Kind
 from redun.scheduler.disk_full import GRACE_SECONDS, DiskFull, PatientFlush
 from redun.store.memory import MemoryStore
+from redun.testing.lines import Lines
 
 redun_namespace = "test_disk_full"
 
@@ -55,18 +56,6 @@ class FullStore(MemoryStore):
             raise OSError(errno.ENOSPC, "No space left on device", "/data/journal")
 
 
-class Log:
-    """Keeps a run's lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, msg):
-        self.lines.extend(msg.split("\n"))
-
-    warning = info
-
-
 @task(version="1")
 def fill(n: int):
     """Fill the disk."""
@@ -108,7 +97,7 @@ def store():
 
 def test_a_disk_that_is_full_for_a_moment_costs_nothing(store):
     """The run goes on; all is on record in the end, and people are told twice."""
-    log = Log()
+    log = Lines()
     assert Scheduler(backend=store, logger=log).run(free(fill(1))) == 2
     assert store.n_refused
     rows = [row for oid, _ in store.iter_oids(Kind.JOBS) for row in JobsRecord.decode(store.get_node(oid)).rows]

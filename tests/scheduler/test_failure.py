@@ -8,6 +8,7 @@ from redun import Scheduler, task
 from redun.scheduler.errors import TaskExited
 from redun.scheduler.failure import MAX_JOBS_SHOWN
 from redun.scheduler.trace_frames import MAX_FRAMES_SHOWN
+from redun.testing.lines import Lines
 
 redun_namespace = "test_failure"
 
@@ -33,21 +34,6 @@ class Closed(Exception):
 
     def __setattr__(self, name, value):
         raise RuntimeError("closed")
-
-
-class Lines:
-    """A logger that keeps its lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, msg):
-        self.lines.append(msg)
-
-    warning = info
-
-    def text(self):
-        return "\n".join(self.lines)
 
 
 @task()

@@ -21,6 +21,7 @@ from redun.scheduler.record import Recorder
 from redun.store.maintain.fsck import check_repository
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
+from redun.testing.lines import Lines
 from redun.value.value import value_classes
 
 redun_namespace = "test_handles"
@@ -40,20 +41,6 @@ class Database(Handle):
     def __init__(self, name, path="p"):
         self.thread = threading.get_ident()
         self.instance = [path]
-
-
-class Lines:
-    """A logger that keeps what it is told."""
-
-    def __init__(self):
-        self.lines = []
-        self.warnings = []
-
-    def info(self, msg):
-        self.lines.append(msg)
-
-    def warning(self, msg):
-        self.warnings.append(msg)
 
 
 @pytest.fixture(autouse=True)

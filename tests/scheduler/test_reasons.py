@@ -8,20 +8,9 @@ from redun import Scheduler, task
 from redun.scheduler.errors import DryRunResult
 from redun.store.memory import MemoryStore
 from redun.task import get_task_registry
+from redun.testing.lines import Lines
 
 redun_namespace = "test_reasons"
-
-
-class Log:
-    """Keeps a run's lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, msg):
-        self.lines.extend(msg.split("\n"))
-
-    warning = info
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +53,7 @@ def define_by_code(*, twice=False):
 
 def dryrun(store, expression, **options):
     """Return the reason that a dry run tells; None when nothing would run."""
-    log = Log()
+    log = Lines()
     try:
         Scheduler(backend=store, logger=log).run(expression, dryrun=True, **options)
     except DryRunResult:

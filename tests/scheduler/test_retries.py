@@ -15,6 +15,7 @@ from redun.scheduler.plan import Plan
 from redun.scheduler.retries import RetryPolicy, read_retry_policy
 from redun.store.memory import MemoryStore
 from redun.task.binding import TaskArgumentError
+from redun.testing.lines import Lines
 
 redun_namespace = "test_retries"
 
@@ -34,18 +35,6 @@ def world():
     World.failures_left, World.ran, World.lists = 0, [], []
     World.on_failure = staticmethod(lambda: None)
     return World
-
-
-class Lines:
-    """A logger that keeps its lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, msg):
-        self.lines.extend(msg.split("\n"))
-
-    warning = info
 
 
 @task(version="1", retries=3, retry_backoff=0)

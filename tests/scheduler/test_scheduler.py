@@ -15,6 +15,7 @@ from redun.scheduler.trace_frames import Frame
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
 from redun.task import CacheScope
+from redun.testing.lines import Lines
 from redun.value.value import Value
 
 redun_namespace = "test_scheduler"
@@ -43,18 +44,6 @@ def write(path: str) -> File:
 def run_within():
     """Run another scheduler from within a job."""
     return Scheduler(backend=MemoryStore()).run(add(first(1), 2))
-
-
-class Lines:
-    """A logger that keeps its lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, msg):
-        self.lines.append(msg)
-
-    warning = info
 
 
 def test_what_is_no_single_call_is_run_below_a_root_task():

@@ -11,20 +11,9 @@ from redun import Scheduler, task
 from redun.scheduler.run import HEARTBEAT_MAX_SECONDS, HEARTBEAT_SECONDS, heartbeat_seconds
 from redun.scheduler.status import Column, StatusCounts, is_debugged
 from redun.store.repository import Repository
+from redun.testing.lines import Lines
 
 redun_namespace = "test_status"
-
-
-class Log:
-    """Keeps a run's lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, msg):
-        self.lines.extend(msg.split("\n"))
-
-    warning = info
 
 
 class Debugger(bdb.Bdb):
@@ -65,7 +54,7 @@ def test_the_table_counts_jobs_by_task():
 
 def count_tables(**options):
     """Return how many tables a run shows that waits for a while."""
-    log = Log()
+    log = Lines()
     with pytest.raises(OSError, match="down"):
         Scheduler(logger=log, **options).run(fail_once([]))
     return sum("JOB STATUS" in line for line in log.lines)
@@ -97,7 +86,7 @@ def test_a_debugger_is_noticed():
 
 def test_the_report_can_be_asked_for_after_the_run():
     """It is that of the last one."""
-    scheduler = Scheduler(logger=Log())
+    scheduler = Scheduler(logger=Lines())
     scheduler.run([first(n) for n in range(3)])
     assert any(
         line.split()[1:] == ["test_status.first", "0", "0", "0", "0", "3", "3"]
@@ -113,7 +102,7 @@ def test_a_run_without_tables_is_heard_of_all_the_same(tmp_path, monkeypatch):
     touched = []
     touch = repository.store.touch
     repository.store.touch = lambda: touched.append(1) or touch()
-    log = Log()
+    log = Lines()
     with pytest.raises(OSError, match="down"):
         Scheduler(backend=repository, logger=log, job_status_interval=0).run(fail_once([]))
     repository.close()

@@ -7,6 +7,7 @@ import pytest
 from redun import Scheduler, task
 from redun.scheduler.forms.catch import catch, catch_all
 from redun.store.memory import MemoryStore
+from redun.testing.lines import Lines
 
 redun_namespace = "test_catch"
 
@@ -48,14 +49,6 @@ def break_again(error):
 def guarded(error):
     """Fail, and recover."""
     return catch(fail(error), Odd, recover)
-
-
-class Lines:
-    """A logger that keeps its lines."""
-
-    def __init__(self):
-        self.lines = []
-        self.info = self.warning = self.lines.append
 
 
 @pytest.fixture(autouse=True)
