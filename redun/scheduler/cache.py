@@ -270,8 +270,10 @@ class Cache:
             return False
         if not may_be_passed_over(task):
             self._must_run.add(oid)
-        calling = encode_calling(task) if is_calling else None
-        return not is_calling or (calling is not None and calling.oid == oid)
+        if not is_calling:
+            return not task.script  # which would have a calling
+        calling = encode_calling(task)
+        return calling is not None and calling.oid == oid
 
     def note_contest(self, task_oid: Oid, time_us: int) -> None:
         """Note that an eval of a task got a result that differs from an earlier one; microseconds since 1970 UTC."""

@@ -21,7 +21,7 @@ from redun.value.encoding import Encoded, encode_value
 if TYPE_CHECKING:
     from redun.task.task import Task
 
-_SALT = b"calling"
+_SALT, _SCRIPT_SALT = b"calling", b"calling a script"
 
 
 class Calling(NamedTuple):
@@ -44,9 +44,9 @@ def encode_calling(task: Task[..., Any]) -> Calling | None:
         names.append(name)
         defaults.append(encoded)
     unhashed = sorted(task.binder.config_args)
-    if not defaults and not unhashed:
+    if not defaults and not unhashed and not task.script:
         return None
-    salt = hash_blob("\n".join(unhashed).encode() + _SALT)
+    salt = hash_blob("\n".join(unhashed).encode() + (_SCRIPT_SALT if task.script else _SALT))
     return Calling(*encode_eval(task.oid, [default.oid for default in defaults], names, salt), defaults)
 
 

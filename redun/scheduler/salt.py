@@ -27,6 +27,8 @@ def salt_of(facts: TaskFacts, context: Context | None, args: Iterable[Encoded]) 
     """
     classes = [cls for arg in args if arg.classes for cls in arg.classes]
     digest = digest_classes(classes) if classes and facts.task.version is None else None
+    if facts.task.script:
+        digest = hash_blob(b"script" + (digest or b""))  # the same text, run by a shell
     if context is None or not facts.is_shallow:
         return digest
     return context.key if digest is None else hash_blob(context.key + digest)
