@@ -135,3 +135,19 @@ def test_only_a_shallow_check_passes_over_what_must_run_each_time(options):
             for _ in range(2):
                 assert Scheduler(backend=store).run(outer.options(check_valid=check)(1)) == [1]
             assert ran == expected
+
+
+def test_a_function_that_becomes_a_script_is_another(store):
+    """Its text is the same, and so is its hash; what becomes of the text is not."""
+    for is_script, expected in ((False, "echo hi"), (True, b"hi\n"), (False, "echo hi"), (True, b"hi\n")):
+        with get_task_registry().isolated():
+
+            @task(namespace="test_calling", version="1", script=is_script)
+            def say():
+                return "echo hi"
+
+            @task(namespace="test_calling", version="1")
+            def ask():
+                return say()
+
+            assert Scheduler(backend=store).run(ask()) == expected
