@@ -62,6 +62,11 @@ def weigh(model: Model) -> int:
     return sum(model.weights)
 
 
+@task()
+def train_and_weigh(n: int) -> int:
+    return weigh(train(n))
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """A folder for the files, and nothing called yet."""
@@ -109,6 +114,16 @@ def test_a_missing_file_is_a_cache_miss(folder):
     assert scheduler.run(train(3)) == Model([1, 2, 3])
     assert calls == [3, 3]
     assert only_file(folder).read_bytes() == b"\1\2\3"
+
+
+def test_a_missing_file_is_a_miss_below_a_call_too(folder):
+    """A call above, whose own result lies in no file, asks the calls below it again, and so notices."""
+    scheduler = Scheduler()
+    assert scheduler.run(train_and_weigh(3)) == 6
+    only_file(folder).unlink()
+    assert scheduler.run(train_and_weigh(3)) == 6
+    assert calls == [3, 3]
+    assert only_file(folder).exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"\1\2\4", b"\1\2\3\4"])
