@@ -231,6 +231,7 @@ def test_context_comes_from_settings_run_and_call():
     """Settings < ``run(context=)`` < ``update_context``; paths are dotted."""
     settings = {"scheduler": {"context": '{"user": {"name": "ini"}}'}}
     assert Scheduler().run(ask()) == "nobody"
+    assert Scheduler().run(ask(), context={"user": {}}) == "nobody"
     assert Scheduler(settings).run(ask()) == "ini"
     assert Scheduler(settings).run(ask(), context={"user": {"name": "run"}}) == "run"
     assert Scheduler(settings).run([ask.update_context(user={"name": "call"})()]) == ["call"]
