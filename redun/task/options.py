@@ -38,6 +38,9 @@ class CacheResult(Enum):
 
 
 _Member = TypeVar("_Member", bound=Enum)
+_TYPES: dict[str, type] = {"executor": str, "load_module": str, "prov": bool}
+"""Options whose value has one type; the others are checked by whoever reads them."""
+_KIND_WORDS = {str: "a text", bool: "True or False"}
 
 
 def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,6 +51,10 @@ def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
         TypeError: ``nout`` is not a natural number.
     """
     done = dict(options)
+    for name, kind in _TYPES.items():
+        value = done.get(name)
+        if value is not None and not isinstance(value, (kind, Expression)):
+            raise ValueError(f"expected {name} to be {_KIND_WORDS[kind]}, found {value!r}")
     if "cache" in done:
         # The older spelling.  When both are given, the one that says more counts.
         cache = done.pop("cache")

@@ -84,3 +84,20 @@ def test_an_async_task_cannot_be_replayed_step_by_step(options, is_allowed):
     else:
         with pytest.raises(ValueError, match="async task f"):
             task(**options)(f)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"executor": 5}, "executor to be a text, found 5"),
+        ({"load_module": ["m"]}, "load_module to be a text"),
+        ({"prov": "no"}, "prov to be True or False, found 'no'"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_where_the_task_is_defined(options, message):
+    """By name; None says nothing, and an expression is judged once it is evaluated."""
+    with pytest.raises(ValueError, match=message):
+        normalize_options(options)
+    (name,) = options
+    assert normalize_options({name: None}) == {name: None}
+    assert name in normalize_options({name: ValueExpression(options[name])})
