@@ -11,7 +11,7 @@ afterwards would leave a hash of a content that is gone.
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from redun.file.errors import RedunOSError, typed_errors
 from redun.file.filesystems import FileSystem, copy_file, get_filesystem
@@ -165,20 +165,38 @@ class File(Value):
             shadow_close(stream, self._note_close)
         return stream
 
-    def read(self, encoding: str | None = None) -> str:
-        """Return its text."""
-        with self.open("r", encoding) as stream, typed_errors(self.path, "read"):
-            return str(stream.read())
+    @overload
+    def read(self, mode: Literal["r"] = "r", encoding: str | None = None) -> str: ...
 
-    def readlines(self, encoding: str | None = None) -> list[str]:
-        """Return its lines, line ends included."""
-        with self.open("r", encoding) as stream, typed_errors(self.path, "read"):
+    @overload
+    def read(self, mode: Literal["rb"]) -> bytes: ...
+
+    @overload
+    def read(self, mode: str, encoding: str | None = None) -> Any: ...
+
+    def read(self, mode: str = "r", encoding: str | None = None) -> Any:
+        """Return its content: a text, or bytes with mode "rb"."""
+        with self.open(mode, encoding) as stream, typed_errors(self.path, "read"):
+            return stream.read()
+
+    @overload
+    def readlines(self, mode: Literal["r"] = "r", encoding: str | None = None) -> list[str]: ...
+
+    @overload
+    def readlines(self, mode: Literal["rb"]) -> list[bytes]: ...
+
+    @overload
+    def readlines(self, mode: str, encoding: str | None = None) -> list[Any]: ...
+
+    def readlines(self, mode: str = "r", encoding: str | None = None) -> list[Any]:
+        """Return its lines, line ends included; of bytes with mode "rb"."""
+        with self.open(mode, encoding) as stream, typed_errors(self.path, "read"):
             return list(stream)
 
-    def write(self, data: str | bytes, encoding: str | None = None) -> None:
-        """Replace its content by a text or by bytes."""
-        is_text = isinstance(data, str)
-        with typed_errors(self.path, "write"), self.open("w" if is_text else "wb", encoding) as stream:
+    def write(self, data: str | bytes, mode: str | None = None, encoding: str | None = None) -> None:
+        """Write a text or bytes: in place of its content, or as ``mode`` says ("a" appends; "w" or "wb" by default)."""
+        mode = mode or ("w" if isinstance(data, str) else "wb")
+        with typed_errors(self.path, "write"), self.open(mode, encoding) as stream:
             stream.write(data)
 
     def touch(self, time: float | None = None) -> None:

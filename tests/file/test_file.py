@@ -162,7 +162,7 @@ def test_text_is_utf_8_unless_told_otherwise():
     assert file.read() == "é"
     file.write("é", encoding="latin-1")
     assert Path("a").read_bytes() == b"\xe9"
-    assert file.read("latin-1") == "é"
+    assert file.read(encoding="latin-1") == "é"
 
 
 def test_bytes_are_written_as_they_are():
@@ -171,6 +171,16 @@ def test_bytes_are_written_as_they_are():
     file.write(b"\x00\xff")
     with file.open("rb") as stream:
         assert stream.read() == b"\x00\xff"
+
+
+def test_a_mode_tells_bytes_from_text():
+    """Reading and writing take a mode, as open does, before the encoding."""
+    file = File("a")
+    file.write("é\n", "w", "utf-8")
+    file.write(b"z", mode="ab")
+    assert file.read("rb") == "é\nz".encode()
+    assert file.read("r", "utf-8") == "é\nz"
+    assert file.readlines("rb") == ["é\n".encode(), b"z"]
 
 
 def test_readlines_keeps_line_ends():
