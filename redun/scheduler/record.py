@@ -158,7 +158,10 @@ class Recorder:
 
     def add_row(self, job: Job, status: JobStatus, outcome: Oid | None) -> None:
         """Note how a job ended."""
-        self._reduced.pop(job.number, None)
+        reduced = self._reduced.pop(job.number, None)
+        if reduced is not None and status is JobStatus.FAILED:
+            # Its function ended well, and a call below it failed: the next run asks those calls, and not the function.
+            self._rows.append(self._row(job, JobStatus.REDUCED, job.reduction))
         self._rows.append(self._row(job, status, outcome))
         self.n_pending += 1
         if len(self._rows) >= MAX_ROWS:

@@ -8,6 +8,8 @@ from redun import Scheduler, task
 from redun.scheduler.errors import TaskExited
 from redun.scheduler.failure import MAX_JOBS_SHOWN
 from redun.scheduler.trace_frames import MAX_FRAMES_SHOWN
+from redun.store.memory import MemoryStore
+from redun.task import get_task_registry
 from redun.testing.lines import Lines
 
 redun_namespace = "test_failure"
@@ -146,6 +148,34 @@ def test_a_traceback_leads_through_tasks_with_arguments_and_variables():
     assert "hunter2" not in "\n".join(line for line in trace.lines() if "load(path, " not in line)
 
 
+def test_a_function_that_ended_well_does_not_run_again_for_a_failure_below_it():
+    """The next run asks the calls that it returned: those that failed run again, and what has changed."""
+    store, ran = MemoryStore(), []
+
+    def run(version):
+        with get_task_registry().isolated():
+
+            @task(namespace="test_failure", version=version)
+            def shaky(x):
+                ran.append("shaky")
+                return 1 // x if version == "1" else 5
+
+            @task(namespace="test_failure", version="1")
+            def prepare(x):
+                ran.append("prepare")
+                return [shaky(x), shaky(1)]
+
+            return Scheduler(backend=store, logger=Lines()).run(prepare(0))
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            run("1")
+    assert ran.count("prepare") == 1
+    assert ran.count("shaky") >= 2
+    assert run("2") == [5, 5]
+    assert ran.count("prepare") == 1
+
+
 def test_a_stored_error_is_read_back_with_its_traceback():
     """Frames with their variables, and the errors behind it."""
     from redun.scheduler import ErrorValue, Traceback
@@ -164,7 +194,6 @@ def test_a_log_of_a_failed_job_shows_variables_and_causes(tmp_path):
     """What is stored is what `redun log` shows."""
     from redun.objects.kinds import JobsRecord, JobStatus, Kind
     from redun.provenance.failures import view_error
-    from redun.store.memory import MemoryStore
 
     store = MemoryStore()
     with pytest.raises(ValueError, match="3 rows"):
