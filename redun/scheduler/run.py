@@ -8,6 +8,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from redun.context import CONTEXT_OPTION
 from redun.expression import TaskExpression
 from redun.expression_codec import encode_expression, is_concrete
 from redun.hashing import Oid
@@ -173,7 +174,11 @@ class Run:
         self.execution.recorder.flush()
 
     def _start(self, expr: Any, root: Root) -> None:
-        if type(expr) is TaskExpression and all(map(is_concrete, (*expr.args, *expr.kwargs.values()))):
+        if (
+            type(expr) is TaskExpression
+            and all(map(is_concrete, (*expr.args, *expr.kwargs.values())))
+            and CONTEXT_OPTION not in expr.task_options  # its defaults are evaluated in a context that no job has yet
+        ):
             self._root_call = expr
             self.reducer.call(expr, None, root, 0)
         else:

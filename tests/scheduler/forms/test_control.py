@@ -119,6 +119,11 @@ def test_context_comes_from_the_run_and_from_the_call():
     assert Scheduler().run(above(1)) == [1, "nowhere", "nowhere"]
 
 
+def test_a_call_that_is_run_by_itself_may_bring_its_context():
+    """Also its own default arguments are evaluated in it."""
+    assert Scheduler().run(where.update_context(at={"x": "here"})(1)) == [1, "here", "here"]
+
+
 def test_a_lazy_default_is_evaluated_anew_in_each_run():
     """A default argument outlives a run; the call that is run by itself, below no job, gets the value of today."""
     scheduler = Scheduler()
