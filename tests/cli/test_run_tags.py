@@ -35,9 +35,19 @@ def tags_of(tmp_path, redun_command):
     return run
 
 
-def test_version_and_user_are_told_of_themselves(tags_of):
-    """Nothing else, outside of a checkout and without a cloud."""
-    assert tags_of() == [("redun.version", __version__), ("user", "ada")]
+def test_project_version_and_user_are_told_of_themselves(tags_of):
+    """Nothing else, outside of a checkout and without a cloud; the project is the task's namespace."""
+    assert tags_of() == [("project", "flow"), ("redun.version", __version__), ("user", "ada")]
+
+
+def test_a_project_that_is_named_is_the_only_one(tags_of, tmp_path):
+    """By a tag or in the settings; a task without a namespace has none."""
+    assert [value for key, value in tags_of("-t", "project=x") if key == "project"] == ["x"]
+    (tmp_path / ".redun" / "redun.ini").write_text("[tags]\nproject = genomes\n")
+    assert [value for key, value in tags_of() if key == "project"] == ["genomes"]
+    (tmp_path / ".redun" / "redun.ini").write_text("[scheduler]\nignore_warnings = namespace\n")
+    (tmp_path / "flow.py").write_text(FLOW.replace('redun_namespace = "flow"', ""))
+    assert "project" not in dict(tags_of())
 
 
 def test_options_add_tags_or_replace_what_was_found(tags_of):

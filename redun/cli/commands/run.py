@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -221,6 +221,15 @@ def _tags(flags: _Flags, config_dir: Path) -> list[Tag]:
     return [*(tag for tag in found if tag[0] not in taken), *named, *added]
 
 
+def _project_tag(expression: Any, given: Collection[str]) -> list[Tag]:
+    """Return the task's namespace as the project, unless there is a tag of that key."""
+    from redun.namespace import split_task_fullname
+    from redun.tags import PROJECT_KEY
+
+    namespace, _ = split_task_fullname(expression.task_name)
+    return [(PROJECT_KEY, namespace)] if namespace and PROJECT_KEY not in given else []
+
+
 def _run(config_dir: Path, request: _Request, options: Globals) -> int:
     from redun.session import open_session
 
@@ -239,8 +248,11 @@ def _evaluate(session: Session, expression: Any, request: _Request) -> int:
     from redun.scheduler.errors import DryRunResult, Interrupted
     from redun.scheduler.preview import message_of
 
+    scheduler = session.scheduler
+    tags = request.options["tags"]
+    tags = [*_project_tag(expression, {*scheduler.config.tags, *(key for key, _ in tags)}), *tags]
     try:
-        result = session.scheduler.run(expression, exec_argv=["redun", *sys.argv[1:]], **request.options)
+        result = scheduler.run(expression, exec_argv=["redun", *sys.argv[1:]], **{**request.options, "tags": tags})
     except DryRunResult as stop:
         ui.log(str(stop))
         return int(ExitCode.FAILED)
