@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from redun.scheduler.errors import NoCurrentScheduler as NoCurrentScheduler
     from redun.scheduler.errors import SchedulerError as SchedulerError
     from redun.scheduler.errors import Traceback as Traceback
+    from redun.scheduler.execution import Execution as Execution
     from redun.scheduler.forms.catch import catch_all as catch_all
     from redun.scheduler.forms.exports import with_export_options as with_export_options
     from redun.scheduler.forms.subrun import subrun as subrun
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ErrorValue": "redun.scheduler.errors",
+    "Execution": "redun.scheduler.execution",
     "Frame": "redun.scheduler.trace_frames",
     "Job": "redun.scheduler.job",
     "JobInfo": "redun.task.job_info",

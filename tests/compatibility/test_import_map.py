@@ -18,9 +18,8 @@ TOP = """
 
 HOMES = {
     "redun.scheduler": """
-        catch_all subrun fork_thread join_thread JobInfo scheduler_task with_export_options Job Traceback Frame
-        ErrorValue SchedulerError
-        DryRunResult NoCurrentScheduler root_task
+        catch_all Execution subrun fork_thread join_thread JobInfo scheduler_task with_export_options Job Traceback
+        Frame ErrorValue SchedulerError DryRunResult NoCurrentScheduler root_task
     """,
     "redun.task": """
         scheduler_task SchedulerTask wraps_task CacheScope CacheCheckValid CacheResult TaskRegistry hash_args_eval
