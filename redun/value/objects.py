@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import RedunError
@@ -156,6 +157,10 @@ def _import_until(type_name: str, is_known: Callable[[], bool]) -> None:
         module = module.rpartition(".")[0]
         if module not in sys.modules and _is_importable(module):
             load_module(module)
+        if module in sys.modules and not is_known():
+            # A package may load what it is asked for only then, as this one does: nobody has asked for the class yet.
+            with suppress(Exception):
+                getattr(sys.modules[module], type_name[len(module) + 1 :].partition(".")[0])
 
 
 def _is_importable(module: str) -> bool:

@@ -153,6 +153,29 @@ def test_a_class_not_imported_yet_is_imported(shelf, tmp_path, monkeypatch):
     assert type(shelf.get_value(oid)).__name__ == "Thing"
 
 
+def test_a_class_that_its_package_loads_late_is_loaded(shelf, tmp_path, monkeypatch):
+    """A type name may begin with a package that re-exports the class only when asked, as ``redun.PartialTask`` does."""
+    import sys
+
+    package = tmp_path / "lazy_package"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "def __getattr__(name):\n    from importlib import import_module\n"
+        "    return getattr(import_module('lazy_package.inner'), name)\n"
+    )
+    (package / "inner.py").write_text(
+        "from redun.value import Value\nclass Lazy(Value):\n    type_name = 'lazy_package.Lazy'\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import lazy_package.inner
+
+    from redun.value.value import value_classes
+
+    oid = shelf.put(lazy_package.inner.Lazy())
+    del value_classes["lazy_package.Lazy"], sys.modules["lazy_package.inner"]
+    assert type(shelf.get_value(oid)).__name__ == "Lazy"
+
+
 def test_a_proxy_speaks_for_a_foreign_type(round_trip):
     """Its bytes are stored and the raw object comes back, of the exact class, subclasses included."""
     for cls in (Frame, SubFrame):
