@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _current = threading.local()
 running = threading.local()
-"""``running.job`` is the job whose function a thread runs, or ran last."""
+"""``running.job`` is the job whose function a thread runs; None in one that is idle."""
 
 
 def find_running_job() -> Job | None:

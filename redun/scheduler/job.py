@@ -172,6 +172,7 @@ class Job:
             self.error = error
             self.traceback = error.__traceback__
         finally:
+            running.job = None  # an idle thread would keep alive whatever waits for this job
             self.forget_arguments()
 
     def begin(self) -> None:

@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from redun import Scheduler, get_current_scheduler, set_current_scheduler, task
+from redun.executors.thread import ThreadExecutor
+from redun.scheduler.current import find_running_job
 from redun.scheduler.errors import NoCurrentScheduler
 
 
@@ -45,3 +47,36 @@ def test_a_task_finds_the_scheduler_that_runs_it():
 
     scheduler = Scheduler()
     assert scheduler.run(who()) == id(scheduler)
+
+
+SEEN: list = []
+
+
+@task(namespace="test_current", version="1")
+def look(x):
+    """Note the job that runs here."""
+    SEEN.append((find_running_job(), threading.current_thread()))
+    return x
+
+
+class Looking(ThreadExecutor):
+    """Looks, in the thread that ran the work, at the job that is left there."""
+
+    def start(self, report, thread_setup):
+        """Report to the scheduler after a look."""
+
+        def look_and_report(work):
+            SEEN.append((find_running_job(), threading.current_thread()))
+            report(work)
+
+        super().start(look_and_report, thread_setup)
+
+
+def test_a_thread_that_is_done_with_a_job_lets_go_of_it():
+    """It would keep alive all that waits for the job: of a wide fan-out, every call."""
+    SEEN.clear()
+    assert Scheduler(executor=Looking("default", max_workers=1)).run(look(1)) == 1
+    (within, thread), (after, same_thread) = SEEN
+    assert within.task.fullname == "test_current.look"
+    assert after is None
+    assert same_thread is thread
