@@ -15,6 +15,7 @@ from redun.hashing import Oid
 from redun.objects.kinds import ExecutionStatus, Kind, encode_eval
 from redun.promise import Promise
 from redun.scheduler.cache import Cache
+from redun.scheduler.context import check_context
 from redun.scheduler.current import set_current_scheduler
 from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError, TaskExited
 from redun.scheduler.execution import Execution
@@ -182,6 +183,9 @@ class Run:
             self._root_call = expr
             self.reducer.call(expr, None, root, 0)
         else:
+            own = expr.task_options.get(CONTEXT_OPTION) if type(expr) is TaskExpression else None
+            if is_concrete(own):
+                check_context(own)  # else it would be told of as a part of the expression
             self._start_root(expr, Caller(root, 0, None, -1, self._root_call))
 
     def _start_root(self, expr: Any, caller: Caller) -> None:
