@@ -271,7 +271,7 @@ def test_keep_going_fails_only_of_what_nothing_caught():
     assert Scheduler(logger=log).run(calls, keep_going=True) == ["caught a", 1]
     assert not any("more failed" in line for line in log.lines)
     store = MemoryStore()
-    with pytest.raises(ValueError, match="b"):
+    with pytest.raises(ValueError, match=r"^[bc]$"):
         Scheduler(backend=store, logger=log).run([*calls, fail_with("b"), fail_with("c"), first(2)], keep_going=True)
     assert "and 1 more failed, each for a reason of its own" in log.lines
     Scheduler(backend=store, logger=log).run(first(2), dryrun=True)
