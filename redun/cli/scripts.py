@@ -101,9 +101,14 @@ def _near_scripts(path: Path) -> str:
 
 
 def tasks_of(module: ModuleType) -> list[Task[..., Any]]:
-    """Return the tasks that a module defines or imports by name, by full name."""
+    """Return the tasks that a module defines or imports by name, by full name, without those that redun brings."""
     known = {id(value) for value in vars(module).values()}
-    tasks = [task for task in get_task_registry() if id(task) in known or task.func.__module__ == module.__name__]
+    tasks = [
+        task
+        for task in get_task_registry()
+        if task.func.__module__ == module.__name__
+        or (id(task) in known and not task.func.__module__.startswith("redun."))
+    ]
     return sorted(tasks, key=lambda task: task.fullname)
 
 

@@ -33,6 +33,14 @@ def write(folder, name, text):
     return path
 
 
+def test_what_redun_brings_is_no_task_of_a_script(folder):
+    """A script that imports forms has only its own tasks; what it imports from another module of the user counts."""
+    write(folder, "flow_theirs.py", "@task(namespace='theirs')\ndef lend(): return 1\n")
+    write(folder, "flow_forms.py", "from redun import catch, cond, throw\nfrom flow_theirs import lend\n" + ONE)
+    listed = [task.fullname for task in tasks_of(load_script("flow_forms.py"))]
+    assert listed == ["ns.build", "other.far", "theirs.lend"]
+
+
 ONE = "redun_namespace = 'ns'\n@task()\ndef build(): return 1\n@task(namespace='other')\ndef far(): return 2\n"
 
 
