@@ -111,8 +111,7 @@ def map_(
     """
     tasks, innermost = _unwrap_maps(a_task, values)
 
-    def call_all(evaluated: list[Any]) -> list[T]:
-        functions, items = evaluated
+    def call_all(functions: Any, items: Any) -> list[T]:
         for function in functions:
             if not callable(function):
                 raise NotListed("map_", "a task", function)
@@ -121,10 +120,7 @@ def map_(
         expression.upstreams = calls
         return calls
 
-    # Lazy members of a list that is there are left to the calls: each begins as soon as its own argument is known.
-    whole = innermost if _is_lazy(innermost) else None
-    evaluated = scheduler.evaluate([tasks, whole], parent_job)
-    return evaluated.then(lambda pair: call_all([pair[0], innermost if whole is None else pair[1]]))
+    return _evaluate_with_list(scheduler, parent_job, tasks, innermost).then(lambda pair: call_all(*pair))
 
 
 @transparent
@@ -144,16 +140,23 @@ def starmap(
         NotListed: the arguments are no list of dicts, or what is to be called is no task.
     """
 
-    def call_all(evaluated: list[Any]) -> list[T]:
-        function, items = evaluated
+    def call_all(function: Any, items: Any) -> list[T]:
         items = _items_of(kwargs, _listed("starmap", "a list of dicts", items))
         calls = [_spread(function, item) for item in items]
         expression.upstreams = calls
         return calls
 
-    whole = kwargs if _is_lazy(kwargs) else None
-    evaluated = scheduler.evaluate([a_task, whole], parent_job)
-    return evaluated.then(lambda pair: call_all([pair[0], kwargs if whole is None else pair[1]]))
+    return _evaluate_with_list(scheduler, parent_job, a_task, kwargs).then(lambda pair: call_all(*pair))
+
+
+def _evaluate_with_list(scheduler: Scheduler, parent_job: Job | None, function: Any, listed: Any) -> Promise[Any]:
+    """Promise the values of what is to be called and of a list.
+
+    Lazy members of a list that is there are left to the calls: each begins as soon as its own argument is known.
+    """
+    whole = listed if _is_lazy(listed) else None
+    evaluated = scheduler.evaluate([function, whole], parent_job)
+    return evaluated.then(lambda pair: [pair[0], listed if whole is None else pair[1]])
 
 
 @transparent
