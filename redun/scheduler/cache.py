@@ -142,8 +142,8 @@ class Cache:
         found: list[Candidate] = []
         for candidate in candidates:
             with suppress(ObjectError):
-                summary = CallRecord.decode(self._store.get_node(candidate.target)).summary
-                if summary.is_reusable and all(self._is_trusted(task, candidate.time_us) for task in summary.tasks):
+                record = CallRecord.decode(self._store.get_node(candidate.target))
+                if self._is_reusable(record, candidate.time_us):
                     found.append(candidate)
         return found
 
@@ -189,13 +189,12 @@ class Cache:
             if allowed is not None and CacheResult.SINGLE not in allowed:
                 _refuse_unallowed(CacheResult.ULTIMATE, allowed)
             return self._serve(target, record)
-        tasks = record.summary.tasks
         # A file below that is not as recorded: only asking each child tells which of them must run again.
         with suppress(Refused):
             _refuse_unallowed(CacheResult.ULTIMATE, allowed)
-            if is_shallow and all(map(self._is_current, tasks)):
+            if is_shallow and all(map(self._is_current, record.summary.tasks)):
                 return self._serve_shallow(target, record)
-            if record.summary.is_reusable and all(self._is_trusted(task, candidate.time_us) for task in tasks):
+            if self._is_reusable(record, candidate.time_us):
                 return self._serve(target, record)
         return self._step(eval_oid, record.reduction, is_async, allowed)
 
@@ -235,6 +234,10 @@ class Cache:
             if must_be_asked(value) and not is_still_valid(value):
                 raise Refused("the recorded result is no longer valid")
         return restored
+
+    def _is_reusable(self, record: CallRecord, time_us: int) -> bool:
+        """Tell whether a call that was recorded at a time may be reused in one step, as far as tasks are concerned."""
+        return record.summary.is_reusable and all(self._is_trusted(task, time_us) for task in record.summary.tasks)
 
     def _is_trusted(self, task_oid: Oid, time_us: int) -> bool:
         """Tell whether a task below is current, need not run each time, and was not contested after ``time_us``.
