@@ -20,6 +20,7 @@ from redun.hashing import hash_stream
 from redun.objects.kinds import CONTENT_SCHEME
 
 MTIME_SCHEME = "mtime"
+_UNSUPPORTED = NotImplementedError  # what fsspec raises for a question that a protocol has no answer to
 """The digest is the time of change as the file system writes it; the size stands beside it."""
 
 _CHECKSUM_FIELDS = (
@@ -102,7 +103,7 @@ class FsspecFileSystem(FileSystem):
         with typed_errors(path, "look at", catch=Exception):
             try:
                 return float(fs.modified(inner).timestamp())
-            except (NotImplementedError, AttributeError):
+            except (_UNSUPPORTED, AttributeError):
                 return super().modified(path)
 
     def checksum(self, path: str, scheme: str | None = None) -> Checksum | None:
@@ -136,7 +137,7 @@ class FsspecFileSystem(FileSystem):
                 return
             try:
                 fs.touch(inner, truncate=False)
-            except (NotImplementedError, ValueError):
+            except (_UNSUPPORTED, ValueError):
                 return  # a bucket stamps its objects when they are written, and at no other time
 
     def mkdir(self, path: str) -> None:
@@ -211,7 +212,7 @@ class FsspecFileSystem(FileSystem):
         fs, inner = self._reach(path)
         try:
             modified = fs.modified(inner)
-        except (NotImplementedError, KeyError, AttributeError, OSError):
+        except (_UNSUPPORTED, KeyError, AttributeError, OSError):
             return None
         return Checksum(MTIME_SCHEME, str(modified).encode(), info.get("size"))
 
