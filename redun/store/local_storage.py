@@ -102,12 +102,14 @@ class LocalStorage(Storage):
         folders: dict[str, None] = {}
         for name in names:
             path = self._locate(name)
-            _fsync(path)
+            with suppress(FileNotFoundError):  # another process has merged the pack into its own by now
+                _fsync(path)
             while path != root:
                 path = os.path.dirname(path)  # noqa: PTH120 - hot, see open
                 folders[path] = None
         for folder in folders:
-            _fsync(folder)
+            with suppress(FileNotFoundError):
+                _fsync(folder)
 
     def _locate(self, name: str) -> str:
         if name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):

@@ -93,7 +93,8 @@ class Storage(ABC):
     def sync(self, names: Iterable[str]) -> None:  # noqa: B027 - doing nothing is right for most
         """Force what was written under these names to the disk, so that it survives a power cut.
 
-        Does nothing where ``write`` already returns only then, or where nothing survives.  Raises OSError.
+        A name that somebody has deleted since is passed over.  Does nothing where ``write`` already returns only then,
+        or where nothing survives.  Raises OSError.
         """
 
 

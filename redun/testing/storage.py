@@ -129,6 +129,12 @@ class StorageSuite:
         storage.sync(["a/b/c"])
         assert storage.read("a/b/c") == b"x"
 
+    def test_syncing_passes_over_what_is_gone(self, storage: Storage) -> None:
+        """Another process may have removed a name since it was written, and even its folder."""
+        storage.write("a/b/c", b"x")
+        storage.sync(["never/was", "a/b/c", "a/gone"])
+        assert storage.read("a/b/c") == b"x"
+
     @pytest.mark.parametrize("name", BAD_NAMES)
     def test_names_cannot_escape(self, storage: Storage, name: str) -> None:
         """A name that is absolute, or has an empty, dot or backslash part, is refused by each verb."""

@@ -56,10 +56,10 @@ def consolidate(store: ObjectDb) -> Oid | None:
         return None
     try:
         merged = store.sealer.write(_iter_merged(parts))
+        if merged is None or hash_blob(store.storage.view(pack_name(merged.name))) != merged.name:
+            return None
     except (ObjectCorrupt, NameMissing):
-        return None
-    if merged is None or hash_blob(store.storage.view(pack_name(merged.name))) != merged.name:
-        return None
+        return None  # one of the parts, or the merged pack itself: another process was here first, and merged it on
     whole = store.packs.find_reader(merged.name)
     if whole is None or not all(whole.has(oid) for part in parts for oid in _iter_oids(part)):
         return None

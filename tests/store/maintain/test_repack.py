@@ -140,6 +140,33 @@ def test_a_crash_while_merging_loses_nothing(folder, monkeypatch, step):
     _check_whole(_open(folder), executions)
 
 
+@pytest.mark.parametrize("verb", ["sync", "view"])
+def test_another_process_may_merge_the_merged_pack_at_once(folder, monkeypatch, verb):
+    """Two that merge the same packs write one name; the first may have merged it on before the second looks at it."""
+    storage = ProbedStorage(LocalStorage(folder))
+    store = _open(folder, storage)
+    executions = [_run(store, seed) for seed in range(3)]
+    verb_of_storage = getattr(storage, verb)
+    gone = []
+
+    def merge_on(asked, *arguments):
+        written = {name for name in storage.names("write") if name.startswith("objects/pack")}
+        names = [asked] if isinstance(asked, str) else list(asked)
+        if not gone and len(written) == 2 and written.intersection(names):
+            gone.append(written)
+            other = _open(folder)
+            executions.append(_run(other, 3, n_jobs=9))
+            consolidate(other)
+        return verb_of_storage(asked if isinstance(asked, str) else names, *arguments)
+
+    storage.forget()
+    monkeypatch.setattr(storage, verb, merge_on)
+    consolidate(store)
+    assert gone, "the other process never came"
+    _check_whole(_open(folder), executions)
+    assert not any((folder / name).exists() for name in gone[0])
+
+
 def test_a_full_disk_removes_nothing(folder, monkeypatch):
     """When the merged pack cannot be written, its parts stay."""
     store = _open(folder)
