@@ -1,0 +1,1 @@
+"""What every executor off this machine shares."""
