@@ -9,7 +9,7 @@ import pytest
 
 from redun.errors import ExecutorError
 from redun.executors.thread import ThreadExecutor
-from redun.testing.executor import WAIT_SECONDS, ExecutorSuite, RecordingWork
+from redun.testing.executor import WAIT_SECONDS, ExecutorSuite, RecordingWork, WorkflowExecutorSuite
 
 
 class TestThreadExecutor(ExecutorSuite):
@@ -19,6 +19,17 @@ class TestThreadExecutor(ExecutorSuite):
     def executor(self):
         """A pool of the default size."""
         return ThreadExecutor("default")
+
+
+class TestWorkflowsOnThreads(WorkflowExecutorSuite):
+    """Workflows run on it as on any other."""
+
+    is_separate = False
+
+    @pytest.fixture
+    def executor(self):
+        """A pool of a few threads."""
+        return ThreadExecutor("tested", max_workers=4)
 
 
 def test_a_blocked_thread_does_not_hold_up_the_rest():
