@@ -6,6 +6,9 @@ families to exit codes (``redun/cli/errors.py``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class RedunError(Exception):
     """Root of every error that redun itself raises on purpose."""
@@ -16,6 +19,10 @@ class RedunError(Exception):
         super().__init__(message)
         if hint:
             self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By message and fields: leaf classes have constructors of their own, and errors come back from other processes.
+        return _restore, (type(self), self.args, dict(sorted(self.__dict__.items())))
 
 
 class ObjectError(RedunError):
@@ -44,3 +51,11 @@ class ExecutorError(RedunError):
 
 class ConfigError(RedunError):
     """A setting is missing, malformed or contradicts another."""
+
+
+def _restore(kind: type[RedunError], args: tuple[Any, ...], fields: Mapping[str, Any]) -> RedunError:
+    """Make an error of what ``__reduce__`` gave."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error

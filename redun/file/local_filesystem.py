@@ -41,6 +41,11 @@ def set_hash_mode(mode: HashMode) -> HashMode:
     return previous
 
 
+def get_hash_mode() -> HashMode:
+    """Return how local files are identified in this process."""
+    return _hash_mode
+
+
 def local_path(path: str) -> str:
     """Return what the operating system knows a local path or a ``file://`` URL by."""
     for prefix in ("file://", "local://"):

@@ -6,7 +6,7 @@ and what only a running job needs is dropped when it ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.file.produced import mark_start, track_writes
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from redun.scheduler.errors import Traceback
     from redun.scheduler.evaluate import Waiter
     from redun.scheduler.facts import TaskFacts
+    from redun.scheduler.portal import Portal
     from redun.scheduler.produced import FileKeeper, ProducedFiles
     from redun.scheduler.summary import SummaryBuilder
     from redun.store.base import Candidate
+    from redun.store.blobs import Blobs
+    from redun.tags import Tag
 
 
 class Caller(NamedTuple):
@@ -70,6 +73,7 @@ class Job:
         "needs",
         "number",
         "parent",
+        "portal",
         "prior",
         "produced",
         "reduction",
@@ -116,6 +120,7 @@ class Job:
         self.disturbed: list[str] | None = None  # what it was given and something changed while it ran
         self.dropped: list[TaskExpression[Any]] | None = None  # calls that the function built and did not use
         self.keeper: FileKeeper | None = None
+        self.portal: Portal | None = None  # what its way to another process needs
         # Ends what the job runs outside of this process; there while it does.  May be called from any thread.
         self.cancel: Callable[[], None] | None = None
 
@@ -142,8 +147,7 @@ class Job:
         from redun.task.argument_hashes import args_hash_of
 
         args_hash = args_hash_of(self.facts.binder, self.args, self.kwargs or {})
-        eval_hash = "" if self.eval is None else self.eval.hex()
-        return JobInfo(format_id(self.execution_id), self.id, eval_hash, args_hash, self.facts.options)
+        return JobInfo(format_id(self.execution_id), self.id, self.eval_hash, args_hash, self.facts.options)
 
     def add_child(self) -> int:
         """Keep a place among the calls below this job, in the order they were asked for; return it."""
@@ -175,8 +179,51 @@ class Job:
             running.job = None  # an idle thread would keep alive whatever waits for this job
             self.forget_arguments()
 
+    # -- for executors whose workers are other processes: see ``redun.executors.base.PortableWork``
+
+    @property
+    def task_name(self) -> str:
+        """The full name of the task."""
+        return self.task.fullname
+
+    @property
+    def eval_hash(self) -> str:
+        """The hash of task and arguments, 64 hex digits; empty for a call that was refused."""
+        return "" if self.eval is None else self.eval.hex()
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether an outcome that an earlier run has left may serve."""
+        return self.facts.is_cached and self.portal is not None and self.portal.uses_cache
+
     def begin(self) -> None:
         """Note that the function begins to run; an executor that does not call ``run`` here calls this."""
+
+    def pack(self, contents: Blobs | None) -> bytes:
+        """Return the call as a parcel; large contents are put into ``contents``."""
+        from redun.scheduler.portable import pack_call  # most runs stay in their process
+
+        return pack_call(self, contents)
+
+    def take(self, outcome: bytes, contents: Blobs | None) -> None:
+        """Take what a worker made of the call."""
+        from redun.scheduler.portable import take_outcome
+
+        take_outcome(self, outcome, contents)
+
+    def fail(self, error: BaseException, log: Sequence[str] = ()) -> None:
+        """Take an error of the executor's own; ``log`` are the last lines that a worker wrote."""
+        if log:
+            error.log_lines = list(log)  # type: ignore[attr-defined]
+        self.error, self.traceback = error, error.__traceback__
+        self.forget_arguments()
+
+    def add_tags(self, tags: Iterable[Tag]) -> None:
+        """Tag this job, from any thread."""
+        if self.portal is not None:
+            self.portal.tag(self, tags)
+
+    # -- running
 
     def forget_arguments(self) -> None:
         """Let go of the arguments, unless another attempt may need them."""
@@ -210,7 +257,7 @@ class Job:
 
     def _hook_facts(self) -> dict[str, Any]:
         """Return what the hooks of values are told about the call."""
-        return {"pre_call_hash": "" if self.eval is None else self.eval.hex()}
+        return {"pre_call_hash": self.eval_hash}
 
 
 class JobView:

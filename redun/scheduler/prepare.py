@@ -37,5 +37,5 @@ def prepare(job: Job, bound: BoundArguments, encoded: list[Encoded], eval_data: 
         if part.externals:
             job.given = (job.given or frozenset()).union(part.externals)
     job.args, job.kwargs = bound.call_args()
-    job.keeper = parts.keeper
+    job.keeper, job.portal = parts.keeper, parts.portal
     job.line = parts.log.run_line(job, bound, why or parts.reasons.explain(job, encoded))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from redun.executors.base import Executor
     from redun.scheduler.failure import Failures
     from redun.scheduler.handles import Handles
+    from redun.scheduler.portal import Portal
     from redun.scheduler.produced import FileKeeper
     from redun.scheduler.reasons import Reasons
     from redun.scheduler.retries import Retries
@@ -82,6 +83,7 @@ class Parts(NamedTuple):
     reasons: Reasons
     failures: Failures
     keeper: FileKeeper
+    portal: Portal
     tags: TagRecorder
     handles: Handles
     submit_async: Callable[[Job, Executor], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from redun.scheduler.job import Caller, Job
 from redun.scheduler.logger import is_heard
 from redun.scheduler.loop import Loop, Root
 from redun.scheduler.plan import Plan
+from redun.scheduler.portal import Portal
 from redun.scheduler.produced import FileKeeper
 from redun.scheduler.reasons import Reasons
 from redun.scheduler.reduce import Parts, Reducer, RunOptions
@@ -37,6 +38,7 @@ from redun.scheduler.runlog import RunLog
 from redun.scheduler.status import StatusCounts, is_debugged
 from redun.scheduler.time_limits import TimedJob, TimeLimits
 from redun.scheduler.trace_frames import python_lines
+from redun.tags import Tag, check_tags
 from redun.task.built import unnoted
 from redun.task.registry import get_task_registry
 from redun.value.encoding import Encoded, encode_value
@@ -87,6 +89,7 @@ class Run:
         self.failures = Failures(self._log, store)
         warn = scheduler.logger.warning
         handles = Handles(store, execution.recorder, warn)
+        keep_bytes = scheduler.config.files.keep_bytes
         cache = Cache(store, get_task_registry(), warn, handles.find_fault, restores=not options.is_dryrun)
         self.reducer = Reducer(
             Parts(
@@ -101,7 +104,8 @@ class Run:
                 log=self._log,
                 reasons=Reasons(store, execution.recorder),
                 failures=self.failures,
-                keeper=FileKeeper(store, scheduler.config.files.keep_bytes),
+                keeper=FileKeeper(store, keep_bytes),
+                portal=Portal(store, options.use_cache, keep_bytes, self.add_job_tags),
                 tags=execution.tags,
                 handles=handles,
                 submit_async=self._submit_async,
@@ -214,6 +218,12 @@ class Run:
             job.error, job.traceback = error, error.__traceback__
         job.forget_arguments()
         self.loop.take_back(job)
+
+    def add_job_tags(self, job: Job, tags: Iterable[Tag]) -> None:
+        """Tag a job, in whatever thread; one that leaves no trace gets none.  Raises BadTag."""
+        checked = check_tags(tags)
+        if checked and job.facts.is_recorded:
+            self.loop.do_soon(lambda: self.tags.tag_job(job.number, checked))
 
     def give_up(self, error: BaseException) -> None:
         """Fail the run with an error that is no job's; only from the scheduler's thread."""

@@ -301,9 +301,7 @@ class Scheduler:
             BadTag: a key or a value cannot be a tag's.
             NoCurrentScheduler: no run is going on.
         """
-        run, checked = self.current_run(), check_tags(tags)
-        if checked and job.facts.is_recorded:
-            run.loop.do_soon(lambda: run.tags.tag_job(job.number, checked))
+        self.current_run().add_job_tags(job, tags)
 
     def record_tags(
         self,

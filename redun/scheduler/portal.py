@@ -1,0 +1,21 @@
+"""What the jobs of one run share for their way to other processes and back; see ``redun.scheduler.portable``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.store.base import ObjectStore
+
+if TYPE_CHECKING:
+    from redun.scheduler.job import Job
+    from redun.tags import Tag
+
+
+class Portal(NamedTuple):
+    """Made once for each run; jobs that run in their own process never look at it."""
+
+    store: ObjectStore
+    uses_cache: bool  # whether results of earlier executions may serve
+    keep_bytes: int  # contents of files up to this size are kept
+    tag: Callable[[Job, Iterable[Tag] | Iterable[tuple[str, Any]]], None]  # from any thread
