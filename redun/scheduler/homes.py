@@ -8,6 +8,7 @@ from pathlib import Path
 from redun.errors import StoreError
 from redun.hashing import Oid
 from redun.store.base import ObjectStore
+from redun.store.blobs import Blobs
 from redun.store.maintain.repack import consolidate
 from redun.store.overlay import OverlayStore
 from redun.store.refs import Refs
@@ -39,6 +40,10 @@ class MemoryHome:
 
     def open_beside(self) -> Repository | ObjectStore:
         return self.store
+
+    @property
+    def contents(self) -> Blobs | None:
+        return None
 
 
 class RepositoryHome:
@@ -76,6 +81,11 @@ class RepositoryHome:
         It has a journal of its own: sealing one execution must not seal half of another.
         """
         return Repository.open(self._repository.path)
+
+    @property
+    def contents(self) -> Blobs | None:
+        """Where workers on this machine may read and put large contents."""
+        return self._repository.store.blobs
 
 
 def home_of_dryrun(store: ObjectStore) -> MemoryHome:

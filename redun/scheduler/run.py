@@ -134,6 +134,7 @@ class Run:
         self.execution.begin()
         self._announce()
         for executor in scheduler.executors.values():
+            executor.use_contents(scheduler.home.contents)
             executor.start(self._queue.put, self._set_up_thread)
         status = ExecutionStatus.FAILED
         try:

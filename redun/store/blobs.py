@@ -34,6 +34,7 @@ class Blobs:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self.location = storage.location  # a path or a URL
         self.unsynced: list[str] = []  # names written since somebody last forced them to the disk and emptied this
 
     def has(self, oid: Oid) -> bool:

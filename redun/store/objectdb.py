@@ -96,6 +96,11 @@ class ObjectDb(ObjectStore):
         """
         return self._get_own().writer
 
+    @property
+    def blobs(self) -> Blobs:
+        """Where large contents lie."""
+        return self._blobs
+
     def put(self, oid: Oid, data: bytes, kind: int) -> None:
         own = self._own or self._get_own()
         if own.has(oid):
