@@ -97,6 +97,12 @@ class Executor(ABC):
     def start(self, report: Report, thread_setup: Callable[[], None]) -> None:
         """Get ready.  ``thread_setup`` is called once in each thread of this process that will run work."""
 
+    def use_contents(self, contents: Blobs | None) -> None:  # noqa: B027  (work in this process needs no such place)
+        """Learn where contents of 1 MiB and more may lie for workers on this machine; called before ``start``.
+
+        ``contents`` are those of the run's repository, when that lies on a disk; else None.
+        """
+
     @abstractmethod
     def submit(self, work: Work) -> None:
         """Take one piece of work."""
