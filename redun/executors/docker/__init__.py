@@ -1,0 +1,6 @@
+"""Jobs in containers of this machine."""
+
+from __future__ import annotations
+
+from redun.executors.docker.executor import DockerExecutor as DockerExecutor
+from redun.executors.docker.executor import make_executor as make_executor

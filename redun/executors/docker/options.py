@@ -1,0 +1,22 @@
+"""The options of executors of type ``docker``.  For users: docs/guide/executors-docker.md."""
+
+from __future__ import annotations
+
+from redun.executors.options import FLAG, NUMBER, ROWS, TEXT, WHOLE, WORDS, Option, OptionTable
+from redun.executors.remote.settings import common_options
+
+DOCKER_OPTIONS = OptionTable(
+    "docker",
+    [
+        *common_options(job_monitor_interval=0.5, job_stale_time=0.0, min_array_size=0),
+        Option("image", TEXT, "the image that jobs run in; it has redun installed", is_required=True),
+        Option("command", WORDS, "the command line of the engine: docker, podman", ["docker"], of_task=False),
+        Option("vcpus", NUMBER, "how many cores a job may use, 0.5 being half of one; without it, all"),
+        Option("gpus", WHOLE, "how many GPUs a job gets", 0),
+        Option("memory", NUMBER, "how many GiB of memory a job may use; without it, all"),
+        Option("shared_memory", NUMBER, "how many GiB /dev/shm holds; without it, what the engine gives"),
+        Option("interactive", FLAG, "run jobs in this terminal, so that a debugger can be used in them", default=False),
+        Option("volumes", ROWS, 'what else jobs see: [["/data", "/data"], "cache:/cache", "/ref:/ref:ro"]', []),
+        Option("include_aws_env", FLAG, "hand the AWS credentials in force here to jobs", default=False),
+    ],
+)
