@@ -25,6 +25,7 @@ from redun.objects.kinds import JobStatus
 from redun.scheduler.errors import SchedulerError, TaskExited
 from redun.scheduler.owned import ATOMS, own_copy
 from redun.value.encoding import ValueNotEncodable, encode_value
+from redun.value.stored import loaded
 
 if TYPE_CHECKING:
     import asyncio
@@ -228,7 +229,7 @@ class _Awaited:
         if self in self.call.waiting:
             if type(value) not in ATOMS:
                 self.call.note_value(value)
-                value = own_copy(value)
+                value = own_copy(loaded(value))
             self._answer(None, value)
 
     def fail(self, _slot: int, error: BaseException) -> None:

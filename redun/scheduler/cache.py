@@ -33,6 +33,7 @@ from redun.objects.kinds import (
 from redun.objects.oid import short
 from redun.scheduler.calling import encode_calling, may_be_passed_over
 from redun.scheduler.summary import produced_files
+from redun.scheduler.unread import find_unread
 from redun.scheduler.validity import is_still_valid, must_be_asked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
 from redun.task.options import CacheResult
@@ -160,8 +161,10 @@ class Cache:
         return results
 
     def decode(self, value_oid: Oid) -> Any:
-        """Return a recorded value."""
-        return decode_value(value_oid, self._store.get, node=self._store.get_node(value_oid))
+        """Return a recorded value; a large one unread."""
+        node = self._store.get_node(value_oid)
+        unread = find_unread(self._store, value_oid, node) if node.links else None
+        return decode_value(value_oid, self._store.get, node=node) if unread is None else unread
 
     # -- one candidate
 

@@ -20,6 +20,7 @@ from redun.expression_codec import is_concrete, make_dataclass, make_namedtuple,
 from redun.operators import BUILT_IN, UnknownOperation, find_operation, get_operation
 from redun.scheduler.job import Job
 from redun.scheduler.owned import ATOMS
+from redun.value.stored import loaded
 
 SLICE = 64
 """How many parts of a wide container are started before finished jobs are looked at again."""
@@ -225,9 +226,9 @@ def _open(part: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
         func = get_operation(part.func_name).func
         names, n_args = list(part.kwargs), len(part.args)
         if not names:
-            return list(part.args), lambda values: func(*values)
+            return list(part.args), lambda values: func(*loaded(values))
         return [*part.args, *part.kwargs.values()], lambda values: func(
-            *values[:n_args], **dict(zip(names, values[n_args:]))
+            *loaded(values[:n_args]), **dict(zip(names, loaded(values[n_args:])))
         )
     if isinstance(part, ValueExpression):
         return [part.value], lambda values: values[0]

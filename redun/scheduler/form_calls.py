@@ -14,6 +14,7 @@ from redun.promise import Promise
 from redun.scheduler.errors import SchedulerError, UnknownTask
 from redun.scheduler.evaluate import Evaluator, Waiter
 from redun.task.scheduler_tasks import SchedulerTask
+from redun.value.stored import loaded
 
 if TYPE_CHECKING:
     from redun.scheduler.job import Job
@@ -77,7 +78,7 @@ class PromiseWaiter:
 
     def deliver(self, _slot: int, value: Any) -> None:
         """Fulfil the promise."""
-        self.promise.do_resolve(value)
+        self.promise.do_resolve(loaded(value))
 
     def fail(self, _slot: int, error: BaseException) -> None:
         """Reject the promise."""

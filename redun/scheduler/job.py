@@ -18,6 +18,7 @@ from redun.scheduler.owned import ATOMS, own_copy
 from redun.scheduler.validity import postprocess, preprocess
 from redun.task.built import BuiltCalls
 from redun.task.job_info import JobInfo
+from redun.value.stored import loaded
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -253,7 +254,7 @@ class Job:
         """Return an argument as the function gets it."""
         if type(value) in ATOMS:
             return value
-        return self.info() if type(value) is JobInfo else preprocess(own_copy(value), self._hook_facts())
+        return self.info() if type(value) is JobInfo else preprocess(own_copy(loaded(value)), self._hook_facts())
 
     def _hook_facts(self) -> dict[str, Any]:
         """Return what the hooks of values are told about the call."""

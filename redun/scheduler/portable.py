@@ -8,7 +8,7 @@ the hash of the task, and refuses to run another one.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from shutil import copyfileobj
@@ -22,7 +22,8 @@ from redun.objects.codec import decode_node
 from redun.objects.kinds import ExpressionRecord, Kind
 from redun.objects.parcel import Parcel, ParcelDamaged, decode_parcel, encode_parcel
 from redun.scheduler.errors import ErrorValue, NotSerializable, SchedulerError, Traceback
-from redun.store.base import ObjectMissing
+from redun.scheduler.unread import is_large, pass_on
+from redun.store.base import ObjectMissing, ObjectStore
 from redun.store.blobs import LARGE_SIZE_BYTES, Blobs
 from redun.store.storage import NameMissing
 from redun.task.closure import get_code_hash_mode
@@ -141,14 +142,16 @@ def version_pair() -> tuple[str, str]:
 class Gathered:
     """Objects on their way into a parcel; large contents go where both sides can read them."""
 
-    def __init__(self, contents: Blobs | None) -> None:
+    def __init__(self, contents: Blobs | None, *, is_careful: bool = False) -> None:
+        """``is_careful``: contents that are there already are hashed before they are trusted."""
         self._contents = contents
+        self._is_careful = is_careful
         self.objects: list[tuple[Oid, bytes, int]] = []
 
     def add(self, oid: Oid, data: bytes, kind: int) -> None:
         """Take one object.  Raises OSError when a large content cannot be written."""
         if kind == _BLOB and self._contents is not None and len(data) >= LARGE_SIZE_BYTES:
-            self._contents.put(oid, data)
+            self._contents.put(oid, data, is_careful=self._is_careful)
         else:
             self.objects.append((oid, data, kind))
 
@@ -180,6 +183,8 @@ class ParcelReader:
         self._contents = contents
         self.externals: dict[Oid, None] = {}
         """The files and handles that were read."""
+        self.beside: list[Oid] = []
+        """The contents that were read from beside the parcel."""
 
     def __call__(self, oid: Oid) -> bytes:
         """Return an object's bytes.  Raises ObjectMissing."""
@@ -190,10 +195,20 @@ class ParcelReader:
             return found[1]
         if self._contents is None:
             raise ObjectMissing(oid)
+        self.beside.append(oid)
         try:
             return self._contents.get(oid)
         except NameMissing:
             raise ObjectMissing(oid) from None
+
+    def has(self, oid: Oid) -> bool:
+        """Tell whether an object is in the parcel itself."""
+        return oid in self._parcel.objects
+
+    def part(self, oid: Oid) -> tuple[Oid, bytes, int]:
+        """Return an object of the parcel with its name and kind."""
+        kind, data = self._parcel.objects[oid]
+        return oid, data, kind
 
     def value(self, oid: Oid) -> Any:
         """Return a value."""
@@ -298,14 +313,32 @@ def _take(job: Job, outcome: bytes, contents: Blobs | None) -> None:
     if header.error is not None:
         job.error, job.traceback = _read_error(reader, *header.error)
         return
-    root = _oid(header.root)
-    value = reader.value(root) if header.status == VALUE else reader.expression(root)
     _keep_contents(job, parcel, header.kept, contents)
+    root = _oid(header.root)
+    value = _result(job, root, reader, contents) if header.status == VALUE else reader.expression(root)
     if header.dropped is not None:
         job.dropped = reader.expression(header.dropped)
     job.produced = {oid: bool(flag) for oid, flag in header.produced} or None
     job.disturbed = header.disturbed or None
+    for oid in (*reader.beside, *header.kept) if contents is not None else ():
+        contents.note_written(oid)
     job.value = value
+
+
+def _result(job: Job, root: Oid, reader: ParcelReader, contents: Blobs | None) -> Any:
+    """Return a result: unread where its contents lie beside the parcel."""
+    assert job.portal is not None
+    data = reader(root)
+    node = decode_node(data)
+    if not is_large(node):
+        return reader.value(root)
+    parts = [reader.part(link) for link in node.links if reader.has(link)]
+    beside = [link for link in node.links if not reader.has(link)]
+    if not beside:
+        return reader.value(root)
+    reader.beside += beside
+    _take_contents(job.portal.store, beside, contents)
+    return pass_on(job.portal.store, root, node, data, parts)
 
 
 def _keep_contents(job: Job, parcel: Parcel, kept: Sequence[Oid], contents: Blobs | None) -> None:
@@ -315,12 +348,29 @@ def _keep_contents(job: Job, parcel: Parcel, kept: Sequence[Oid], contents: Blob
     for oid, (kind, data) in parcel.objects.items():
         if kind == _BLOB:
             store.put(oid, data, kind)
-    for oid in kept:
-        if contents is not None and not store.has(oid):
+    _take_contents(store, kept, contents)
+
+
+def _take_contents(store: ObjectStore, oids: Iterable[Oid], contents: Blobs | None) -> None:
+    """See to it that large contents are in the store, without holding one in memory.
+
+    Raises:
+        ObjectMissing: one is nowhere.
+    """
+    for oid in oids:
+        if store.has(oid):
+            continue
+        if contents is None:
+            raise ObjectMissing(oid)
+        try:
             with contents.open(oid) as stream, NamedTemporaryFile() as spool:
                 copyfileobj(stream, spool, READ_SIZE_BYTES)
                 spool.flush()
-                store.put_file(Path(spool.name))
+                found, _ = store.put_file(Path(spool.name))
+        except NameMissing:
+            raise ObjectMissing(oid) from None
+        if found != oid:
+            raise ParcelDamaged(f"content {oid.hex()[:8]} was changed on the way")
 
 
 def _read_error(

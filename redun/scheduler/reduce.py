@@ -36,6 +36,7 @@ from redun.scheduler.status import Column, StatusCounts
 from redun.scheduler.summary import summary_of
 from redun.task.binding import BoundArguments
 from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
+from redun.value.stored import loaded
 
 if TYPE_CHECKING:
     from redun.executors.base import Executor
@@ -114,7 +115,7 @@ class _Options:
         self._caller = caller
 
     def deliver(self, _slot: int, options: CallOptions) -> None:
-        self._reducer.call_with(options, self._caller)
+        self._reducer.call_with(loaded(options), self._caller)
 
     def fail(self, _slot: int, error: BaseException) -> None:
         self._caller.waiter.fail(self._caller.slot, error)

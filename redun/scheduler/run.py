@@ -42,6 +42,7 @@ from redun.tags import Tag, check_tags
 from redun.task.built import unnoted
 from redun.task.registry import get_task_registry
 from redun.value.encoding import Encoded, encode_value
+from redun.value.stored import loaded
 
 if TYPE_CHECKING:
     from redun.executors.base import Executor
@@ -268,7 +269,7 @@ class Run:
             # SystemExit or KeyboardInterrupt of user code in a thread: it ends the job, not the caller's process.
             raise TaskExited(root.error) from root.error
         if root.is_ended and not (self.options.is_dryrun and self.loop.n_background):
-            return root.value
+            return loaded(root.value)
         if self.loop.interrupted_by is not None:
             raise Interrupted(self.loop.interrupted_by)
         if self.options.is_dryrun:

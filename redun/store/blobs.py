@@ -41,12 +41,25 @@ class Blobs:
         """Tell whether a content is here."""
         return self._storage.size(blob_name(oid)) is not None
 
-    def put(self, oid: Oid, content: Buffer) -> None:
-        """Store a content under the name its caller computed."""
+    def put(self, oid: Oid, content: Buffer, *, is_careful: bool = False) -> None:
+        """Store a content under the name its caller computed.
+
+        ``is_careful``: one that is there already is hashed before it is trusted; it is what a job was run for, perhaps
+        because it is damaged.
+        """
         name = blob_name(oid)
-        if self._storage.size(name) != len(content):
+        if self._storage.size(name) != len(content) or (is_careful and not self.is_whole(oid)):
             self._storage.write(name, content)
             self.unsynced.append(name)
+
+    def is_whole(self, oid: Oid) -> bool:
+        """Hash a content, in pieces; tell whether it is what its name says.  Raises NameMissing."""
+        with self.open(oid) as stream:
+            return hash_stream(stream)[0] == oid
+
+    def note_written(self, oid: Oid) -> None:
+        """Note that another process has put a content, so that it is forced to the disk with the rest."""
+        self.unsynced.append(blob_name(oid))
 
     def put_stream(self, stream: BinaryIO, path: Path) -> tuple[Oid, int]:
         """Store what a file holds, from its start, in pieces of 1 MiB; return its oid and its size in bytes.

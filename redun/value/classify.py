@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING
 from redun.value import classes, containers, objects, pickling, scalars
 from redun.value.encoder import Plans
 from redun.value.names import NotFound, dotted_name
+from redun.value.stored import StoredValue, encode_stored
 from redun.value.value import Value, find_proxy, on_register
 
 if TYPE_CHECKING:
     from redun.value.encoder import Encode
 
-_BUILT_IN = {**containers.ENCODERS, **scalars.ENCODERS, **classes.ENCODERS}
+_BUILT_IN = {
+    **containers.ENCODERS,
+    **scalars.ENCODERS,
+    **classes.ENCODERS,
+    StoredValue: ("redun.StoredValue", encode_stored),
+}
 
 
 def classify(cls: type) -> tuple[str, Encode]:

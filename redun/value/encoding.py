@@ -22,6 +22,7 @@ from redun.value.errors import InvalidValueError, ValueNotEncodable, ValueUndeco
 from redun.value.names import NotFound, dotted, dotted_name
 from redun.value.objects import Codec
 from redun.value.preview import Preview, PreviewNode, preview_value, previews
+from redun.value.stored import StoredValue
 from redun.value.tags import CODECS, DATA_CODEC, LARGE_SIZE, MAX_NESTING, PICKLE, PICKLE_CODEC, Payload
 from redun.value.value import Value
 
@@ -76,6 +77,8 @@ def encode_value(value: Any) -> Encoded:
 
 
 def _encode(value: Any) -> Encoded:
+    if type(value) is StoredValue:
+        return value.encoded
     try:
         return _encode_with(Encoder(plans), value)
     except NotEncodable:

@@ -67,7 +67,7 @@ def run_parcel(parcel: bytes, contents: Blobs | None) -> bytes:
     job.run()
     if job.error is None:
         try:
-            return _outcome(job, kept, Gathered(contents))
+            return _outcome(job, kept, Gathered(contents, is_careful=True))
         except Exception as error:
             job.error = NotSerializable("result", error) if isinstance(error, ValueNotEncodable) else error
     return _error_outcome(header.job.eval, job.error, Gathered(contents))

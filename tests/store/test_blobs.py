@@ -90,3 +90,26 @@ def test_other_files_are_no_contents(storage):
     storage.write("objects/blob/ab/README", b"x")
     storage.write("objects/blob/ab/" + "Z" * 64, b"x")
     assert list(Blobs(storage).iter_oids()) == []
+
+
+def test_a_careful_put_writes_over_a_damaged_content(storage):
+    """One that is there is trusted by its size, unless the caller asks for more."""
+    blobs = Blobs(storage)
+    oid = hash_blob(CONTENT)
+    storage.write(blob_name(oid), CONTENT[:-1] + b"x")
+    blobs.put(oid, CONTENT)
+    assert not blobs.is_whole(oid)
+    blobs.put(oid, CONTENT, is_careful=True)
+    assert blobs.get(oid) == CONTENT
+    assert blobs.unsynced == [blob_name(oid)]
+    blobs.put(oid, CONTENT, is_careful=True)
+    assert blobs.unsynced == [blob_name(oid)]
+
+
+def test_a_content_of_another_process_is_forced_out_too(storage):
+    """What a worker has put is among the names that sealing forces to the disk."""
+    blobs = Blobs(storage)
+    Blobs(storage).put(hash_blob(CONTENT), CONTENT)
+    assert blobs.unsynced == []
+    blobs.note_written(hash_blob(CONTENT))
+    assert blobs.unsynced == [blob_name(hash_blob(CONTENT))]
