@@ -102,9 +102,17 @@ ANY = Kind("a JSON value", _json, lambda _value: True)
 class OptionTable:
     """The options of one type of executor."""
 
-    def __init__(self, type_name: str, options: Sequence[Option]) -> None:
-        """``options``: those of the type; ``type`` and ``class`` are known to every table."""
+    def __init__(self, type_name: str, options: Sequence[Option], *, open_prefix: str = "") -> None:
+        """Make a table; ``type`` and ``class`` are known to every one.
+
+        Args:
+            type_name: of the executors.
+            options: those of the type.
+            open_prefix: what the options of another program begin with, which a section may hold to be handed on to
+                that program as texts: ``spark.``.  Empty: there are none.
+        """
         self.type_name = type_name
+        self.open_prefix = open_prefix
         self.options = {option.name: option for option in options}
 
     def read_section(self, executor: str, section: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,6 +157,8 @@ class OptionTable:
 
     def _read(self, executor: str, name: str, value: Any) -> Any:
         option = self.options.get(name)
+        if option is None and self.open_prefix and name.startswith(self.open_prefix):
+            return _text_of(value)
         if option is None:
             near = get_close_matches(name, self.options, n=1)
             hint = f"did you mean {near[0]}?" if near else f"its options: {', '.join(sorted(self.options))}"
@@ -164,6 +174,10 @@ class OptionTable:
         if not option.kind.is_fit(value):
             raise _misfit(executor, option, value)
         return value
+
+
+def _text_of(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _misfit(executor: str, option: Option, value: Any) -> BadOption:
