@@ -1,4 +1,4 @@
-"""What all tests share: how Hypothesis searches, the real command line in a folder of its own, a real S3 server."""
+"""What all tests share: how Hypothesis searches, the command line in a folder of its own, servers of S3 and of AWS."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from redun.testing.aws_server import AwsServer
 from redun.testing.s3_server import S3Server, find_program
 
 # No deadline: one example may wait for a busy machine, and a test that hangs meets the timeout of pytest-timeout.
@@ -90,3 +91,21 @@ def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     url = f"s3://test-{uuid.uuid4().hex}"
     s3fs.S3FileSystem(**s3_server.client_options).mkdir(url)
     return url
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
+    """AWS for each process that runs tests, started when the first of them asks for it."""
+    pytest.importorskip("moto", reason="there is no moto: pip install 'moto[server,batch]'")
+    with AwsServer(tmp_path_factory.mktemp("aws"), os.environ["PATH"]) as server:
+        yield server
+
+
+@pytest.fixture
+def aws(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsServer]:
+    """AWS without the faults and counts of earlier tests; clients find it through the environment."""
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    aws_server.calm()
+    yield aws_server
+    aws_server.calm()

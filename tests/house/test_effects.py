@@ -18,7 +18,7 @@ EFFECTFUL = {
 HEAVY = {
     "aiobotocore": ("redun/file/", "redun/store/", "redun/remotes/"),
     "asyncio": ("redun/",),
-    "boto3": ("redun/executors/", "redun/aws/", "redun/cli/commands/", "redun/federated_tasks.py"),
+    "boto3": ("redun/executors/", "redun/aws/", "redun/cli/commands/", "redun/federated_tasks.py", "redun/testing/"),
     "botocore": ("redun/executors/", "redun/aws/", "redun/file/", "redun/store/", "redun/cli/aws_user.py"),
     "fsspec": ("redun/file/", "redun/store/", "redun/remotes/", "redun/value/"),
     "numpy": ("redun/value/", "redun/file/", "redun/testing/"),
