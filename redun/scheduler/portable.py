@@ -39,6 +39,7 @@ CALL, OUTCOME = "call", "outcome"
 FORMAT_VERSION = 1
 VALUE, EXPRESSION, ERROR = "value", "expression", "error"
 MAIN = "__main__"
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 _BLOB = int(Kind.BLOB)
 _EXTERNAL_KINDS = frozenset({int(Kind.FILE), int(Kind.HANDLE)})
 
@@ -166,6 +167,19 @@ class Gathered:
         self.add(encoded.oid, encoded.data, encoded.kind)
         return encoded.oid
 
+    def add_origins(self, store: ObjectStore) -> None:
+        """Take what the handles that were taken were opened with: it was stored when they first came up."""
+        held = {oid for oid, _, _ in self.objects}
+        wanted = [decode_node(data).links for _, data, kind in self.objects if kind == Kind.HANDLE]
+        stack = [links[0] for links in wanted if links]
+        while stack:
+            oid = stack.pop()
+            if oid not in held:
+                held.add(oid)
+                data, kind = store.get(oid), store.kind_of(oid)
+                self.objects.append((oid, data, int(kind or 0)))
+                stack += [] if kind == _BLOB else decode_node(data).links
+
     def add_expression(self, value: Any) -> Oid:
         """Take an expression, or a container of some; return its oid.  Raises ExpressionNotEncodable."""
         made = encode_expression(value)
@@ -178,9 +192,11 @@ class Gathered:
 class ParcelReader:
     """Reads the objects that a parcel names: from it, or from where large contents lie."""
 
-    def __init__(self, parcel: Parcel, contents: Blobs | None) -> None:
+    def __init__(self, parcel: Parcel, contents: Blobs | None, store: ObjectStore | None = None) -> None:
+        """``store``: where the parcel goes back to, which has all that went out."""
         self._parcel = parcel
         self._contents = contents
+        self._store = store
         self.externals: dict[Oid, None] = {}
         """The files and handles that were read."""
         self.beside: list[Oid] = []
@@ -193,6 +209,8 @@ class ParcelReader:
             if found[0] in _EXTERNAL_KINDS:
                 self.externals[oid] = None
             return found[1]
+        if self._store is not None and self._store.has(oid):
+            return self._store.get(oid)
         if self._contents is None:
             raise ObjectMissing(oid)
         self.beside.append(oid)
@@ -244,6 +262,7 @@ def pack_call(job: Job, contents: Blobs | None) -> bytes:
         None if job.context is None else _add(gathered, "context", dict(job.context.values)),
         Settings(get_hash_mode(), get_code_hash_mode(), job.portal.keep_bytes),
     )
+    gathered.add_origins(job.portal.store)
     return encode_parcel(header.encode(), gathered.objects)
 
 
@@ -265,7 +284,7 @@ def _place_of(job: Job) -> TaskPlace:
     task = job.task
     module, main_path = task.load_module, ""
     if module == MAIN:
-        main_path = _relative(str(getattr(sys.modules[MAIN], "__file__", None) or ""))
+        main_path = _relative(str(getattr(sys.modules[MAIN], "__file__", None) or ""), Path.cwd())
         if not main_path:
             raise NotPortable(
                 f"task {task.fullname!r} is defined in __main__, which is no file that a worker could import",
@@ -273,22 +292,28 @@ def _place_of(job: Job) -> TaskPlace:
             )
     # As it is defined: a call may have options of its own, which the worker gets beside it.
     defined = get_task_registry().get(task_name=task.fullname) or task
-    return TaskPlace(task.fullname, defined.oid, module, main_path, list(_import_paths(tuple(sys.path))))
+    return TaskPlace(task.fullname, defined.oid, module, main_path, list(_import_paths(tuple(sys.path), Path.cwd())))
 
 
 @lru_cache(maxsize=8)
-def _import_paths(paths: Sequence[str]) -> tuple[str, ...]:
-    """Return where a worker finds the project's modules: not what comes with its own Python."""
-    own = tuple({sys.prefix, sys.base_prefix, sys.exec_prefix})
-    kept = [_relative(path or ".") for path in paths if not path.startswith(own)]
+def _import_paths(paths: Sequence[str], here: Path) -> tuple[str, ...]:
+    """Return where a worker finds the project's modules: not what comes with a Python, or is installed into one."""
+    from sysconfig import get_path
+
+    standard = get_path("stdlib")
+    kept = [
+        _relative(path, here)
+        for path in (path or "." for path in paths)
+        if not (_INSTALLED.intersection(Path(path).parts) or path.startswith(standard) or path.endswith(".zip"))
+    ]
     return tuple(dict.fromkeys(kept))
 
 
-def _relative(path: str) -> str:
+def _relative(path: str, here: Path) -> str:
     """Return a path inside the working directory as relative to it: a code package is unpacked elsewhere."""
     if not path:
         return ""
-    absolute, here = Path(path).resolve(), Path.cwd()
+    absolute = (here / path).resolve()
     return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(absolute)
 
 
@@ -309,7 +334,8 @@ def _take(job: Job, outcome: bytes, contents: Blobs | None) -> None:
     header = OutcomeHeader.decode(parcel.header)
     if header.eval != job.eval:
         raise ParcelDamaged("the outcome is that of another call")
-    reader = ParcelReader(parcel, contents)
+    assert job.portal is not None
+    reader = ParcelReader(parcel, contents, job.portal.store)
     if header.error is not None:
         job.error, job.traceback = _read_error(reader, *header.error)
         return
@@ -342,11 +368,15 @@ def _result(job: Job, root: Oid, reader: ParcelReader, contents: Blobs | None) -
 
 
 def _keep_contents(job: Job, parcel: Parcel, kept: Sequence[Oid], contents: Blobs | None) -> None:
-    """Store the contents of files that are kept: those that came along, and large ones that lie in ``contents``."""
+    """Store the contents of files that are kept: those that came along, and large ones that lie in ``contents``.
+
+    With a handle, all that came along is stored: one that is read counts as stored, with what it was opened with.
+    """
     assert job.portal is not None
     store = job.portal.store
+    has_handles = any(kind == Kind.HANDLE for kind, _ in parcel.objects.values())
     for oid, (kind, data) in parcel.objects.items():
-        if kind == _BLOB:
+        if kind == _BLOB or (has_handles and kind != Kind.EXPRESSION):
             store.put(oid, data, kind)
     _take_contents(store, kept, contents)
 

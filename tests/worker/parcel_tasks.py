@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from redun import File, get_context, task
+from redun import File, Handle, get_context, task
 from redun.scheduler import JobInfo
 
 redun_namespace = "parcels"
@@ -104,3 +104,24 @@ def ask_context(key: str = get_context("name", "nobody")) -> str:
 @task(config_args=["where"])
 def ignoring(value: int, where: str):
     return [value, where]
+
+
+class Database(Handle):
+    def __init__(self, name: str, path: str):
+        self.path = path
+        self.instance = self
+
+    def add(self, row: str) -> None:
+        with Path(self.path).open("a") as stream:
+            stream.write(row + "\n")
+
+
+@task()
+def insert(database: Database, row: str) -> Database:
+    database.add(row)
+    return database
+
+
+@task()
+def fill(path: str):
+    return insert(insert(Database("rows", path), "one"), "two")

@@ -151,6 +151,16 @@ def test_context_reaches_the_arguments(scheduler, tasks):
     assert scheduler.run(tasks.ask_context(), context={"name": "ada"}) == "ada"
 
 
+def test_handles_go_through_workers(scheduler, tasks, tmp_path):
+    """A handle is made anew where the job runs, and the states that it goes through are those of the workflow."""
+    path = tmp_path / "rows.txt"
+    database = scheduler.run(tasks.fill(str(path)))
+    assert path.read_text() == "one\ntwo\n"
+    again = scheduler.run(tasks.fill(str(path)))
+    assert again.__handle__.hash == database.__handle__.hash
+    assert path.read_text() == "one\ntwo\n"
+
+
 def test_results_are_those_of_threads(tasks, tmp_path):
     """What a worker has recorded serves a run on threads, and the other way around."""
     with Repository.init(tmp_path / ".redun") as repository:
