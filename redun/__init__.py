@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from redun.version import __version__
 
 if TYPE_CHECKING:
+    from redun.executors.alias import AliasExecutor as AliasExecutor
+    from redun.executors.registry import register_executor as register_executor
     from redun.expression import Expression as Expression
     from redun.file import Dir as Dir
     from redun.file import File as File
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from redun.task import task as task
 
 _HOMES = {
+    "AliasExecutor": "redun.executors.alias",
     "apply_tags": "redun.scheduler.forms.tagging",
     "catch": "redun.scheduler.forms.catch",
     "cond": "redun.scheduler.forms.control",
@@ -50,6 +53,7 @@ _HOMES = {
     "get_current_scheduler": "redun.scheduler",
     "get_task_registry": "redun.task",
     "merge_handles": "redun.scheduler.forms.handles",
+    "register_executor": "redun.executors.registry",
     "namespace": "redun.namespace",
     "run": "redun.session",
     "script": "redun.scripting",

@@ -3,15 +3,39 @@
 Work runs in one of two ways.  An executor of threads calls ``work.run()``.  One whose workers are other processes moves
 bytes: ``work.pack`` gives the call as a parcel (docs/format/parcel.md), ``redun.worker.run_parcel`` makes the outcome
 of it on the other side, and ``work.take`` takes that back.  Why: docs/internals/executors.md.
+
+Users of the language have executors of an older shape: ``start()`` without arguments, results through
+``self._scheduler``.  They subclass the same ``Executor``, and ``redun.executors.custom`` puts them under this contract.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from redun.errors import ExecutorError
 from redun.store.blobs import Blobs
+
+if TYPE_CHECKING:
+    from redun.executors.registry import (
+        get_executor_from_config,
+        get_executors_from_config,
+        load_task_module,
+        register_executor,
+    )
+
+# The last four are in the registry, which stands on this module: they are found when they are asked for.
+__all__ = [
+    "Executor",
+    "ExecutorError",
+    "PortableWork",
+    "Report",
+    "Work",
+    "get_executor_from_config",
+    "get_executors_from_config",
+    "load_task_module",
+    "register_executor",
+]
 
 
 class Work(Protocol):
@@ -78,7 +102,7 @@ Report = Callable[[Work], None]
 """Hands finished work back.  May be called from any thread."""
 
 
-class Executor(ABC):
+class Executor:
     """Runs work.
 
     * ``submit`` returns at once; each piece of work is reported exactly once after it ran.
@@ -90,36 +114,78 @@ class Executor(ABC):
     runs_coroutines: bool = False
     """Whether async tasks may name this executor: they run beside its threads, in this process."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    handles: frozenset[str] = frozenset()
+    """Those of the options ``retries`` and ``timeout`` that the executor sees to: the scheduler leaves them to it."""
 
-    @abstractmethod
+    option_names: frozenset[str] = frozenset()
+    """The options of tasks that it reads.  A task's option that is nearly one of them gets a warning."""
+
+    def __init__(self, name: str, scheduler: Any = None, config: Any = None) -> None:  # noqa: ARG002  (as users know it)
+        """Make an executor; ``config`` is its section, for subclasses to read."""
+        self.name = name
+        self._scheduler = scheduler
+
     def start(self, report: Report, thread_setup: Callable[[], None]) -> None:
         """Get ready.  ``thread_setup`` is called once in each thread of this process that will run work."""
 
-    def use_contents(self, contents: Blobs | None) -> None:  # noqa: B027  (work in this process needs no such place)
+    # Executors of the older shape call ``super().start()``.
+    start.__defaults__ = (None, None)
+
+    def use_contents(self, contents: Blobs | None) -> None:
         """Learn where contents of 1 MiB and more may lie for workers on this machine; called before ``start``.
 
         ``contents`` are those of the run's repository, when that lies on a disk; else None.
         """
 
-    @abstractmethod
-    def submit(self, work: Work) -> None:
-        """Take one piece of work."""
+    def submit(self, work: Any) -> None:
+        """Take one piece of ``Work``."""
+        del work
+        raise ExecutorError(f"executor {self.name!r} ({type(self).__name__}) takes no tasks: it has no method submit")
 
-    @abstractmethod
+    def submit_script(self, job: Any) -> None:
+        """Take a job of a script task; of executors of the older shape only.  To others it is work like any other."""
+        del job
+        raise ExecutorError(
+            f"executor {self.name!r} ({type(self).__name__}) takes no script tasks: it has no method submit_script"
+        )
+
     def cancel_waiting(self) -> int:
         """Drop the work that has not started, unreported; return how many pieces that were."""
+        return 0
 
-    def cancel_running(self) -> None:  # noqa: B027  (most work cannot be ended)
+    def cancel_running(self) -> None:
         """End what can be ended of the work that runs; return once it has ended, or was given its time."""
 
-    def abandon(self, work: Work) -> None:  # noqa: B027  (an executor without a bound on places has nothing to do)
+    def abandon(self, work: Work) -> None:
         """Take back the place of work whose time is up: it may go on for ever, and nobody waits for it.
 
         It is reported like any other when it ends after all.
         """
 
-    @abstractmethod
     def stop(self) -> None:
         """Let go of threads once what runs has ended.  Does not wait for it."""
+
+    def set_scheduler(self, scheduler: Any) -> None:
+        """Note which scheduler this belongs to: called when it is added to one."""
+        self._scheduler = scheduler
+
+    def supports_async(self) -> bool:
+        """Return whether async tasks may name this executor."""
+        return self.runs_coroutines
+
+    def scratch_root(self) -> str:
+        """Return where it keeps its files.  Raises ExecutorError for one that has none."""
+        raise ExecutorError(f"executor {self.name!r} ({type(self).__name__}) has no scratch")
+
+    def log(self, *messages: object, **_options: Any) -> None:
+        """Write a line to the log of the run."""
+        if self._scheduler is not None:
+            self._scheduler.log(*messages)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from redun.executors import registry
+
+    return getattr(registry, name)

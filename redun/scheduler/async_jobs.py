@@ -17,6 +17,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from redun.errors import RedunError
 from redun.executors.base import Executor
 from redun.executors.coroutines import CoroutineThread
 from redun.expression import Expression, awaiting
@@ -82,8 +83,11 @@ class AsyncJobs:
 
     def submit(self, job: Job, executor: Executor) -> None:
         """Start a job that was admitted; it fails with NotLocal on an executor that runs no coroutines."""
-        if not executor.runs_coroutines:
-            job.error = NotLocal(job.task.fullname, executor.name)
+        try:
+            if not executor.runs_coroutines:
+                raise NotLocal(job.task.fullname, executor.name)
+        except RedunError as error:  # also of an alias that leads nowhere
+            job.error = error
             self._queue.put(job)
             return
         call = self._running[job.number] = AsyncCall(self, job)

@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from redun.context import CONTEXT_OPTION
+from redun.executors.registry import contract_of
 from redun.expression import TaskExpression
 from redun.expression_codec import encode_expression, is_concrete
 from redun.hashing import Oid
@@ -78,6 +79,7 @@ class Run:
         self._root_call: TaskExpression[Any] = root_task(None)
         self._root = Root()
         self._shown_us = scheduler.clock()
+        self._executors = {name: contract_of(executor) for name, executor in scheduler.executors.items()}
         logger = scheduler.logger
         gathers = bool(getattr(logger, "takes_lines", False))
         self._log = RunLog(logger.info if is_heard(logger) else None, gathers=gathers)
@@ -97,7 +99,7 @@ class Run:
                 execution_id=execution.raw_id,
                 numbers=execution.numbers,
                 registry=get_task_registry(),
-                executors=scheduler.executors,
+                executors=self._executors,
                 plan=self._plan,
                 recorder=execution.recorder,
                 cache=cache,
@@ -120,7 +122,7 @@ class Run:
         self.loop = Loop(
             self._plan,
             execution.recorder,
-            scheduler.executors.values(),
+            self._executors.values(),
             self._queue,
             self._on_interval,
             heartbeat_seconds(scheduler.interval_seconds),
@@ -134,7 +136,7 @@ class Run:
         root = self._root = Root(lambda: None if self.options.keep_going else self._stop())
         self.execution.begin()
         self._announce()
-        for executor in scheduler.executors.values():
+        for executor in self._executors.values():
             executor.use_contents(scheduler.home.contents)
             executor.start(self._queue.put, self._set_up_thread)
         status = ExecutionStatus.FAILED
@@ -152,7 +154,7 @@ class Run:
             raise
         finally:
             self._log.flush()
-            for executor in scheduler.executors.values():
+            for executor in self._executors.values():
                 executor.cancel_running()
                 executor.stop()
             if self._async_jobs is not None:
@@ -215,6 +217,10 @@ class Run:
     def hand_in(self, job: Job, value: Any) -> None:
         """Take what a job's function returned elsewhere, in whatever thread."""
         try:
+            if job.task.script and isinstance(value, bytes):
+                from redun.scripting.plan import read_stdout  # few executors run scripts in their own way
+
+                value = read_stdout(job, value)
             job.settle(value, (self.execution.start_us + job.start_us) * 1000)
         except BaseException as error:
             job.error, job.traceback = error, error.__traceback__
@@ -293,7 +299,7 @@ class Run:
         if job.facts.is_async and self._async_jobs is not None:
             self._async_jobs.abandon(job)
         else:
-            self._scheduler.executors[job.executor].abandon(job)
+            self._executors[job.executor].abandon(job)
 
     def _do_later(self, seconds: float, step: Callable[[], None]) -> None:
         self.loop.do_later(seconds, step)

@@ -10,7 +10,8 @@ from typing import Any
 
 from redun.config import Config, Section
 from redun.executors.base import Executor
-from redun.executors.registry import make_executor
+from redun.executors.handed import taken_back, work_of
+from redun.executors.registry import get_executors_from_config, make_executor
 from redun.expression import Expression, Result, TaskExpression
 from redun.promise import Promise
 from redun.scheduler.context import Context, check_context, merge_context
@@ -73,9 +74,11 @@ class Scheduler:
         self.interval_seconds = float(interval)
         self.limits = self.config.limits
         self.executors: dict[str, Executor] = {"default": executor or make_executor("default", {})}
-        for name, section in self._executor_sections().items():
-            if name != "default" or executor is None:
-                self.executors[name] = make_executor(name, section)
+        given = {"default"} if executor is not None else set()
+        sections = {name: section for name, section in self._executor_sections().items() if name not in given}
+        self.executors.update((made.name, made) for made in get_executors_from_config(sections))
+        for made in self.executors.values():
+            made.set_scheduler(self)
         self._running = threading.Lock()
         self._counts = StatusCounts()
         self._active: Run | None = None
@@ -111,6 +114,7 @@ class Scheduler:
     def add_executor(self, executor: Executor) -> None:
         """Add an executor under its name."""
         self.executors[executor.name] = executor
+        executor.set_scheduler(self)
 
     def log(self, *messages: object) -> None:
         """Write one line about the run."""
@@ -275,8 +279,10 @@ class Scheduler:
             BadTag: a key or a value cannot be a tag's.
             NoCurrentScheduler: no run is going on.
         """
-        self.add_job_tags(job, job_tags)
-        self.current_run().hand_in(job, result)
+        self.add_job_tags(job, job_tags)  # first: where a tag is refused, the job can still be rejected
+        work = taken_back(job)
+        if work is not None:
+            self.current_run().hand_in(work, result)
 
     def reject_job(
         self,
@@ -286,13 +292,15 @@ class Scheduler:
         job_tags: Iterable[Tag] = (),
     ) -> None:
         """Hand in what a job's function raised, as ``done_job`` does its result.  Without a job, the run fails."""
-        run = self.current_run()
         if job is None:
+            run = self.current_run()
             run.loop.do_soon(lambda: run.give_up(error))
             return
         self.add_job_tags(job, job_tags)
-        job.error, job.traceback = error, error_traceback or error.__traceback__
-        run.loop.take_back(job)
+        work = taken_back(job)
+        if work is not None:
+            work.error, work.traceback = error, error_traceback or error.__traceback__
+            self.current_run().loop.take_back(work)
 
     def add_job_tags(self, job: Job, tags: Iterable[Tag]) -> None:
         """Tag a job, from any thread; one that leaves no trace gets none.
@@ -301,7 +309,9 @@ class Scheduler:
             BadTag: a key or a value cannot be a tag's.
             NoCurrentScheduler: no run is going on.
         """
-        self.current_run().add_job_tags(job, tags)
+        work = work_of(job)
+        if work is not None:
+            self.current_run().add_job_tags(work, tags)
 
     def record_tags(
         self,

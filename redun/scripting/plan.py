@@ -188,6 +188,26 @@ def run_script(made: Any, job: Cancellable) -> Any:
     return as_script(made).run(job)
 
 
+def read_stdout(job: Any, stdout: bytes) -> Any:
+    """Return what the outputs of a job's script come to, once it has run elsewhere by ``get_task_command``.
+
+    Args:
+        job: of a script task; its function is asked once more for what is run.
+        stdout: what the script printed.
+
+    Raises:
+        MissingOutput: it left out one of its outputs.
+    """
+    from tempfile import NamedTemporaryFile
+
+    args, kwargs = job.handed()
+    made = as_script(job.task.func(*args, **kwargs))
+    with NamedTemporaryFile(prefix=FOLDER_PREFIX) as held:
+        held.write(stdout)
+        held.flush()
+        return made.collect(Path(held.name))
+
+
 def get_task_command(task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return the script that a call of a script task comes to; for ``script(...)``, with the copying around it."""
     made = task.func(*args, **kwargs)

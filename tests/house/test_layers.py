@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WHAT_THE_SCHEDULER_KNOWS_OF_EXECUTORS = {
     *("redun.executors", "redun.executors.base", "redun.executors.registry"),
+    "redun.executors.handed",  # no executor: jobs in the shape in which some executors hand them in
     "redun.executors.coroutines",  # no executor: the thread in which all coroutines of a run stand
 }
 
