@@ -13,228 +13,40 @@ from functools import lru_cache
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from redun.expression_codec import decode_expression, encode_expression
 from redun.file.local_filesystem import get_hash_mode
 from redun.hashing import READ_SIZE_BYTES, Oid
 from redun.objects.codec import decode_node
-from redun.objects.kinds import ExpressionRecord, Kind
+from redun.objects.headers import MAIN, VALUE, CallHeader, JobFacts, OutcomeHeader, Settings, TaskPlace
+from redun.objects.kinds import Kind
 from redun.objects.parcel import Parcel, ParcelDamaged, decode_parcel, encode_parcel
 from redun.scheduler.errors import ErrorValue, NotSerializable, SchedulerError, Traceback
+from redun.scheduler.parcels import Gathered, ParcelReader
 from redun.scheduler.unread import is_large, pass_on
 from redun.store.base import ObjectMissing, ObjectStore
-from redun.store.blobs import LARGE_SIZE_BYTES, Blobs
+from redun.store.blobs import Blobs
 from redun.store.storage import NameMissing
 from redun.task.closure import get_code_hash_mode
 from redun.task.job_info import JobInfo
 from redun.task.registry import get_task_registry
-from redun.value.encoding import Encoded, ValueNotEncodable, ValueUndecodable, decode_value, encode_value
+from redun.value.encoding import ValueNotEncodable, ValueUndecodable, decode_value
 from redun.version import __version__
 
 if TYPE_CHECKING:
     from redun.scheduler.job import Job
 
-CALL, OUTCOME = "call", "outcome"
-FORMAT_VERSION = 1
-VALUE, EXPRESSION, ERROR = "value", "expression", "error"
-MAIN = "__main__"
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _BLOB = int(Kind.BLOB)
-_EXTERNAL_KINDS = frozenset({int(Kind.FILE), int(Kind.HANDLE)})
 
 
 class NotPortable(SchedulerError):
     """A call cannot be handed to another process; the message says why."""
 
 
-class Settings(NamedTuple):
-    """What a worker must do as the scheduler does, or their hashes differ."""
-
-    file_hash: str
-    code_hash: str
-    keep_bytes: int
-
-
-class TaskPlace(NamedTuple):
-    """Where a worker finds a task."""
-
-    fullname: str
-    oid: Oid
-    module: str
-    main_path: str  # of the script, when the module is ``__main__``; else empty
-    import_paths: list[str]
-
-
-class JobFacts(NamedTuple):
-    """What a worker is told of the job."""
-
-    execution_id: bytes
-    number: int
-    attempt: int
-    eval: Oid
-
-
-class CallHeader(NamedTuple):
-    """The header of a call."""
-
-    versions: tuple[str, str]
-    task: TaskPlace
-    job: JobFacts
-    args: list[Oid | None]
-    kwargs: list[tuple[str, Oid | None]]
-    options: Oid
-    context: Oid | None
-    settings: Settings
-
-    def encode(self) -> list[Any]:
-        """Return it as plain data."""
-        return [CALL, FORMAT_VERSION, *self]
-
-    @classmethod
-    def decode(cls, header: Any) -> CallHeader:
-        """Read it.  Raises ParcelDamaged for anything else."""
-        try:
-            what, version, versions, task, job, args, kwargs, *others, settings = header
-            if (what, version) != (CALL, FORMAT_VERSION):
-                raise ValueError(f"expected a call of format {FORMAT_VERSION}, found {what!r} of format {version!r}")
-            names = [(name, oid) for name, oid in kwargs]
-            options, context = others
-            return cls(
-                tuple(versions), TaskPlace(*task), JobFacts(*job), args, names, options, context, Settings(*settings)
-            )
-        except (ValueError, TypeError) as error:
-            raise ParcelDamaged(f"the parcel of a call is not as it should be: {error}") from None
-
-
-class OutcomeHeader(NamedTuple):
-    """The header of an outcome."""
-
-    eval: Oid
-    status: str
-    root: Oid | None
-    produced: list[tuple[Oid, bool]]
-    disturbed: list[str]
-    kept: list[Oid]
-    dropped: Oid | None
-    error: tuple[Oid | None, Oid] | None
-
-    def encode(self) -> list[Any]:
-        """Return it as plain data."""
-        return [OUTCOME, FORMAT_VERSION, *self]
-
-    @classmethod
-    def decode(cls, header: Any) -> OutcomeHeader:
-        """Read it.  Raises ParcelDamaged for anything else."""
-        try:
-            what, version, *fields = header
-            if (what, version) != (OUTCOME, FORMAT_VERSION):
-                raise ValueError(f"expected an outcome of format {FORMAT_VERSION}, found {what!r} of {version!r}")
-            return cls(*fields)
-        except (ValueError, TypeError) as error:
-            raise ParcelDamaged(f"the parcel of an outcome is not as it should be: {error}") from None
-
-
 def version_pair() -> tuple[str, str]:
     """Return the version of redun, and that of Python as far as code and pickles depend on it."""
     return __version__, f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-class Gathered:
-    """Objects on their way into a parcel; large contents go where both sides can read them."""
-
-    def __init__(self, contents: Blobs | None, *, is_careful: bool = False) -> None:
-        """``is_careful``: contents that are there already are hashed before they are trusted."""
-        self._contents = contents
-        self._is_careful = is_careful
-        self.objects: list[tuple[Oid, bytes, int]] = []
-
-    def add(self, oid: Oid, data: bytes, kind: int) -> None:
-        """Take one object.  Raises OSError when a large content cannot be written."""
-        if kind == _BLOB and self._contents is not None and len(data) >= LARGE_SIZE_BYTES:
-            self._contents.put(oid, data, is_careful=self._is_careful)
-        else:
-            self.objects.append((oid, data, kind))
-
-    def add_value(self, value: Any) -> Oid:
-        """Take a value with all it consists of; return its oid.  Raises ValueNotEncodable."""
-        return self.add_encoded(encode_value(value))
-
-    def add_encoded(self, encoded: Encoded) -> Oid:
-        """Take a value that was encoded."""
-        for oid, data, kind in encoded.parts:
-            self.add(oid, data, kind)
-        self.add(encoded.oid, encoded.data, encoded.kind)
-        return encoded.oid
-
-    def add_origins(self, store: ObjectStore) -> None:
-        """Take what the handles that were taken were opened with: it was stored when they first came up."""
-        held = {oid for oid, _, _ in self.objects}
-        wanted = [decode_node(data).links for _, data, kind in self.objects if kind == Kind.HANDLE]
-        stack = [links[0] for links in wanted if links]
-        while stack:
-            oid = stack.pop()
-            if oid not in held:
-                held.add(oid)
-                data, kind = store.get(oid), store.kind_of(oid)
-                self.objects.append((oid, data, int(kind or 0)))
-                stack += [] if kind == _BLOB else decode_node(data).links
-
-    def add_expression(self, value: Any) -> Oid:
-        """Take an expression, or a container of some; return its oid.  Raises ExpressionNotEncodable."""
-        made = encode_expression(value)
-        for encoded in made.values:
-            self.add_encoded(encoded)
-        self.add(made.oid, made.data, int(Kind.EXPRESSION))
-        return made.oid
-
-
-class ParcelReader:
-    """Reads the objects that a parcel names: from it, or from where large contents lie."""
-
-    def __init__(self, parcel: Parcel, contents: Blobs | None, store: ObjectStore | None = None) -> None:
-        """``store``: where the parcel goes back to, which has all that went out."""
-        self._parcel = parcel
-        self._contents = contents
-        self._store = store
-        self.externals: dict[Oid, None] = {}
-        """The files and handles that were read."""
-        self.beside: list[Oid] = []
-        """The contents that were read from beside the parcel."""
-
-    def __call__(self, oid: Oid) -> bytes:
-        """Return an object's bytes.  Raises ObjectMissing."""
-        found = self._parcel.objects.get(oid)
-        if found is not None:
-            if found[0] in _EXTERNAL_KINDS:
-                self.externals[oid] = None
-            return found[1]
-        if self._store is not None and self._store.has(oid):
-            return self._store.get(oid)
-        if self._contents is None:
-            raise ObjectMissing(oid)
-        self.beside.append(oid)
-        try:
-            return self._contents.get(oid)
-        except NameMissing:
-            raise ObjectMissing(oid) from None
-
-    def has(self, oid: Oid) -> bool:
-        """Tell whether an object is in the parcel itself."""
-        return oid in self._parcel.objects
-
-    def part(self, oid: Oid) -> tuple[Oid, bytes, int]:
-        """Return an object of the parcel with its name and kind."""
-        kind, data = self._parcel.objects[oid]
-        return oid, data, kind
-
-    def value(self, oid: Oid) -> Any:
-        """Return a value."""
-        return decode_value(oid, self)
-
-    def expression(self, oid: Oid) -> Any:
-        """Return an expression."""
-        return decode_expression(ExpressionRecord.decode(decode_node(self(oid))), self.value)
 
 
 # -- a call goes out

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from redun.worker.running import run_parcel
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from redun.worker.running import run_parcel as run_parcel
 
 __all__ = ["run_parcel"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the engine when it is first asked for: a worker process learns its import path before."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from redun.worker.running import run_parcel
+
+    return run_parcel

@@ -11,11 +11,13 @@ from typing import Any, NoReturn, cast
 
 from redun.file.local_filesystem import HashMode, get_hash_mode, set_hash_mode
 from redun.hashing import Oid
+from redun.objects.headers import CallHeader, Settings
 from redun.objects.kinds import Kind
 from redun.scheduler.context import Context
 from redun.scheduler.facts import FactsTable, TaskFacts
 from redun.scheduler.job import Caller, Job
-from redun.scheduler.portable import CallHeader, ParcelReader, Settings, mapping_of
+from redun.scheduler.parcels import ParcelReader
+from redun.scheduler.portable import mapping_of
 from redun.scheduler.produced import FileKeeper
 from redun.store.blobs import LARGE_SIZE_BYTES, Blobs
 from redun.store.memory import MemoryStore

@@ -17,8 +17,8 @@ from typing import Any
 
 from redun.errors import TaskError
 from redun.hashing import Oid
+from redun.objects.headers import MAIN, TaskPlace
 from redun.objects.oid import short
-from redun.scheduler.portable import MAIN, TaskPlace
 from redun.task.registry import get_task_registry
 from redun.task.task import Task
 

@@ -10,19 +10,12 @@ from contextlib import suppress
 from redun.errors import ExecutorError
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
+from redun.objects.headers import ERROR, EXPRESSION, VALUE, CallHeader, OutcomeHeader
 from redun.objects.parcel import decode_parcel, encode_parcel
 from redun.scheduler.errors import ErrorValue, NotSerializable, Traceback, describe_error
 from redun.scheduler.job import Job
-from redun.scheduler.portable import (
-    ERROR,
-    EXPRESSION,
-    VALUE,
-    CallHeader,
-    Gathered,
-    OutcomeHeader,
-    ParcelReader,
-    version_pair,
-)
+from redun.scheduler.parcels import Gathered, ParcelReader
+from redun.scheduler.portable import version_pair
 from redun.scheduler.trace_frames import cause_lines, frames_of
 from redun.store.blobs import Blobs
 from redun.value.encoding import ValueNotEncodable

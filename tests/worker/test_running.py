@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from redun import File, Scheduler
+from redun.objects.headers import CallHeader
 from redun.objects.parcel import ParcelDamaged, decode_parcel, encode_parcel
 from redun.scheduler import SchedulerError
 from redun.scheduler.errors import NotSerializable, TaskExited
-from redun.scheduler.portable import CallHeader, NotPortable, version_pair
+from redun.scheduler.portable import NotPortable, version_pair
 from redun.store.blobs import Blobs
 from redun.store.memory_storage import MemoryStorage
 from redun.store.repository import Repository
