@@ -41,6 +41,7 @@ COMMANDS = {
     "pull": CommandEntry("pull", "Get executions and their objects from a remote."),
     "fetch": CommandEntry("fetch", "Get objects from a remote, and remember what it has."),
     "clone": CommandEntry("clone", "Copy a whole repository."),
+    "aws": CommandEntry("aws", "List and end jobs of AWS Batch, and read their logs."),
     "fs": CommandEntry("fs", "List file systems, and copy files between them."),
     "help": CommandEntry("help", "Explain redun, or one command."),
 }

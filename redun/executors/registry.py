@@ -22,6 +22,7 @@ Factory = str | Callable[..., Any]
 
 _types: dict[str, Factory] = {
     "alias": "redun.executors.alias.AliasExecutor",
+    "aws_batch": "redun.executors.aws_batch.make_executor",
     "local": "redun.executors.local.make_executor",
 }
 _EXTRAS = {
