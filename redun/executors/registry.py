@@ -9,7 +9,6 @@ The invariant: a section either makes the executor that it describes, or an erro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeVar, overload
 
@@ -23,7 +22,10 @@ Factory = str | Callable[..., Any]
 _types: dict[str, Factory] = {
     "alias": "redun.executors.alias.AliasExecutor",
     "aws_batch": "redun.executors.aws_batch.make_executor",
+    "docker": "redun.executors.docker.make_executor",
+    "k8s": "redun.executors.k8s.make_executor",
     "local": "redun.executors.local.make_executor",
+    "spark": "redun.executors.spark.make_executor",
 }
 _EXTRAS = {
     "aws_batch": "aws",
@@ -41,6 +43,8 @@ class UnknownExecutorType(ExecutorError):
     """A section names a type that nobody has registered."""
 
     def __init__(self, executor: str, type_name: str, known: list[str]) -> None:
+        from difflib import get_close_matches
+
         near = get_close_matches(type_name, known, n=1)
         super().__init__(
             f"executor {executor!r} has unknown type {type_name!r}; known types: {', '.join(known)}",

@@ -11,12 +11,14 @@ from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.scheduler.context import check_context
 from redun.scheduler.errors import UnknownTask
+from redun.scheduler.option_names import OptionNames, handled_by
 from redun.scheduler.retries import RetryPolicy, read_retry_policy
 from redun.scheduler.time_limits import read_timeout
 from redun.tags import encode_tags
 from redun.task.options import CacheCheckValid, CacheResult, CacheScope, exported_by_nature, normalize_options
 
 if TYPE_CHECKING:
+    from redun.executors.base import Executor
     from redun.task.binding import Binder
     from redun.task.registry import TaskRegistry
     from redun.task.task import Task
@@ -60,8 +62,20 @@ class FactsTable:
         registry: TaskRegistry,
         put_task: Callable[[Task[..., Any]], Oid],
         put_calling: Callable[[Task[..., Any]], Oid],
+        executors: Mapping[str, Executor] | None = None,
+        option_names: OptionNames | None = None,
     ) -> None:
-        """``put_task`` stores a task and returns its hash; ``put_calling`` does that for its calling."""
+        """Make a table of nothing.
+
+        Args:
+            registry: where tasks are looked up.
+            put_task: stores a task and returns its hash.
+            put_calling: does that for its calling.
+            executors: which say what options they see to themselves.
+            option_names: looks for names that are misspelt.
+        """
+        self._executors = executors or {}
+        self._option_names = option_names
         self._registry = registry
         self._put_task = put_task
         self._put_calling = put_calling
@@ -129,6 +143,10 @@ class FactsTable:
         allowed = options.get("allowed_cache_results")
         is_recorded = options.get("prov") is not False and (inherited or {}).get("prov") is not False
         scope = options.get("cache_scope", CacheScope.BACKEND) if is_recorded else CacheScope.NONE
+        executor = options.get("executor") or "default"
+        handled = frozenset[str]() if is_async else handled_by(self._executors.get(executor))
+        if self._option_names is not None:
+            self._option_names.look(task.fullname, (*own, *given), executor)
         handed_on = {name: options[name] for name in (*(inherited or ()), *exports, *exported_by_nature(given))}
         if not is_recorded:
             handed_on["prov"] = False  # nothing below what leaves no trace can leave one
@@ -143,10 +161,10 @@ class FactsTable:
             is_async=is_async,
             allowed=allowed,
             is_recorded=is_recorded,
-            executor=options.get("executor") or "default",
+            executor=executor,
             needs=options.get("limits"),
-            retry=read_retry_policy(options),
-            timeout_seconds=read_timeout(options),
+            retry=None if "retries" in handled else read_retry_policy(options),
+            timeout_seconds=None if "timeout" in handled else read_timeout(options),
             options=options,
             tags=encode_tags(options["tags"]) if is_recorded and options.get("tags") else (),
             exports=inherited if handed_on == (inherited or {}) else handed_on,

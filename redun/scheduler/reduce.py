@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from redun.executors.base import Executor
     from redun.scheduler.failure import Failures
     from redun.scheduler.handles import Handles
+    from redun.scheduler.option_names import OptionNames
     from redun.scheduler.portal import Portal
     from redun.scheduler.produced import FileKeeper
     from redun.scheduler.reasons import Reasons
@@ -90,6 +91,7 @@ class Parts(NamedTuple):
     submit_async: Callable[[Job, Executor], None]
     retries: Retries
     time_limits: TimeLimits
+    option_names: OptionNames | None  # None: warns of no option
     scheduler: Scheduler
     options: RunOptions
 
@@ -198,7 +200,8 @@ class Reducer:
         self.evaluator = Evaluator(self.call, self._call_form, self.forbid_reuse)
         self._forms = FormCaller(parts.registry, parts.scheduler, self.forbid_reuse)
         self._numbers = parts.numbers
-        self._facts = FactsTable(parts.registry, parts.recorder.put_task, parts.recorder.put_calling)
+        recorder, names = parts.recorder, parts.option_names
+        self._facts = FactsTable(parts.registry, recorder.put_task, recorder.put_calling, parts.executors, names)
 
     # -- a call is asked for
 

@@ -28,6 +28,7 @@ from redun.scheduler.interrupts import on_interrupt
 from redun.scheduler.job import Caller, Job
 from redun.scheduler.logger import is_heard
 from redun.scheduler.loop import Loop, Root
+from redun.scheduler.option_names import OptionNames
 from redun.scheduler.plan import Plan
 from redun.scheduler.portal import Portal
 from redun.scheduler.produced import FileKeeper
@@ -114,6 +115,7 @@ class Run:
                 submit_async=self._submit_async,
                 retries=Retries(self._plan, execution.recorder, self.counts, self.failures, self._log, self._do_later),
                 time_limits=TimeLimits(self._abandon, self._queue.put, self._do_later),
+                option_names=OptionNames(self._executors, warn) if scheduler.warns_of("options") else None,
                 scheduler=scheduler,
                 options=options,
             )

@@ -336,6 +336,10 @@ class Scheduler:
             run.tags.tag_job(parent_job.number, of_job)
         run.tags.tag_execution(of_execution)
 
+    def warns_of(self, what: str) -> bool:
+        """Return whether ``[scheduler] ignore_warnings`` lets a kind of warning pass."""
+        return what not in self._settings.ignore_warnings
+
     def current_run(self) -> Run:
         """Return the run that goes on.  Raises NoCurrentScheduler when there is none."""
         if self._active is None:
@@ -344,7 +348,7 @@ class Scheduler:
 
     def _warn_of_namespaces(self) -> None:
         """Warn once of tasks without a namespace: two projects that share a store would take each other's names."""
-        if self._has_warned or "namespace" in self._settings.ignore_warnings:
+        if self._has_warned or not self.warns_of("namespace"):
             return
         self._has_warned = True
         places = [_place(task.func, task.name) for task in get_task_registry() if not task.is_namespace_given]
