@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, NamedTuple
 
 from redun.errors import ExecutorError
 
+MAX_SHOWN_CHARS = 200
 _TRUTHS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 
 
@@ -75,7 +77,18 @@ def _words(text: str) -> list[str]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    if not isfinite(found):
+        raise ValueError(text)
+    return found
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value))
 
 
 def choice(*allowed: str) -> Kind:
@@ -92,8 +105,9 @@ def choice(*allowed: str) -> Kind:
 TEXT = Kind("a text", str, lambda value: isinstance(value, str))
 FLAG = Kind("true or false", _truth, lambda value: isinstance(value, bool))
 WHOLE = Kind("a whole number", int, lambda value: isinstance(value, int) and not isinstance(value, bool))
-NUMBER = Kind("a number", float, _is_number)
-WORDS = Kind("a list of texts", _words, lambda value: isinstance(value, (str, list, tuple)))
+NUMBER = Kind("a number", _number, _is_number)
+WORDS = Kind("a list of texts", _words, _are_words)
+"""Python values too may be one text, with the words apart."""
 TABLE = Kind("a JSON object", _json_of(dict), lambda value: isinstance(value, Mapping))
 ROWS = Kind("a JSON list", _json_of(list), lambda value: isinstance(value, (list, tuple)))
 ANY = Kind("a JSON value", _json, lambda _value: True)
@@ -127,9 +141,8 @@ class OptionTable:
         """
         values = {name: option.default for name, option in self.options.items()}
         for name in section:
-            if name in {"type", "class", "config_dir"}:
-                continue
-            values[name] = self._read(executor, name, section[name])
+            if name not in {"type", "class", "config_dir"} and section[name] is not None:
+                values[name] = self._read(executor, name, section[name])
         for option in self.options.values():
             if option.is_required and values[option.name] is None:
                 hint = f"[executors.{executor}] {option.name} = ...: {option.about}"
@@ -173,13 +186,18 @@ class OptionTable:
     def _check(self, executor: str, option: Option, value: Any) -> Any:
         if not option.kind.is_fit(value):
             raise _misfit(executor, option, value)
-        return value
+        return _words(value) if option.kind is WORDS and isinstance(value, str) else value
 
 
 def _text_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}..."
+
+
 def _misfit(executor: str, option: Option, value: Any) -> BadOption:
-    why = f"expected option {option.name!r} to be {option.kind.words}, found {value!r}"
+    why = f"expected option {option.name!r} to be {option.kind.words}, found {_shown(value)}"
     return BadOption(executor, option.name, why, hint=option.about)
