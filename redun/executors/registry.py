@@ -25,6 +25,7 @@ _types: dict[str, Factory] = {
     "docker": "redun.executors.docker.make_executor",
     "k8s": "redun.executors.k8s.make_executor",
     "local": "redun.executors.local.make_executor",
+    "slurm": "redun.executors.slurm.make_executor",
     "spark": "redun.executors.spark.make_executor",
 }
 _EXTRAS = {

@@ -11,16 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redun.errors import ConfigError
 from redun.file.filesystems import get_filesystem
 from redun.file.local_filesystem import local_path
+from redun.file.spark_session import get_session
 
 _DEFAULTS: dict[str, dict[str, str]] = {"csv": {"header": "true"}, "xml": {"rowTag": "row"}}
 """Options by format, so that Spark and pandas read what the other wrote."""
-
-
-class SparkMissing(ConfigError):
-    """pyspark is not installed."""
 
 
 def load_table(root: str, format: str, paths: Sequence[str], options: Mapping[str, Any]) -> Any:
@@ -44,19 +40,6 @@ def save_table(
         writer.save(_spark_url(spark, root))
     else:
         writer.option("path", _spark_url(spark, root)).saveAsTable(name)
-
-
-def get_session() -> Any:
-    """Return the active Spark session, or a new one with the settings of the environment.
-
-    Raises:
-        SparkMissing: pyspark is not installed.
-    """
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise SparkMissing(f"Spark is not here: {error}", hint="`pip install 'redun[spark]'`") from error
-    return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
 
 
 def _spark_url(spark: Any, path: str) -> str:

@@ -86,9 +86,10 @@ Session.builder = SimpleNamespace(getOrCreate=lambda: pytest.fail("there is a se
 
 @pytest.fixture
 def spark(monkeypatch):
-    sql = ModuleType("pyspark.sql")
+    top, sql = ModuleType("pyspark"), ModuleType("pyspark.sql")
+    top.TaskContext = SimpleNamespace(get=lambda: None)
     sql.SparkSession = Session
-    monkeypatch.setitem(sys.modules, "pyspark", ModuleType("pyspark"))
+    monkeypatch.setitem(sys.modules, "pyspark", top)
     monkeypatch.setitem(sys.modules, "pyspark.sql", sql)
     monkeypatch.setattr(Session, "active", Session())
     return Session.active

@@ -1,0 +1,81 @@
+"""Spark by way of Spark Connect: a client without Java, and DataFrames only.
+
+Parts are rows of a table of one column, each row a partition of its own, mapped by ``mapInArrow``.  The server sends
+the results of partitions as they end, but in order: one that takes long holds up those behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from redun.executors.spark.cluster import Cluster, SparkFailed, explain
+from redun.executors.spark.part import ArrowPart, Place
+
+ROWS_APART = 1 << 20
+"""In how many partitions Spark may put a table that it is sent: one for each row, as there are fewer of them."""
+_SLOTS_SAMPLED = 1 << 16
+
+
+class ConnectCluster(Cluster):
+    """A Spark Connect server."""
+
+    is_local = False
+
+    def __init__(self, jobs_session: Any) -> None:
+        """``jobs_session``: a session whose settings are for the parts; ``session`` is set by who makes another one."""
+        self._jobs = jobs_session
+        self._jobs.conf.set("spark.sql.leafNodeDefaultParallelism", str(ROWS_APART))
+        self._slots = 0
+        self._fault: str | None = None
+
+    def count_slots(self) -> int:
+        if not self._slots:
+            from pyspark.sql.connect import functions
+
+            # A table gets as many partitions as the cluster has cores; over Connect nobody tells that number.
+            table = self.session.range(_SLOTS_SAMPLED).select(functions.spark_partition_id())
+            self._slots = max(1, table.distinct().count())
+        return self._slots
+
+    def add_file(self, path: Path) -> None:
+        self._jobs.addArtifacts(str(path), file=True)
+
+    def run(self, job: str, parts: Sequence[bytes], place: Place, deliver: Callable[[bytes], None]) -> None:
+        import pyarrow as pa
+        from pyspark.errors import PySparkException
+
+        spark = self._jobs
+        spark.addTag(job)
+        try:
+            table = spark.createDataFrame(pa.table({"part": pa.array(parts, pa.binary())}))
+            for row in table.mapInArrow(ArrowPart(place), "part binary").toLocalIterator():
+                deliver(bytes(row[0]))
+        except PySparkException as error:
+            raise explain(str(error)) from None
+        except Exception as error:  # of gRPC
+            self._fault = _grpc_words(error)
+            raise SparkFailed(self._fault) from None
+        finally:
+            with suppress(Exception):
+                spark.removeTag(job)
+
+    def name_jobs(self, job: str) -> None:
+        self.session.clearTags()
+        self.session.addTag(job)
+
+    def cancel(self, job: str) -> None:
+        for session in (self._jobs, self.session):
+            with suppress(Exception):  # the server is gone, and its jobs with it
+                session.interruptTag(job)
+
+    def find_fault(self) -> tuple[str, bool] | None:
+        return None if self._fault is None else (self._fault, True)
+
+
+def _grpc_words(error: Exception) -> str:
+    details = getattr(error, "details", None)
+    words = details() if callable(details) else None
+    return f"the Spark Connect server cannot be reached: {words or error}"
