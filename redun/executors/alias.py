@@ -6,7 +6,8 @@ that a program adds later.  The invariant: a chain of aliases ends at an executo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from redun.errors import ExecutorError
@@ -23,8 +24,11 @@ OPTIONS = OptionTable(
 class BadAlias(ExecutorError):
     """A chain of aliases leads nowhere."""
 
-    def __init__(self, chain: list[str], why: str) -> None:
-        super().__init__(f"executor {chain[0]!r} is an alias ({' -> '.join(chain)}): {why}")
+    def __init__(self, chain: list[str], why: str, *, known: Iterable[str] = ()) -> None:
+        """``known`` are names that may have been meant."""
+        near = get_close_matches(chain[-1], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else ""
+        super().__init__(f"executor {chain[0]!r} is an alias ({' -> '.join(chain)}): {why}", hint=hint)
         self.chain = chain
 
 
@@ -51,7 +55,8 @@ class AliasExecutor(Executor):
                 raise BadAlias(chain, "it comes back to itself")
             found = executors.get(target_name)
             if found is None:
-                raise BadAlias(chain, f"there is no executor {target_name!r}; found {', '.join(sorted(executors))}")
+                why = f"there is no executor {target_name!r}; found {', '.join(sorted(executors))}"
+                raise BadAlias(chain, why, known=set(executors).difference(chain))
             here = found
         return contract_of(here)
 
@@ -110,6 +115,6 @@ def resolve_section(sections: Mapping[str, Mapping[str, Any]], name: str) -> tup
         if is_cycle:
             raise BadAlias(chain, "it comes back to itself")
         if target_name not in sections:
-            raise BadAlias(chain, f"there is no section [executors.{target_name}]")
+            raise BadAlias(chain, f"there is no section [executors.{target_name}]", known=sections)
         section = sections[target_name]
     return chain[-1], section

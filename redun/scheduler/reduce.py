@@ -370,7 +370,8 @@ class Reducer:
     def _run(self, job: Job) -> None:
         try:
             if job.executor not in self._parts.executors:
-                raise SchedulerError(f'Unknown executor "{job.executor}"')
+                known = ", ".join(sorted(self._parts.executors))
+                raise SchedulerError(f'Unknown executor "{job.executor}"', hint=f"executors of this run: {known}")
             if self._plan.admit(job, job.needs):
                 self._submit(job)
         except RedunError as error:

@@ -91,8 +91,9 @@ def test_executors_read_options_off_the_job():
 
 def test_an_unknown_executor_rejects_the_job():
     """A job for an executor that nobody has fails with a SchedulerError that names it."""
-    with pytest.raises(SchedulerError, match='Unknown executor "moon"'):
+    with pytest.raises(SchedulerError, match='Unknown executor "moon"') as caught:
         Scheduler().run(note.options(executor="moon")(1))
+    assert caught.value.hint.startswith("executors of this run: default")
 
 
 @pytest.mark.parametrize(("cache", "scope"), [(True, CacheScope.BACKEND), (False, CacheScope.CSE)])

@@ -130,6 +130,13 @@ def test_a_chain_that_leads_nowhere_fails_the_job(aliases, message, call):
         scheduler_with(aliases).run(call)
 
 
+def test_a_target_that_is_nearly_there_is_named():
+    """As a hint."""
+    with pytest.raises(BadAlias) as caught:
+        scheduler_with({"there": "defualt"}).run(double(1))
+    assert caught.value.hint == "did you mean default?"
+
+
 def test_an_alias_needs_a_target_and_has_no_other_option():
     """The section is named."""
     with pytest.raises(BadOption, match="'x': needs option 'target', found none"):
