@@ -43,6 +43,7 @@ COMMANDS = {
     "clone": CommandEntry("clone", "Copy a whole repository."),
     "aws": CommandEntry("aws", "List and end jobs of AWS Batch, and read their logs."),
     "fs": CommandEntry("fs", "List file systems, and copy files between them."),
+    "worker": CommandEntry("worker", "Run a call that lies in a scratch.", is_hidden=True),
     "help": CommandEntry("help", "Explain redun, or one command."),
 }
 

@@ -85,6 +85,9 @@ class PortableWork(Work, Protocol):
             OSError: ``contents`` cannot be written.
         """
 
+    def is_served_by(self, outcome: bytes, contents: Blobs | None) -> bool:
+        """Tell whether an outcome that an earlier run has left may be taken: a result, and valid now.  Never raises."""
+
     def take(self, outcome: bytes, contents: Blobs | None) -> None:
         """Take what ``run_parcel`` made of the parcel: a result or an error.  Never raises.
 

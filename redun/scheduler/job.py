@@ -206,6 +206,12 @@ class Job:
 
         return pack_call(self, contents)
 
+    def is_served_by(self, outcome: bytes, contents: Blobs | None) -> bool:
+        """Tell whether what an earlier run has left may be taken."""
+        from redun.scheduler.left_outcomes import is_served_by
+
+        return is_served_by(self, outcome, contents)
+
     def take(self, outcome: bytes, contents: Blobs | None) -> None:
         """Take what a worker made of the call."""
         from redun.scheduler.portable import take_outcome

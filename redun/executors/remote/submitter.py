@@ -53,6 +53,10 @@ class Submission:
     """Whether to make an array of ``size`` elements; each finds its number, from 0, in ``array_rank_variable``."""
     task_name: str = ""  # full name, for labels
     environment: Mapping[str, str] = field(default_factory=dict)  # variables that the command must see
+    token: str = ""
+    """The same when a submission is repeated after its reply was lost, and another for every other one, also for a
+    further attempt at the same call: a token of idempotency, 32 letters and digits.  (The name is none: it is that of
+    the call.)"""
 
 
 class Submitter(ABC):
