@@ -50,7 +50,7 @@ def clone(url: str, path: Path, *, on_progress: OnProgress = ignore_progress) ->
     if not is_resumed and (folder.exists() or (path.exists() and not path.is_dir())):
         raise CloneTargetTaken(path)
     # Asked before anything is made: a mistyped URL leaves no folder behind.
-    open_remote(DEFAULT_REMOTE, origin, path, None).check()
+    open_remote(DEFAULT_REMOTE, origin, path, None).look()
     with Repository.init(folder) as repository:
         if not is_resumed:
             add_remote(repository.config_path, DEFAULT_REMOTE, origin)

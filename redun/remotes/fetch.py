@@ -77,10 +77,9 @@ def fetch(
         RemoteError: the remote cannot be reached, is no repository, is damaged, or lacks part of an execution.
         ReadOnlyStore: the repository cannot be written.
     """
-    remote.check()
+    listed = remote.look()
     if not (is_dry_run or repository.is_writable):
         raise ReadOnlyStore(f"{repository.location} cannot be written")
-    listed = remote.list_refs()
     refs = plan_fetch(repository, remote, prefixes, listed.executions)
     tag_names = plan_tags(repository, listed.tags)
     report = TransferReport(remote.name, remote.location, executions=len(refs), is_dry_run=is_dry_run)

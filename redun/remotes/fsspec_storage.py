@@ -107,6 +107,17 @@ class FsspecStorage(Storage):
             if is_below and not name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
                 yield Entry(name, int(info["size"]), _modified_us(info))
 
+    def find_any(self) -> str | None:
+        try:
+            with self._looking(""):
+                found = self._fs.ls(self._root, detail=False)
+        except NameMissing:
+            return None
+        names = (
+            str(path).rstrip("/").rpartition("/")[2] for path in found if str(path).strip("/") != self._root.strip("/")
+        )
+        return next((name for name in sorted(names) if name and not name.startswith(TEMPORARY_PREFIX)), None)
+
     def delete(self, name: str) -> None:
         with suppress(NameMissing), self._looking(name):
             self._fs.rm_file(self._locate(name))

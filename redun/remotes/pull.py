@@ -34,8 +34,7 @@ def pull(
     Takes and raises what ``fetch`` does.  The report counts executions that became this repository's own.
     """
     if is_dry_run:
-        remote.check()
-        listed = remote.list_refs()
+        listed = remote.look()
         coming = {ref.name: ref for ref in plan_fetch(repository, remote, prefixes, listed.executions)}
         refs = _plan(repository, _find_tracked(repository, remote, prefixes) | coming)
         # As with fetch: which edits speak of some executions only is not known before.

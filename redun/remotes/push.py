@@ -77,14 +77,13 @@ def push(
     Raises:
         RemoteError: the remote cannot be reached or written, is no repository, or is damaged.
     """
-    remote.create_or_check(is_dry_run=is_dry_run)
     skipped: list[Skipped] = []
-    listed = remote.list_refs()
+    listed = remote.look_or_create()
     planned = _plan(repository, remote, names, listed.executions, skipped)
     tag_refs = _plan_tags(repository, listed.tags, skipped)
     report = TransferReport(remote.name, remote.location, skipped=tuple(skipped), is_dry_run=is_dry_run)
     if not (planned or tag_refs):
-        return report
+        return _end_empty(remote, report)
     repository.store.refresh(force=True)  # a ref read just now may be of a run that another process has just sealed
     remote.load_packs()
     loader = _Loader(repository, remote, bases or (repository.path.parent,), on_progress)
@@ -99,8 +98,15 @@ def push(
         skipped=(*skipped, *cargo.skipped),
     )
     if is_dry_run or not (cargo.refs or cargo.tags):
-        return report
+        return _end_empty(remote, report)
     return _send(repository, remote, cargo, report, on_progress)
+
+
+def _end_empty(remote: Remote, report: TransferReport) -> TransferReport:
+    """End a push that has nothing to send: there is a repository then all the same."""
+    if not report.is_dry_run:
+        remote.make()
+    return report
 
 
 def _plan(
@@ -268,6 +274,8 @@ def _send(
     written: list[str] = []
     n_lost = 0
     total = sum(cargo.large.values())
+    if cargo.large:
+        remote.make()  # else the pack does, at the same time
     for oid, size in cargo.large.items():
         on_progress(sent_bytes, total, "sending contents")
         path = cargo.files.get(oid)
@@ -288,7 +296,6 @@ def _send(
         sent_bytes += pack.pack_size + pack.idx_size
         written += [pack_name(pack.name), idx_name(pack.name)]
     remote.sync(written)
-    remote.load_packs()
     refs = [_localize(remote, ref) for ref in cargo.refs]
     remote.write_refs(refs)
     remote.write_tag_refs(cargo.tags)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from redun.errors import RemoteError
 from redun.hashing import Buffer, Oid
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MAX_REQUESTS = 16
 """Requests under way at once.  One takes 20 to 100 ms at a bucket, and 16 of them share a line well."""
+
+_OBJECTS = "objects"
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -93,43 +95,56 @@ class Remote:
         self._project = project
         self._idxs: dict[Oid, Idx] = {}
         self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
+        self._is_new = False  # nothing is there yet
         self._settle(storage)
 
-    def check(self) -> None:
-        """Refuse a place that holds no repository of this program's format.
+    def look(self) -> RefNames:
+        """Return the names of its refs, in order; no file but the format's is opened.
 
         Raises:
-            NotARemote: there is none, or one of another format.
+            NotARemote: there is no repository, or one of another format.
             RemoteUnreachable: it cannot be read.
         """
-        if not self._is_there():
+        names = self._look()
+        if names is None:
             hint = "check the url with `redun remote show`; the first `redun push` makes a repository there"
             raise NotARemote(self.name, self.location, "there is no repository there", hint)
+        return names
 
-    def create_or_check(self, *, is_dry_run: bool = False) -> None:
-        """Make a repository where there is nothing at all (a dry run makes none); else do as ``check`` does.
+    def look_or_create(self) -> RefNames:
+        """Do as ``look`` does, but where there is nothing at all, take it for a repository that is still to be made.
+
+        ``make`` makes it, or the first pack that is written.
 
         Raises:
             NotARemote: there is something else, or a repository of another format.
-            RemoteUnreachable: it cannot be read or written.
+            RemoteUnreachable: it cannot be read.
         """
-        if self._is_there():
-            return
-        with self._reaching():
-            stranger = next(iter(self.storage.iter_entries("")), None)
-        if stranger is not None:
-            why = f"expected a repository or nothing, found {stranger.name}"
+        names = self._look() if self._was_seen() else None
+        if names is not None:
+            return names
+        # All that can matter at once: on first contact each round trip is waited for by somebody.
+        is_there, names, is_project, stranger = self._together(
+            self._has_format, self._list_refs, self._is_project, self.storage.find_any
+        )
+        if is_there:
+            return RefNames(*names)
+        if is_project:
+            self._enter_project()
+            return self.look()
+        # Objects without a format are of a first push that was cut off: each says its own version.
+        if stranger is not None and stranger.partition("/")[0] != _OBJECTS:
+            why = f"expected a repository or nothing, found {stranger}"
             raise NotARemote(self.name, self.location, why, "name a folder of its own for it")
-        if not is_dry_run:
+        self._is_new = True
+        return RefNames([], [])
+
+    def make(self) -> None:
+        """Make the repository, where ``look_or_create`` found nothing.  Idempotent."""
+        if self._is_new:
             with self._reaching():
                 write_format(self.storage)
-
-    def list_refs(self) -> RefNames:
-        """Return the names of its refs, in order: one listing, no file is opened."""
-        with self._reaching():
-            found = sorted(self._refs.iter_all_names())
-        executions = [name for folder, name in found if folder == EXECUTIONS]
-        return RefNames(executions, [name for folder, name in found if folder == TAGS])
+            self._is_new = False
 
     def read_refs(self, names: Iterable[str]) -> dict[str, ExecutionRef]:
         """Read refs, many at a time.
@@ -168,7 +183,8 @@ class Remote:
             RemoteDamaged: an idx is not what its checksum says.
         """
         with self._reaching():
-            names = [pack for pack in self._iter_pack_names() if pack not in self._idxs]
+            listed = () if self._is_new else self._iter_pack_names()
+            names = [pack for pack in listed if pack not in self._idxs]
             self._idxs.update(zip(names, self._map(self._load_idx, names)))
         self._latest = list(self._idxs.items())
 
@@ -199,7 +215,8 @@ class Remote:
     def write_objects(self, objects: Iterable[tuple[Oid, int, bytes]]) -> SealedPack | None:
         """Write objects as one new pack; None when there are none.  Raises as ``write_pack`` does."""
         with self._reaching():
-            return write_pack(objects, self.storage)
+            _, pack = self._together(self.make, lambda: write_pack(objects, self.storage, on_idx=self._note_idx))
+        return cast("SealedPack | None", pack)
 
     def write_blob(self, oid: Oid, pieces: Iterable[bytes]) -> None:
         """Put a large content in its place, streaming."""
@@ -235,20 +252,45 @@ class Remote:
         self.location = storage.location
         self._refs = Refs(storage)
 
-    def _is_there(self) -> bool:
-        """Tell whether there is a repository; one request where there is.  Raises NotARemote for another format."""
+    def _look(self) -> RefNames | None:
+        """Return the names of refs; None when there is no repository.  Two requests where there is one."""
+        is_there, names = self._together(self._has_format, self._list_refs)
+        if is_there:
+            return RefNames(*names)
+        if not self._is_project():
+            return None
+        self._enter_project()
+        return self._look()
+
+    def _has_format(self) -> bool:
         with self._reaching():
             try:
                 check_format(self.storage)
             except NotARepository:
-                if self._project is None or not has_format(self._project):
-                    return False
-                self._settle(self._project)
-                self._project = None
-                return self._is_there()
+                return False
             except UnknownFormat as error:
                 raise NotARemote(self.name, self.location, str(error), error.hint) from None
         return True
+
+    def _list_refs(self) -> RefNames:
+        with self._reaching():
+            found = sorted(self._refs.iter_all_names())
+        executions = [name for folder, name in found if folder == EXECUTIONS]
+        return RefNames(executions, [name for folder, name in found if folder == TAGS])
+
+    def _is_project(self) -> bool:
+        """Tell whether the place is a project with a repository in it."""
+        with self._reaching():
+            return self._project is not None and has_format(self._project)
+
+    def _enter_project(self) -> None:
+        assert self._project is not None
+        self._settle(self._project)
+        self._project = None
+
+    def _was_seen(self) -> bool:
+        """Tell whether something of it is in the cache: then it is a repository, most likely."""
+        return self._cache is None or self._cache.find_any() is not None
 
     def _iter_pack_names(self) -> Iterator[Oid]:
         for entry in self.storage.iter_entries(FOLDER):
@@ -256,8 +298,18 @@ class Remote:
             if dot + suffix == IDX_SUFFIX and len(stem) == 64:
                 yield parse_oid(stem)
 
+    def _note_idx(self, pack: Oid, pieces: Iterable[bytes]) -> None:
+        """Take the idx of a pack that was written just now, as if it had been read."""
+        if self._cache is None:
+            content: Buffer = b"".join(pieces)
+        else:
+            self._cache.write(_cached_name(pack), pieces)
+            content = self._cache.view(_cached_name(pack))
+        self._idxs[pack] = Idx(content, idx_name(pack), pack)
+        self._latest.insert(0, (pack, self._idxs[pack]))
+
     def _load_idx(self, pack: Oid) -> Idx:
-        cached_name = f"{pack.hex()}{IDX_SUFFIX}"
+        cached_name = _cached_name(pack)
         if self._cache is not None and self._cache.size(cached_name) is not None:
             content = self._cache.view(cached_name)
             if check_idx(content):
@@ -283,6 +335,10 @@ class Remote:
         with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
             return list(pool.map(function, items))
 
+    def _together(self, *requests: Callable[[], Any]) -> list[Any]:
+        """Make some requests at once, where they take long; return what each gives, raise what the first raises."""
+        return self._map(lambda request: request(), requests)
+
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
@@ -291,6 +347,10 @@ class Remote:
             raise self.damaged(f"{error.name} is missing") from error
         except (OSError, ReadOnlyStore) as error:
             raise RemoteUnreachable(self.name, self.location, str(error)) from error
+
+
+def _cached_name(pack: Oid) -> str:
+    return f"{pack.hex()}{IDX_SUFFIX}"
 
 
 def connect(repository: Repository, name: str) -> Remote:

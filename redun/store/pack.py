@@ -49,6 +49,9 @@ _SPOOL_SIZE_BYTES = 64 << 20
 _BLOB = int(Kind.BLOB)
 MAX_NOTED_LINKS = 4
 
+OnIdx = Callable[[Oid, Iterable[bytes]], None]
+"""Takes the name of a pack and the content of its idx, in pieces."""
+
 
 @dataclass(frozen=True, slots=True)
 class SealedPack:
@@ -60,13 +63,16 @@ class SealedPack:
     idx_size: int  # bytes
 
 
-def write_pack(objects: Iterable[tuple[Oid, int, bytes]], storage: Storage) -> SealedPack | None:
+def write_pack(
+    objects: Iterable[tuple[Oid, int, bytes]], storage: Storage, *, on_idx: OnIdx | None = None
+) -> SealedPack | None:
     """Write objects as one pack with its idx, pack first; return None and write nothing when there are none.
 
     Args:
         objects: (oid, kind, bytes), grouped by kind ascending and in order of first put inside a kind.  One that comes
             again is left out.  They are streamed: memory holds one block and 150 bytes an object.
         storage: where the files go.
+        on_idx: given the idx too, once it is written, so that whoever writes elsewhere need not read it back.
 
     Raises:
         NotCanonical: a node's bytes are none.
@@ -85,7 +91,16 @@ def write_pack(objects: Iterable[tuple[Oid, int, bytes]], storage: Storage) -> S
         shape = writer.finish()
         spool.seek(0)
         storage.write(pack_name(shape.name), iter(lambda: spool.read(READ_SIZE_BYTES), b""))
-    storage.write(idx_name(shape.name), writer.builder.build(shape))
+        if on_idx is None:
+            storage.write(idx_name(shape.name), writer.builder.build(shape))
+        else:
+            spool.seek(0)
+            spool.truncate()
+            spool.writelines(writer.builder.build(shape))
+            spool.seek(0)
+            storage.write(idx_name(shape.name), iter(lambda: spool.read(READ_SIZE_BYTES), b""))
+            spool.seek(0)
+            on_idx(shape.name, iter(lambda: spool.read(READ_SIZE_BYTES), b""))
     return SealedPack(shape.name, len(writer.builder.ordinals), writer.offset, writer.builder.size)
 
 

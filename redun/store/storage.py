@@ -83,6 +83,13 @@ class Storage(ABC):
         Unfinished writes do not show.
         """
 
+    def find_any(self) -> str | None:
+        """Return the name of something that is there, a file or a folder; None when there is nothing at all.
+
+        One request, however much there is.
+        """
+        return next((entry.name for entry in self.iter_entries("")), None)
+
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove a name; nothing happens when it is not there.

@@ -63,6 +63,10 @@ class ProbedStorage(Storage):
         self.calls.append(("list", prefix))
         return self.inner.iter_entries(prefix)
 
+    def find_any(self) -> str | None:
+        self.calls.append(("find_any", ""))
+        return self.inner.find_any()
+
     def delete(self, name: str) -> None:
         self.calls.append(("delete", name))
         self.inner.delete(name)

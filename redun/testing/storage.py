@@ -115,6 +115,14 @@ class StorageSuite:
         assert list(storage.iter_entries("absent")) == []
         assert list(storage.iter_entries("file")) == []
 
+    def test_anything_at_all_is_found(self, storage: Storage) -> None:
+        """An empty place has nothing; else something that is there is named: a file, or the folder it is in."""
+        assert storage.find_any() is None
+        storage.write("folder/of/a", b"x")
+        found = storage.find_any()
+        assert found is not None
+        assert "folder/of/a".startswith(found)
+
     def test_deleting_is_idempotent(self, storage: Storage) -> None:
         """What is deleted is gone; deleting what is not there does nothing."""
         storage.write("a/b", b"x")

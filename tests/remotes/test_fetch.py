@@ -179,7 +179,8 @@ def test_packs_that_link_to_each_other_come_at_once(source: Repository, target: 
     made = build_execution(n_jobs=20)
     there = MemoryStorage()
     remote = Remote("origin", there)
-    remote.create_or_check()
+    remote.look_or_create()
+    remote.make()
     for half in (0, 1):
         rows = sorted((kind, at) for at, (_, _, kind) in enumerate(made.objects) if at % 2 == half)
         write_pack(((made.objects[at][0], kind, made.objects[at][1]) for kind, at in rows), there)
@@ -273,7 +274,7 @@ def test_a_remote_that_vanishes_meanwhile_is_told(source: Repository, target: Re
     make_execution(source.store, source.refs)
     push(source, Remote("origin", LocalStorage(tmp_path / "remote")))
     remote = Remote("origin", LocalStorage(tmp_path / "remote"))
-    remote.check()
+    remote.look()
     shutil.rmtree(tmp_path / "remote/objects/pack")
     with pytest.raises(RemoteDamaged, match=r"'origin'.*lacks object"):
         fetch(target, remote)

@@ -282,7 +282,8 @@ def test_two_pushers_of_different_runs_do_not_conflict(tmp_path: Path, there: Pr
         make_execution(one.store, one.refs, seed=0)
         make_execution(two.store, two.refs, seed=1)
         late = Remote("origin", there)
-        late.create_or_check()
+        late.look_or_create()
+        late.make()
         late.load_packs()  # as if it had looked before the other one wrote
         _push(one, there)
         push(two, late)

@@ -124,8 +124,7 @@ def _compare(repository: Repository, name: str) -> tuple[dict[str, Any], RemoteE
     try:
         remote = connect(repository, name)
         record["location"] = remote.location
-        remote.check()
-        there = set(remote.list_refs().executions)
+        there = set(remote.look().executions)
     except RemoteError as error:
         return record, error
     record |= {"executions": len(there), "only_here": len(own - there), "only_there": len(there - own)}
