@@ -1,9 +1,9 @@
 """What the guide and the examples show is what redun says: their commands are run, and their outputs compared.
 
-A block that starts with ``# name.py`` is a file.  A block with lines that start with ``$ `` is a terminal: the
-lines under a command are its output, ``...`` stands for any lines.  Ids, hashes, times, sizes, seconds and folders are
-not compared, nor is the order of lines: jobs end in the order they end.  An id that a page shows, and has in a later
-command, stands for the one that was shown in its place.
+A block that starts with ``# name.py`` or ``# folder/name.ini`` is a file.  A block with lines that start with ``$ `` is
+a terminal: the lines under a command are its output, ``...`` stands for any lines.  Ids, hashes, times, sizes, seconds
+and folders are not compared, nor is the order of lines: jobs end in the order they end.  An id that a page shows, and
+has in a later command, stands for the one that was shown in its place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GUIDE = PROJECT / "docs" / "guide"
 EXAMPLES = sorted(page.parent for page in (PROJECT / "examples").glob("*/README.md"))
 LEFT_BEHIND = shutil.ignore_patterns(".redun", "__pycache__", "README.md")
 BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# (\w+\.py)\n")
+FILE = re.compile(r"# (\w+\.py|[\w./]+\.ini)\n")
 ID = (
     r"\b(?=[0-9a-f]*\d)[0-9a-f]{8}\b"
     r"|(?:(?<=[=:<])|(?<=\bJob )|(?<=\bExec )|(?<=\bFile )|(?<=\bTask )|(?<=\bValue ))[0-9a-f]{8}\b"  # all letters
@@ -92,6 +92,7 @@ def _follow(page, folder, environment):
     ids: dict[str, str] = {}
     for what, expected in _commands(page.read_text()):
         if isinstance(expected, str):
+            (folder / what).parent.mkdir(exist_ok=True)
             (folder / what).write_text(expected)
             continue
         done = subprocess.run(
@@ -109,7 +110,7 @@ def _follow(page, folder, environment):
         ids.update(_match_ids(expected, done.stdout.splitlines()))
 
 
-@pytest.mark.parametrize("name", ["quickstart.md", "caching.md", "running.md", "tags.md", "values.md"])
+@pytest.mark.parametrize("name", ["quickstart.md", "caching.md", "running.md", "executors.md", "tags.md", "values.md"])
 def test_the_commands_of_a_page_say_what_it_shows(name, tmp_path, redun_environment):
     """Files and commands of a page, taken in order, give the outputs that stand under the commands."""
     _follow(GUIDE / name, tmp_path, redun_environment)
