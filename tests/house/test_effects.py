@@ -21,6 +21,8 @@ HEAVY = {
     "boto3": ("redun/executors/", "redun/aws/", "redun/cli/commands/", "redun/federated_tasks.py", "redun/testing/"),
     "botocore": ("redun/executors/", "redun/aws/", "redun/file/", "redun/store/", "redun/cli/aws_user.py"),
     "fsspec": ("redun/file/", "redun/store/", "redun/remotes/", "redun/value/"),
+    "google": ("redun/executors/gcp_batch/", "redun/testing/"),
+    "kubernetes": ("redun/executors/k8s/", "redun/testing/"),
     "numpy": ("redun/value/", "redun/file/", "redun/testing/"),
     "pandas": ("redun/value/", "redun/file/", "redun/testing/"),
     "pyarrow": ("redun/value/", "redun/file/", "redun/testing/", "redun/executors/spark/"),

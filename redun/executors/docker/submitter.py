@@ -26,6 +26,7 @@ from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submissi
 NAME_LABEL, TASK_LABEL = "redun.job", "redun.task"
 KEEP_SUCCEEDED = 100
 """How many containers of work that succeeded may be left while a run goes on; none when it ends."""
+_N_TOKEN = 12
 _N_IDS_A_CALL = 300
 """Ids of 64 digits on one command line; the kernel allows 2 MiB of them."""
 _PASSED_ON = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")
@@ -40,7 +41,7 @@ class DockerSubmitter(Submitter):
         command: of the engine.
         image: what jobs run in when they do not say; looked for, and pulled if need be, by ``check``.
         volumes: what every job sees beside its own volumes: the scratch.
-        make_token: gives what makes the names of containers distinct.
+        make_token: gives tokens to submissions that have none.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class DockerSubmitter(Submitter):
         image: str,
         volumes: Iterable[Volume] = (),
         *,
-        make_token: Callable[[], str] = lambda: uuid.uuid4().hex[:8],
+        make_token: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._name = name
         self._command = command
@@ -76,7 +77,7 @@ class DockerSubmitter(Submitter):
         for volume in volumes:
             if volume.is_named:
                 self._need_volume(volume.source)
-        name = f"{submission.name}-{self._make_token()}"
+        name = f"{submission.name}-{(submission.token or self._make_token())[:_N_TOKEN]}"
         words = ["--name", name, "--label", f"{NAME_LABEL}={submission.name}", "--label"]
         words += [f"{TASK_LABEL}={submission.task_name}", "--pull", "never"]
         words += environment_arguments(submission.environment)
@@ -144,6 +145,9 @@ class DockerSubmitter(Submitter):
         try:
             return self._command.run(*words, given=secrets).split()[-1]
         except EngineRefused as error:
+            if "already in use" in error.words:
+                # The name is of this submission alone: an answer was lost, and this is its repetition.
+                return self._inspect("{{.Id}}", [name]).strip()
             self._command.ask(["rm", "--force", name])  # made, and not to be started: it would be in the way
             raise _refused_start(self._name, error) from error
 

@@ -41,7 +41,11 @@ def run(home: Path, words: list[str]) -> None:
         fields = dict(field.partition("=")[::2] for field in mount.split(","))
         if fields["type"] == "bind" and not Path(fields["source"]).exists():
             raise Refused(f"invalid mount config for type bind: bind source path does not exist: {fields['source']}")
+    if (home / "names" / given.name).exists():
+        raise Refused(f'The container name "/{given.name}" is already in use by container ...')
     folder = home / "containers" / (uuid.uuid4().hex * 2)
+    (home / "names").mkdir(exist_ok=True)
+    (home / "names" / given.name).write_text(folder.name)
     folder.mkdir(parents=True)
     secrets = sys.stdin.read() if given.env_file == "/dev/stdin" else ""
     settings = [*secrets.splitlines(), *(each for each in given.env if "=" in each)]
@@ -74,7 +78,11 @@ def code_of(folder: Path) -> int | None:
 
 def inspect(home: Path, words: list[str]) -> None:
     template, ids = words[words.index("--format") + 1], words[4:]
+    ids = [(home / "names" / each).read_text() if (home / "names" / each).exists() else each for each in ids]
     for folder in find(home, ids):
+        if template == "{{.Id}}":
+            print(folder.name)
+            continue
         if ".Config.Labels" in template:
             print(label_of(folder), folder.name)
             continue

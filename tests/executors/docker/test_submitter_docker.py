@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -108,6 +109,12 @@ def test_names_of_containers_are_distinct(submitter, engine):
     assert len(set(names)) == 2
     assert all(name.startswith("redun-job-ab12-") for name in names)
     assert {"redun.job=redun-job-ab12", "redun.task=lab.work"} <= set(words[0])
+
+
+def test_a_repetition_finds_the_container_of_the_first(submitter):
+    """As when the answer to the first was lost; the token of the submission tells."""
+    asked = replace(submission("true"), token="t" * 32)
+    assert submitter.submit(asked) == submitter.submit(asked)
 
 
 def test_volumes_of_executor_and_job_are_mounted(command, engine, tmp_path):
