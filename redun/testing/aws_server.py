@@ -1,4 +1,4 @@
-"""AWS for tests: moto's server in a thread of this process, on a free port, its Batch jobs run as processes.
+"""AWS for tests: moto's server in a thread of this process, on a free port, its jobs run as processes.
 
 It counts requests by service, can be slow, and can refuse: so throttling, expired credentials and lost answers happen
 when a test says so.  ``moto[server]`` brings it.
@@ -112,14 +112,15 @@ class AwsServer:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from werkzeug.serving import make_server
 
-        from redun.testing.moto_batch import JobRunner, installed
+        from redun.testing import moto_batch, moto_glue
 
         self.folder.mkdir(parents=True, exist_ok=True)
         self._gate = _Gate(DomainDispatcherApplication(create_backend_app))
         server = make_server("127.0.0.1", 0, self._gate, threaded=True, request_handler=_quiet(MotoRequestHandler))
         self.url = f"http://127.0.0.1:{server.server_port}"
-        self.runner = JobRunner(self.folder, self._job_environment())
-        self._stack.enter_context(installed(self.runner))
+        self.runner = moto_batch.JobRunner(self.folder, self._job_environment())
+        self._stack.enter_context(moto_batch.installed(self.runner))
+        self._stack.enter_context(moto_glue.installed(self.runner, self._fetch))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         self._stack.callback(thread.join)
@@ -185,6 +186,14 @@ class AwsServer:
         programs = os.pathsep.join((str(Path(sys.executable).parent), self._path))
         home = {"HOME": str(self.folder), "PATH": programs, "PYTHONUNBUFFERED": "1"}
         return {**self.environment, **home}
+
+    def _fetch(self, url: str) -> bytes:
+        """Return what a job is to find beside it."""
+        if not url.startswith("s3://"):
+            return Path(url).read_bytes()
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        content: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
 
     def _make_queue(self) -> None:
         trust = json.dumps({"Version": "2012-10-17", "Statement": []})

@@ -128,8 +128,9 @@ class WorkflowExecutorSuite:
     """How many jobs the wide run has: fewer where each is dear."""
     is_separate = True
     """Whether jobs run in processes that may die without taking the scheduler along."""
-    has_shared_path = True
-    """Whether workers look for modules where this process does, now: false where the code is shipped or installed."""
+    loads_code = True
+    """Whether workers import the tasks' modules from where this process does: false for those that have them already,
+    and where the code is shipped or installed."""
     can_cancel = True
     """Whether jobs that run are ended with the run."""
     seconds = 60.0
@@ -298,7 +299,7 @@ class WorkflowExecutorSuite:
         self, scheduler: Scheduler, executor: Executor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A task whose module cannot be imported there fails, and the module is named."""
-        if not self.is_separate:
+        if not (self.is_separate and self.loads_code):
             return
         module = ModuleType("redun_testing_absent")
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -310,7 +311,7 @@ class WorkflowExecutorSuite:
         self, scheduler: Scheduler, executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A worker that finds another task than the one asked for does not run it."""
-        if not (self.is_separate and self.has_shared_path):
+        if not (self.is_separate and self.loads_code):
             return
         source = tmp_path / "redun_testing_edited.py"
         source.write_text(_EDITED.format(number=1))

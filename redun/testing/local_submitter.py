@@ -32,7 +32,7 @@ class LocalSubmitter(Submitter):
 
     def __init__(self, root: Path, *, n_slots: int = 2, cwd: Path | None = None) -> None:
         """Make one over a folder; ``cwd`` is where jobs run, the folder itself when None."""
-        self._root = root
+        self.root = root
         self._cwd = cwd or root
         self.n_slots = n_slots
         self._children: list[subprocess.Popen[bytes]] = []
@@ -52,7 +52,7 @@ class LocalSubmitter(Submitter):
 
     def check(self) -> None:
         self._enter("check")
-        self._root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(parents=True, exist_ok=True)
 
     def submit(self, submission: Submission) -> list[str]:
         self._enter("submit")
@@ -78,13 +78,13 @@ class LocalSubmitter(Submitter):
         self._enter("cancel")
         for job_id in ids:
             if self._status_of(job_id) in {RemoteStatus.WAITING, RemoteStatus.RUNNING}:
-                (self._root / job_id / "cancelled").write_text(reason)
+                (self.root / job_id / "cancelled").write_text(reason)
                 self.kill(job_id)
 
     def fetch_log(self, job_id: str, max_lines: int) -> list[str]:
         self._enter("fetch_log")
         with suppress(FileNotFoundError):
-            return (self._root / job_id / "log").read_text(errors="replace").splitlines()[-max_lines:]
+            return (self.root / job_id / "log").read_text(errors="replace").splitlines()[-max_lines:]
         return []
 
     def find_live(self, prefix: str) -> dict[str, str]:
@@ -101,7 +101,7 @@ class LocalSubmitter(Submitter):
     def kill(self, job_id: str) -> None:
         """End all processes of a job, as the kernel does when memory runs out."""
         with suppress(FileNotFoundError, ProcessLookupError):
-            os.killpg(int((self._root / job_id / "pid").read_text()), signal.SIGKILL)
+            os.killpg(int((self.root / job_id / "pid").read_text()), signal.SIGKILL)
 
     def end_all(self) -> None:
         """End every job that is left, and wait for those that began here."""
@@ -127,19 +127,19 @@ class LocalSubmitter(Submitter):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / ".lock").open("w") as lock:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _add(self, submission: Submission, name: str, rank: int) -> str:
         job_id = f"{sum(1 for _ in self._iter_ids()):06d}-{uuid.uuid4().hex[:8]}"
         environment = {**submission.environment, **({RANK_VARIABLE: str(rank)} if submission.is_array else {})}
-        draft = self._root / f".{job_id}"
+        draft = self.root / f".{job_id}"
         draft.mkdir()
         spec = {"name": name, "token": submission.token, "command": submission.command, "environment": environment}
         (draft / "spec").write_text(json.dumps(spec))
-        draft.rename(self._root / job_id)
+        draft.rename(self.root / job_id)
         return job_id
 
     def _begin_some(self) -> None:
@@ -156,11 +156,11 @@ class LocalSubmitter(Submitter):
                 self._begin(job_id)
 
     def _begin(self, job_id: str) -> None:
-        folder = self._root / job_id
+        folder = self.root / job_id
         spec = self._read_spec(job_id)
+        variables = [f"{name}={value}" for name, value in spec["environment"].items()]
         child = subprocess.Popen(
-            ["sh", "-c", _RUN, "sh", str(self._cwd), str(folder), *spec["command"]],
-            env={**os.environ, **spec["environment"]},
+            ["sh", "-c", _RUN, "sh", str(self._cwd), str(folder), "env", *variables, *spec["command"]],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -169,21 +169,21 @@ class LocalSubmitter(Submitter):
         (folder / ".pid").rename(folder / "pid")
 
     def _iter_ids(self) -> Iterator[str]:
-        if self._root.is_dir():
-            yield from sorted(folder.name for folder in self._root.iterdir() if not folder.name.startswith("."))
+        if self.root.is_dir():
+            yield from sorted(folder.name for folder in self.root.iterdir() if not folder.name.startswith("."))
 
     def _iter_specs(self) -> Iterator[tuple[str, Any]]:
         for job_id in self._iter_ids():
             yield job_id, self._read_spec(job_id)
 
     def _read_spec(self, job_id: str) -> Any:
-        return json.loads((self._root / job_id / "spec").read_text())
+        return json.loads((self.root / job_id / "spec").read_text())
 
     def _status_of(self, job_id: str) -> RemoteStatus:
         return self._state_of(job_id).status
 
     def _state_of(self, job_id: str) -> RemoteState:
-        folder = self._root / job_id
+        folder = self.root / job_id
         tags = {"local_job": job_id}
         if job_id in self.forgotten or not folder.is_dir():
             return RemoteState(RemoteStatus.GONE, "there is no such job")

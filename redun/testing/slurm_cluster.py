@@ -24,11 +24,17 @@ _SYSTEM_FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin"
 
 _GUARD = """
 "$@" </dev/null &
+daemon=$!
 read -r line
+kill $daemon 2>/dev/null
+(sleep 5; kill -9 $daemon) 2>/dev/null &
+wait $daemon
 kill $! 2>/dev/null
-wait
 """
-"""Ends a daemon when this process closes the pipe, or is gone without having done so."""
+"""Ends a daemon when this process closes the pipe, or is gone without having done so.
+
+slurmd would wait for jobs that its controller has forgotten.
+"""
 
 _CONFIG = """\
 ClusterName={cluster}
