@@ -26,11 +26,17 @@ class Sizes(NamedTuple):
         return self.fewest > 0 and self.most > 1
 
 
-class Batch(NamedTuple, Generic[T]):
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[T]):
     """Jobs to be submitted together."""
 
     jobs: list[T]
     is_array: bool
+
+    def split(self, most: int) -> Iterator[Batch[T]]:
+        """Yield batches of at most so many jobs."""
+        for at in range(0, len(self.jobs), most):
+            yield Batch(self.jobs[at : at + most], self.is_array)
 
 
 @dataclass(slots=True)

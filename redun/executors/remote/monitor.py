@@ -231,6 +231,10 @@ class Monitor:
         jobs = [job for job in batch.jobs if job.stage is Stage.WAITING]
         if not jobs:
             return
+        if len(jobs) > self._submitter.max_array_size:  # some clusters tell it only when they are checked
+            for part in Batch(jobs, is_array=batch.is_array).split(self._submitter.max_array_size):
+                self._send(part)
+            return
         calls = [(job.key, job.parcel or b"") for job in jobs]  # now: a job that is dropped lets go of its parcel
         stale = [job.key for job in jobs if job.key in self._used_keys]
         self._turns.ask(
