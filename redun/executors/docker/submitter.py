@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from redun.executors.credentials import find_aws_environment
 from redun.executors.docker.arguments import Volume, environment_arguments, read_volumes, run_arguments
@@ -79,7 +80,8 @@ class DockerSubmitter(Submitter):
                 self._need_volume(volume.source)
         name = f"{submission.name}-{(submission.token or self._make_token())[:_N_TOKEN]}"
         words = ["--name", name, "--label", f"{NAME_LABEL}={submission.name}", "--label"]
-        words += [f"{TASK_LABEL}={submission.task_name}", "--pull", "never"]
+        # With an init process the worker is no process 1: signals end it, and what it leaves behind is collected.
+        words += [f"{TASK_LABEL}={submission.task_name}", "--init", "--pull", "never"]
         words += environment_arguments(submission.environment)
         words += run_arguments(options, volumes, is_podman=self._command.is_podman)
         secrets = None
@@ -121,7 +123,8 @@ class DockerSubmitter(Submitter):
         return live
 
     def close(self) -> None:
-        self._forget(len(self._succeeded))
+        with suppress(SubmitterError, EngineUnreachable):  # nothing depends on it
+            self._forget(len(self._succeeded))
 
     def _inspect(self, template: str, ids: Sequence[str]) -> str:
         """Return what ``template`` makes of containers; those that are not there any more are left out."""
@@ -193,6 +196,8 @@ def _refused_start(executor: str, error: EngineRefused) -> SubmitterError:
         hint = "the image has no redun: pip install redun in it"
     elif "no such file" in words or "bind source path does not exist" in words:
         hint = f"see that each folder of option volumes of [executors.{executor}] is there"
+    elif "init" in words:
+        hint = "the engine starts containers with an init process: install catatonit for podman, tini for docker"
     elif "gpu" in words or "device driver" in words:
         hint = "the engine has no GPUs to give: see nvidia-container-toolkit"
     return SubmitterError(f"executor {executor!r}: {error.words}", hint=hint)

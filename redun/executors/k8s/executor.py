@@ -14,6 +14,8 @@ from redun.executors.remote.executor import RemoteExecutor
 class K8SExecutor(RemoteExecutor):
     """Runs each job as a Job of a Kubernetes cluster, equal ones as an Indexed Job."""
 
+    handles = frozenset({"retries", "timeout"})
+
     def __init__(
         self,
         name: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redun.executors.k8s.cluster import Cluster, ClusterRefused, ClusterUnavailable
@@ -25,6 +26,8 @@ from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submissi
 ARRAYS_SINCE = (1, 29)
 """The first version in which an element of an Indexed Job fails by itself (backoffLimitPerIndex, on by default)."""
 MAX_ARRAY_SIZE = 10_000
+KEEP_SUCCEEDED = 100
+"""How many jobs that succeeded may be left while a run goes on: each poll lists them."""
 _N_INDEXES_A_REQUEST = 500  # a URL has 8 KiB
 _UNFINISHED = "status.phase!=Succeeded"
 """Pods that succeeded tell nothing that the job does not."""
@@ -57,7 +60,7 @@ class K8SSubmitter(Submitter):
         self._cluster = cluster or Cluster(values["namespace"], values["context"])
         self._make_token = make_token
         self._run = make_token()
-        self._ended: dict[str, None] = {}  # jobs of which every element has succeeded, to be removed
+        self._ended: dict[str, None] = {}  # jobs of which every element has succeeded, to be removed: oldest first
 
     def check(self) -> None:
         namespace = self._cluster.namespace
@@ -142,9 +145,8 @@ class K8SSubmitter(Submitter):
         return live
 
     def close(self) -> None:
-        for name in list(self._ended):
-            self._cluster.delete_job(name)
-            del self._ended[name]
+        with suppress(ClusterRefused, ClusterUnavailable):  # Kubernetes removes them by itself, after a day
+            self._remove(len(self._ended))
         self._cluster.close()
 
     def _give_up(
@@ -171,11 +173,14 @@ class K8SSubmitter(Submitter):
             self._cluster.delete_pods(f"{JOB_NAME_LABEL}={view.name},{INDEX_LABEL} in ({numbers})")
 
     def _remove_ended(self, views: Mapping[str, JobView]) -> None:
-        # One round later, so that whoever polls twice is answered twice.
-        for name in [name for name in self._ended if name in views]:
+        self._ended.update((view.name, None) for view in views.values() if view.is_complete)
+        if len(self._ended) > KEEP_SUCCEEDED:
+            self._remove(len(self._ended) - KEEP_SUCCEEDED // 2)
+
+    def _remove(self, count: int) -> None:
+        for name in list(self._ended)[:count]:
             self._cluster.delete_job(name)
             del self._ended[name]
-        self._ended.update((view.name, None) for view in views.values() if view.is_complete)
 
 
 def _state_of(job_id: JobId | None, views: Mapping[str, JobView]) -> RemoteState:

@@ -25,6 +25,7 @@ class Refused(Exception):
 def run(home: Path, words: list[str]) -> None:
     known = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
     known.add_argument("--detach", action="store_true")
+    known.add_argument("--init", action="store_true", required=True)
     for name in ("--name", "--cpus", "--memory", "--shm-size", "--gpus", "--env-file"):
         known.add_argument(name)
     known.add_argument("--pull", choices=["never"], required=True)

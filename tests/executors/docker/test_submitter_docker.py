@@ -14,6 +14,7 @@ from redun.executors.docker.arguments import Volume
 from redun.executors.docker.options import DOCKER_OPTIONS
 from redun.executors.docker.submitter import DockerSubmitter
 from redun.executors.remote.submitter import RemoteStatus, Submission, SubmitterError
+from redun.testing.submitter import SubmitterSuite
 
 WAIT_SECONDS = 30.0
 ENDED = (RemoteStatus.SUCCEEDED, RemoteStatus.FAILED, RemoteStatus.GONE)
@@ -39,18 +40,18 @@ def submitter(command):
     return DockerSubmitter("box", command, "lab:1")
 
 
-def test_a_command_runs_with_its_variables(submitter):
-    """It sees what the submission says, and its last lines can be had."""
-    (job_id,) = submitter.submit(submission("sh", "-c", 'echo one; echo "$GREETING"; echo three >&2'))
-    assert wait(submitter, job_id).status is RemoteStatus.SUCCEEDED
-    assert submitter.fetch_log(job_id, 2) == ["good day", "three"]
+class TestDockerSubmitter(SubmitterSuite):
+    """What every submitter does."""
 
+    absent_id = "f" * 64
 
-def test_a_failure_tells_its_exit_code(submitter):
-    """The state carries the reason."""
-    (job_id,) = submitter.submit(submission("sh", "-c", "exit 7"))
-    state = wait(submitter, job_id)
-    assert (state.status, state.reason) == (RemoteStatus.FAILED, "exit code 7")
+    def options(self):
+        """Return the value of every option."""
+        return DOCKER_OPTIONS.read_section("box", {"image": "lab:1", "scratch": "s"})
+
+    def make_again(self, submitter):
+        """Return another over the same engine."""
+        return DockerSubmitter("box", submitter._command, "lab:1")
 
 
 def test_all_jobs_are_polled_in_one_call(submitter, engine):
@@ -63,21 +64,11 @@ def test_all_jobs_are_polled_in_one_call(submitter, engine):
     assert all(states[job_id].status is not RemoteStatus.GONE for job_id in ids)
 
 
-def test_cancelled_work_ends(submitter):
-    """A container is killed; ids that are not known are passed over."""
+def test_cancelled_work_is_killed(submitter):
+    """Its state tells so."""
     (job_id,) = submitter.submit(submission("sleep", "60"))
     submitter.cancel([job_id, "f" * 64], "enough")
     assert wait(submitter, job_id).reason == "ended by SIGKILL (exit code 137)"
-
-
-def test_live_containers_are_found_by_name(submitter, command):
-    """Another submitter finds what this one started, as long as it runs."""
-    (job_id,) = submitter.submit(submission("sleep", "60", name="redun-job-aa"))
-    (other,) = submitter.submit(submission("sleep", "60", name="another-bb"))
-    later = DockerSubmitter("box", command, "lab:1")
-    assert later.find_live("redun-job") == {"redun-job-aa": job_id}
-    later.cancel([job_id, other], "enough")
-    assert later.find_live("") == {}
 
 
 def test_containers_that_succeeded_are_removed_when_the_run_ends(submitter):

@@ -6,7 +6,10 @@ import time
 
 import pytest
 
+from redun.executors.k8s.options import K8S_OPTIONS
+from redun.executors.k8s.submitter import K8SSubmitter
 from redun.executors.remote.submitter import RemoteStatus, Submission, SubmitterError
+from redun.testing.submitter import SubmitterSuite
 
 WAIT_SECONDS = 30.0
 ENDED = (RemoteStatus.SUCCEEDED, RemoteStatus.FAILED, RemoteStatus.GONE)
@@ -32,34 +35,40 @@ def wait(submitter, ids):
         assert time.monotonic() < limit, seen
 
 
-def test_a_command_runs_with_its_variables(server, make_submitter):
-    """Its last lines can be had, and the names of job and pod."""
+class TestK8SSubmitter(SubmitterSuite):
+    """What every submitter does."""
+
+    absent_id = "r1/no-such-job"
+    poll_seconds = 0.05
+
+    @pytest.fixture
+    def submitter(self, server, make_submitter):
+        """Talks to the fake."""
+        return make_submitter()
+
+    def options(self):
+        """Return the value of every option."""
+        return K8S_OPTIONS.read_section("cloud", {"image": "lab:1", "scratch": "s"})
+
+    def make_again(self, submitter):
+        """Return another for the same cluster."""
+        return K8SSubmitter("cloud", self.options())
+
+
+def test_job_and_pod_are_told_to_the_redun_job(server, make_submitter):
+    """By their names."""
     submitter = make_submitter()
-    ids = submitter.submit(submission(submitter, "sh", "-c", 'echo one; echo "$A"; echo three >&2'))
-    (state,) = wait(submitter, ids)
-    assert state.status is RemoteStatus.SUCCEEDED
-    assert submitter.fetch_log(ids[0], 2) == ["b c", "three"]
-    assert state.tags["k8s_job"] in server.jobs
+    (job_id,) = submitter.submit(submission(submitter, "sleep", "60"))
+    tags = submitter.poll([job_id])[job_id].tags
+    assert tags["k8s_job"] in server.jobs
+    assert tags["k8s_pod"].startswith(tags["k8s_job"])
 
 
-def test_a_failure_tells_its_exit_code(server, make_submitter):
-    """As the pod had it."""
+def test_an_array_is_one_request(server, make_submitter):
+    """However many elements it has."""
     submitter = make_submitter()
-    ids = submitter.submit(submission(submitter, "sh", "-c", "echo oops; exit 7"))
-    (state,) = wait(submitter, ids)
-    assert (state.status, state.reason) == (RemoteStatus.FAILED, "exit code 7")
-    assert submitter.fetch_log(ids[0], 10) == ["oops"]
-
-
-def test_elements_of_an_array_know_their_number(server, make_submitter):
-    """One request makes them all, and each ends by itself."""
-    submitter = make_submitter()
-    code = 'echo "number $JOB_COMPLETION_INDEX"; test "$JOB_COMPLETION_INDEX" != 1'
-    ids = submitter.submit(submission(submitter, "sh", "-c", code, size=3))
+    assert len(submitter.submit(submission(submitter, "true", size=50))) == 50
     assert [method for method, _ in server.requests] == ["POST"]
-    states = wait(submitter, ids)
-    assert [state.status.name for state in states] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
-    assert submitter.fetch_log(ids[1], 5) == ["number 1"]
 
 
 def test_a_poll_is_two_requests(server, make_submitter):
@@ -109,18 +118,13 @@ def test_some_elements_of_an_array_can_be_cancelled(server, make_submitter):
     assert not server.jobs
 
 
-def test_live_jobs_are_found_by_name(server, make_submitter):
-    """By another submitter; of an array each element that has not ended."""
+def test_elements_that_have_ended_are_not_found(server, make_submitter):
+    """Of an array those that still run are."""
     submitter = make_submitter()
-    (single,) = submitter.submit(submission(submitter, "sleep", "60", name="redun-job-aa"))
     code = 'test "$JOB_COMPLETION_INDEX" = 0 || sleep 60'
     array = submitter.submit(submission(submitter, "sh", "-c", code, name="redun-job-bb", size=2))
-    submitter.submit(submission(submitter, "sleep", "60", name="another-cc"))
     wait(submitter, array[:1])
-    later = make_submitter()
-    live = later.find_live("redun-job")
-    assert live == {"redun-job-aa": single, "redun-job-bb:1": array[1]}
-    assert later.poll([single])[single].status is RemoteStatus.RUNNING
+    assert make_submitter().find_live("redun-job") == {"redun-job-bb:1": array[1]}
 
 
 def test_a_lost_answer_makes_no_second_job(server, make_submitter):
@@ -153,15 +157,24 @@ def test_a_server_that_is_busy_may_be_asked_again(server, make_submitter):
 
 
 def test_jobs_that_succeeded_are_removed(server, make_submitter):
-    """Once nobody asks for them; those that failed stay for a day."""
+    """When the run ends; those that failed stay for a day."""
     submitter = make_submitter()
     (good,) = submitter.submit(submission(submitter, "true", name="redun-good"))
     (bad,) = submitter.submit(submission(submitter, "false", name="redun-bad"))
     wait(submitter, [good, bad])
-    submitter.poll([bad])
     submitter.close()
     assert [job.spec["ttlSecondsAfterFinished"] for job in server.jobs.values()] == [86400]
     assert make_submitter().poll([good])[good].status is RemoteStatus.GONE
+
+
+def test_many_jobs_that_succeeded_are_not_left_to_the_end(server, make_submitter, monkeypatch):
+    """Each poll would list them all."""
+    monkeypatch.setattr("redun.executors.k8s.submitter.KEEP_SUCCEEDED", 2)
+    submitter = make_submitter()
+    ids = [submitter.submit(submission(submitter, "true", name=f"redun-{n}"))[0] for n in range(5)]
+    wait(submitter, ids)
+    submitter.poll(ids[-1:])
+    assert len(server.jobs) <= 2
 
 
 def test_an_image_that_is_missing_fails_the_job_and_removes_it(server, make_submitter):
