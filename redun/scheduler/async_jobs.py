@@ -84,7 +84,7 @@ class AsyncJobs:
     def submit(self, job: Job, executor: Executor) -> None:
         """Start a job that was admitted; it fails with NotLocal on an executor that runs no coroutines."""
         try:
-            if not executor.runs_coroutines:
+            if not executor.runs_coroutines or job.get_option("mode") == "process":
                 raise NotLocal(job.task.fullname, executor.name)
         except RedunError as error:  # also of an alias that leads nowhere
             job.error = error

@@ -73,7 +73,10 @@ class Scheduler:
         interval = self._settings.job_status_interval_seconds if job_status_interval is None else job_status_interval
         self.interval_seconds = float(interval)
         self.limits = self.config.limits
-        self.executors: dict[str, Executor] = {"default": executor or make_executor("default", {})}
+        self.executors: dict[str, Executor] = {
+            "default": executor or make_executor("default", {}),
+            "process": make_executor("process", {"mode": "process"}),
+        }
         given = {"default"} if executor is not None else set()
         sections = {name: section for name, section in self._executor_sections().items() if name not in given}
         self.executors.update((made.name, made) for made in get_executors_from_config(sections))

@@ -1,0 +1,1 @@
+"""Worker processes on this machine: how they are started, fed, watched and ended."""
