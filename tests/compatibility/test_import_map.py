@@ -52,6 +52,10 @@ HOMES = {
     "redun.config": "Config",
     "redun.promise": "Promise wait_promises",
     "redun.pytest": "scheduler",
+    "redun.utils": """
+        map_nested_value iter_nested_value merge_dicts pickle_dumps pickle_preview MultiMap format_table trim_string
+        add_import_path
+    """,
     "redun.tags": "parse_tag_value parse_tag_key_value format_tag_value format_tag_key_value",
 }
 
