@@ -13,7 +13,19 @@ from redun.executors.options import FLAG, NUMBER, TEXT, WORDS, BadOption, Option
 from redun.executors.remote.settings import COUNT, common_options
 
 OWN_WORDS = (
-    *("array", "clusters", "job-name", "output", "error", "parsable", "wrap", "wait", "test-only", "ignore-pbs"),
+    *(
+        "array",
+        "clusters",
+        "comment",
+        "job-name",
+        "output",
+        "error",
+        "parsable",
+        "wrap",
+        "wait",
+        "test-only",
+        "ignore-pbs",
+    ),
     *("a", "M", "J", "o", "e", "W", "Q", "quiet", "help", "h", "usage", "version", "V"),
 )
 """What ``sbatch_args`` cannot hold: redun says it itself, or could not find the job again."""

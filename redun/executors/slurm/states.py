@@ -13,6 +13,7 @@ from typing import NamedTuple
 from redun.executors.remote.submitter import RemoteState, RemoteStatus
 
 QUEUE_FORMAT = "JobArrayID:|,State:|,exit_code:|,NodeList:|,Reason:|,Name:"
+COMMENT_FORMAT = "JobArrayID:|,Comment:"
 ACCOUNT_FORMAT = "JobID,State,ExitCode,NodeList,Reason,JobName"
 
 _WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submission, Submitter, SubmitterError
 from redun.executors.slurm.commands import SlurmRefused, SlurmUnreachable, read_pairs, run_command
 from redun.executors.slurm.options import sbatch_words
-from redun.executors.slurm.script import RANK_VARIABLE, log_pattern, make_script, read_exit_code, read_log
+from redun.executors.slurm.script import LOG_SUFFIX, RANK_VARIABLE, log_pattern, make_script, read_exit_code, read_log
 from redun.executors.slurm.states import (
     ACCOUNT_FORMAT,
     QUEUE_FORMAT,
+    COMMENT_FORMAT,
     Seen,
     is_failed,
     judge,
@@ -53,7 +55,7 @@ class SlurmSubmitter(Submitter):
         self._base_folder = log_folder
         self._run = run
         self._settings: Mapping[str, str] | None = None
-        self._unsure: set[str] = set()  # names of what may have been submitted, the reply being lost
+        self._unsure: set[str] = set()  # tokens of what may have been submitted, the reply being lost
 
     def check(self) -> None:
         settings = self._get_settings()
@@ -76,14 +78,14 @@ class SlurmSubmitter(Submitter):
                 ) from error
 
     def submit(self, submission: Submission) -> list[str]:
-        if submission.name in self._unsure:
-            adopted = self._find_submitted(submission)
-            self._unsure.discard(submission.name)
-            if adopted:
-                return adopted
+        if submission.token in self._unsure:
+            submitted = self._find_submitted(submission.token)
+            self._unsure.discard(submission.token)
+            if submitted:
+                return _element_ids(submitted, submission)
         folder = self._get_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        words = ["--parsable", f"--job-name={submission.name}"]
+        words = ["--parsable", f"--job-name={submission.name}", f"--comment={submission.token}"]
         words += [f"--output={log_pattern(folder, is_array=submission.is_array)}"]
         words += sbatch_words(self._name, submission.options)
         words += [f"--array=0-{submission.size - 1}"] if submission.is_array else []
@@ -140,20 +142,18 @@ class SlurmSubmitter(Submitter):
             printed = self._run("sbatch", *words, stdin=script)
         except SlurmUnreachable as error:
             if error.may_have_happened:
-                self._unsure.add(submission.name)
+                self._unsure.add(submission.token)
             raise
         except SlurmRefused as error:
             asked = _shown(submission.options)
             raise SubmitterError(f"executor {self._name!r}: {error}{asked}", hint=error.hint) from error
         return printed.strip().partition(";")[0]  # behind it, the name of the cluster
 
-    def _find_submitted(self, submission: Submission) -> list[str]:
-        """Return the ids of what a call of sbatch without a reply did submit, if it did and that has not ended."""
-        live = self.find_live(submission.name).items()
-        found = {job_id for name, job_id in live if name.partition(":")[0] == submission.name}
-        # The newest, of several.
-        numbers = sorted({int(job_id.partition("_")[0]) for job_id in found})
-        return _element_ids(str(numbers[-1]), submission) if numbers else []
+    def _find_submitted(self, token: str) -> str | None:
+        """Return the id of what a call of sbatch without a reply did submit, if it did."""
+        printed = self._run("squeue", "--noheader", f"--user={os.getuid()}", "--states=all", f"--Format={COMMENT_FORMAT}")
+        lines = (line.partition("|") for line in printed.splitlines())
+        return next((job_id.partition("_")[0] for job_id, _, comment in lines if comment.strip() == token), None)
 
     def _squeue(self, *words: str) -> dict[str, Seen]:
         try:
@@ -175,14 +175,19 @@ class SlurmSubmitter(Submitter):
 
     def _judge(self, folder: Path, job_id: str, seen: Seen | None, code: int | None) -> RemoteState:
         if not is_failed(seen):
-            return judge(job_id, seen, code)
+            return self._tag(folder, job_id, judge(job_id, seen, code))
         # The daemon of the node tells there what it did to the job, and why: "exceeded memory limit".
         lines = (line for line in read_log(folder, job_id, _N_NOTE_LINES) if line.startswith("slurmstepd"))
         notes = dict.fromkeys(line.partition("error: ")[2] for line in lines)
         # "*** JOB 7 ON n1 CANCELLED AT ... DUE TO TIME LIMIT ***" is what the state says already.
-        return judge(
-            job_id, seen, read_exit_code(folder, job_id), (note for note in notes if note[:3] not in {"", "***"})
-        )
+        told = [note for note in notes if note[:3] not in {"", "***"}]
+        return self._tag(folder, job_id, judge(job_id, seen, read_exit_code(folder, job_id), told))
+
+    @staticmethod
+    def _tag(folder: Path, job_id: str, state: RemoteState) -> RemoteState:
+        if state.status in {RemoteStatus.WAITING, RemoteStatus.GONE}:
+            return state  # it has no log yet, or none at all
+        return replace(state, tags={**state.tags, "slurm_log": str(folder / f"{job_id}{LOG_SUFFIX}")})
 
     def _end_hopeless(self, queue: Mapping[str, Seen], states: Mapping[str, RemoteState]) -> None:
         """Take jobs out of the queue that are reported as failed since they would stay there for ever."""

@@ -52,11 +52,11 @@ def test_a_check_names_the_folder_that_cannot_be_made(slurm, options, tmp_path):
 def test_a_single_job_is_submitted_by_its_script(slurm, submitter, options, tmp_path):
     """Name, log and options are words of sbatch; the command is in the script."""
     options = {**options, "partition": "long", "setup": "module load python"}
-    submission = make_submission(options, environment={"A": "x y"}, task_name="lab.align")
+    submission = make_submission(options, environment={"A": "x y"}, task_name="lab.align", token="t1")
     assert submitter.submit(submission) == ["41"]
     (words, script) = slurm.calls[-1]
     log = f"--output={tmp_path}/logs/lab/%j.log"
-    assert words == ("sbatch", "--parsable", "--job-name=redun-abc", log, "--partition=long")
+    assert words == ("sbatch", "--parsable", "--job-name=redun-abc", "--comment=t1", log, "--partition=long")
     assert "\nmodule load python\n" in script
     assert "\nredun oneshot\n" in script
     assert "\nexport A='x y'\n" in script
@@ -80,35 +80,35 @@ def test_a_refusal_names_what_was_asked_for(slurm, submitter, options):
 
 
 def test_a_lost_reply_does_not_submit_twice(slurm, submitter, options):
-    """After a timeout, the job is looked for by its name before it is submitted again."""
+    """After a timeout, the job is looked for by its token before it is submitted again."""
     slurm.answers["sbatch"] = [SlurmUnreachable("timed out", may_have_happened=True)]
     with pytest.raises(SlurmUnreachable):
-        submitter.submit(make_submission(options, size=2, is_array=True))
-    slurm.answers["squeue"] = (
-        "7_0|RUNNING|0|vm|None|redun-abc\n7_1|PENDING|0||None|redun-abc\n8|RUNNING|0|||redun-abcd\n"
-    )
-    assert submitter.submit(make_submission(options, size=2, is_array=True)) == ["7_0", "7_1"]
+        submitter.submit(make_submission(options, size=2, is_array=True, token="t1"))
+    slurm.answers["squeue"] = "5_[0-1]|t0\n7_[1]|t1\n7_0|t1\n8|(null)\n"
+    assert submitter.submit(make_submission(options, size=2, is_array=True, token="t1")) == ["7_0", "7_1"]
     assert len(slurm.asked("sbatch")) == 1
+    assert "--comment=t1" in slurm.asked("sbatch")[0]
+    assert "--states=all" in slurm.asked("squeue")[0]
 
 
 def test_a_lost_request_is_made_again(slurm, submitter, options):
-    """When no job of that name waits or runs, it is submitted; a name is looked for once only."""
+    """When no job has the token, it is submitted; what was not in doubt is not looked for."""
     slurm.answers["sbatch"] = [SlurmUnreachable("timed out", may_have_happened=True), "9\n", "10\n"]
     with pytest.raises(SlurmUnreachable):
-        submitter.submit(make_submission(options))
-    assert submitter.submit(make_submission(options)) == ["9"]
-    assert submitter.submit(make_submission(options)) == ["10"]
+        submitter.submit(make_submission(options, token="t1"))
+    assert submitter.submit(make_submission(options, token="t1")) == ["9"]
+    assert submitter.submit(make_submission(options, token="t2")) == ["10"]
     assert len(slurm.asked("squeue")) == 1
 
 
 def test_a_doubt_stays_while_the_queue_cannot_be_asked(slurm, submitter, options):
     """As long as squeue does not answer either, nothing is submitted."""
     slurm.answers["sbatch"] = [SlurmUnreachable("timed out", may_have_happened=True), "9\n"]
-    slurm.answers["squeue"] = [SlurmUnreachable("timed out"), "8|RUNNING|0|vm|None|redun-abc\n"]
+    slurm.answers["squeue"] = [SlurmUnreachable("timed out"), "8|t1\n"]
     for _ in range(2):
         with pytest.raises(SlurmUnreachable):
-            submitter.submit(make_submission(options))
-    assert submitter.submit(make_submission(options)) == ["8"]
+            submitter.submit(make_submission(options, token="t1"))
+    assert submitter.submit(make_submission(options, token="t1")) == ["8"]
 
 
 def test_an_array_is_polled_by_its_own_id(slurm, submitter):
@@ -218,6 +218,14 @@ def test_live_jobs_are_found_by_the_beginning_of_their_names(slurm, submitter):
     )
     assert submitter.find_live("redun-") == {"redun-abc": "7", "redun-array:0": "42_0", "redun-array:1": "42_1"}
     assert f"--user={os.getuid()}" in slurm.asked("squeue")[0]
+
+
+def test_tags_tell_where_the_log_is(slurm, submitter, tmp_path):
+    """A job that has begun has a log, one that waits has none yet."""
+    slurm.answers["squeue"] = "7|RUNNING|0|vm|None|a\n8|PENDING|0||Priority|a\n"
+    states = submitter.poll(["7", "8"])
+    assert states["7"].tags == {"slurm_job": "7", "slurm_node": "vm", "slurm_log": f"{tmp_path}/logs/lab/7.log"}
+    assert states["8"].tags == {"slurm_job": "8"}
 
 
 def test_logs_are_read_from_the_folder(submitter, tmp_path):
