@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from redun.config import Config
 from redun.config_dir import CONFIG_FILE
 from redun.errors import ExecutorError, RedunError
-from redun.executors.registry import make_executor
+from redun.executors.alias import resolve_section
+from redun.executors.registry import contract_of, make_executor
 from redun.expression import TaskExpression
 from redun.file import File
 from redun.promise import Promise
@@ -229,10 +230,10 @@ class _Launch:
 
 
 def _submit(config: Config, found: Entrypoint, command: list[str]) -> None:
-    section = executors_of(config).get(found.executor)
-    if section is None and found.executor != "default":
+    sections: dict[str, Mapping[str, Any]] = {"default": {}, **executors_of(config)}
+    if found.executor not in sections:
         raise ExecutorError(f"entrypoint {found.name!r} runs on executor {found.executor!r}, which no settings tell of")
-    executor = make_executor(found.executor, section or {})
+    executor = contract_of(make_executor(*resolve_section(sections, found.executor)))
     launch, is_started = _Launch(command, found.config_dir.parent), threading.Event()
     executor.start(lambda _work: is_started.set(), lambda: None)
     try:

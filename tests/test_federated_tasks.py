@@ -294,6 +294,18 @@ def test_what_is_launched_runs(there, monkeypatch):
         assert jobs_of(repository) == ["federated_flow.main", "federated_flow.part"]
 
 
+def test_the_executor_may_be_an_alias(there, started):
+    """Of another section; one that leads nowhere is named."""
+    path = there / "redun.ini"
+    text = path.read_text().replace("type = local", "type = alias\ntarget = far")
+    path.write_text(f"{text}\n[executors.far]\ntype = local\n")
+    launch_federated_task(str(there), "federated_flow", input_path="in")
+    assert len(started.commands) == 1
+    path.write_text(text)
+    with pytest.raises(ExecutorError, match=r"near -> far.*no section \[executors.far\]"):
+        launch_federated_task(str(there), "federated_flow", input_path="in")
+
+
 def test_an_executor_that_nobody_tells_of_is_named(there, started):
     """The settings are at fault, and nothing is started."""
     path = there / "redun.ini"
