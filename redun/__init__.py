@@ -12,6 +12,10 @@ from redun.version import __version__
 
 if TYPE_CHECKING:
     from redun.executors.alias import AliasExecutor as AliasExecutor
+    from redun.executors.aws_batch import AWSBatchExecutor as AWSBatchExecutor
+    from redun.executors.docker import DockerExecutor as DockerExecutor
+    from redun.executors.k8s import K8SExecutor as K8SExecutor
+    from redun.executors.local import LocalExecutor as LocalExecutor
     from redun.executors.registry import register_executor as register_executor
     from redun.expression import Expression as Expression
     from redun.file import Dir as Dir
@@ -35,7 +39,11 @@ if TYPE_CHECKING:
     from redun.task import task as task
 
 _HOMES = {
+    "AWSBatchExecutor": "redun.executors.aws_batch",
     "AliasExecutor": "redun.executors.alias",
+    "DockerExecutor": "redun.executors.docker",
+    "K8SExecutor": "redun.executors.k8s",
+    "LocalExecutor": "redun.executors.local",
     "apply_tags": "redun.scheduler.forms.tagging",
     "catch": "redun.scheduler.forms.catch",
     "cond": "redun.scheduler.forms.control",

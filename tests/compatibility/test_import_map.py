@@ -14,6 +14,7 @@ TOP = """
     task Task PartialTask Scheduler File Dir ShardedS3Dataset Handle script cond catch throw apply_tags run namespace
     merge_handles version
     get_current_namespace get_current_scheduler set_current_scheduler get_task_registry get_context __version__
+    register_executor AliasExecutor LocalExecutor DockerExecutor AWSBatchExecutor K8SExecutor
 """
 
 HOMES = {
@@ -47,6 +48,14 @@ HOMES = {
         script script_task prepare_command get_task_command exec_script get_wrapped_command get_command_eof ScriptError
     """,
     "redun.handle": "Handle",
+    "redun.executors.base": """
+        Executor ExecutorError register_executor get_executors_from_config get_executor_from_config load_task_module
+    """,
+    "redun.executors.alias": "AliasExecutor",
+    "redun.executors.aws_batch": "AWSBatchExecutor",
+    "redun.executors.docker": "DockerExecutor",
+    "redun.executors.k8s": "K8SExecutor",
+    "redun.executors.local": "LocalExecutor",
     "redun.federated_tasks": "federated_task lambda_federated_task rest_federated_task launch_federated_task",
     "redun.tools": "debug_task copy_file copy_files copy_dir render_template",
     "redun.config": "Config",
