@@ -198,3 +198,35 @@ def test_the_base_module_has_no_other_names():
     """A typing error is an AttributeError, as with any module."""
     with pytest.raises(AttributeError, match="has no attribute 'registr_executor'"):
         base.registr_executor  # noqa: B018
+
+
+SECTIONS = {
+    "alias": {"target": "default"},
+    "aws_batch": {"image": "i", "queue": "q", "s3_scratch": "s3://bucket/scratch"},
+    "aws_glue": {"s3_scratch": "s3://bucket/scratch"},
+    "docker": {"image": "i", "scratch": "scratch"},
+    "gcp_batch": {"project": "p", "region": "r", "gcs_scratch": "gs://bucket/scratch", "image": "i"},
+    "k8s": {"image": "i", "scratch": "scratch"},
+    "local": {},
+    "slurm": {"scratch": "scratch"},
+    "spark": {},
+}
+"""What the sections of each type must say."""
+
+
+@pytest.mark.parametrize("type_name", sorted(registry._types))
+def test_a_type_of_redun_is_made_from_its_section(type_name):
+    """It has the name, speaks the contract, and refuses an option that there is not; nothing is asked of a cluster."""
+    section = {"type": type_name, **SECTIONS[type_name]}
+    executor = make_executor("x", section)
+    assert executor.name == "x"
+    assert registry.contract_of(executor) is executor
+    with pytest.raises(ExecutorError, match="'x'.* has no option 'no_such_option'"):
+        make_executor("x", {**section, "no_such_option": "1"})
+
+
+@pytest.mark.parametrize("type_name", sorted(set(registry._types) - {"alias"}))
+def test_an_option_of_both_sides_is_seen_to_by_one(type_name):
+    """An executor that reads ``retries`` or ``timeout`` of a task takes them from the scheduler."""
+    executor = make_executor("x", {"type": type_name, **SECTIONS[type_name]})
+    assert executor.option_names & {"retries", "timeout"} == executor.handles
