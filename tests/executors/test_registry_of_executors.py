@@ -221,7 +221,7 @@ def test_a_type_of_redun_is_made_from_its_section(type_name):
     executor = make_executor("x", section)
     assert executor.name == "x"
     assert registry.contract_of(executor) is executor
-    with pytest.raises(ExecutorError, match="'x'.* has no option 'no_such_option'"):
+    with pytest.raises(ExecutorError, match=r"'x'.* has no option 'no_such_option'"):
         make_executor("x", {**section, "no_such_option": "1"})
 
 
