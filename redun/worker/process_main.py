@@ -170,9 +170,8 @@ class _Worker:
         if self._is_doomed:
             self._die()
         flush_streams()
-        if contents is not None and contents.unsynced:
-            names, contents.unsynced[:] = "\n".join(contents.unsynced), []
-            self._say(encode_frame(FrameKind.STORED, body=names.encode()))
+        if contents is not None:
+            contents.unsynced.clear()  # the scheduler sees to it: its seal is what must come after them
         self._unsent = encode_frame(kind, frame.number, body)
 
     def _say(self, message: bytes) -> None:

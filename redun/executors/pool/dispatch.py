@@ -214,9 +214,6 @@ class Pool:
             if flight is not None:
                 flight.work.take(frame.body, self._contents)
                 self._report(flight.work)
-        elif kind == FrameKind.STORED:
-            if self._contents is not None:
-                self._contents.unsynced += frame.body.decode().split("\n")
         elif kind == FrameKind.BROKEN:
             flight = member.note_ended(number)
             if flight is not None:

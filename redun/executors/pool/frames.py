@@ -13,7 +13,6 @@ A frame is a kind (u8), a number (u64) and a length (u64), little endian, and th
 | --- | --- | --- |
 | READY | its process id | |
 | BEGUN: it runs this now | of the piece of work | |
-| STORED: large contents that it wrote | 0 | their names in the storage, a line each |
 | OUTCOME | of the piece of work | an outcome |
 | BROKEN: the runner itself raised | of the piece of work | what it said |
 | RETURNED: it will not run these | 0 | numbers, u64 each |
@@ -49,10 +48,9 @@ class FrameKind(IntEnum):
     END = 3
     READY = 4
     BEGUN = 5
-    STORED = 6
-    OUTCOME = 7
-    BROKEN = 8
-    RETURNED = 9
+    OUTCOME = 6
+    BROKEN = 7
+    RETURNED = 8
 
 
 class Frame(NamedTuple):
