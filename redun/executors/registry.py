@@ -22,6 +22,7 @@ Factory = str | Callable[..., Any]
 _types: dict[str, Factory] = {
     "alias": "redun.executors.alias.AliasExecutor",
     "aws_batch": "redun.executors.aws_batch.make_executor",
+    "aws_glue": "redun.executors.aws_glue.make_executor",
     "docker": "redun.executors.docker.make_executor",
     "k8s": "redun.executors.k8s.make_executor",
     "local": "redun.executors.local.make_executor",

@@ -163,12 +163,14 @@ class AwsServer:
         self._open_gate.delay_seconds = seconds
 
     def calm(self) -> None:
-        """Forget counts, faults and delay, and let waiting jobs begin."""
+        """Forget counts, faults and delay, and let waiting jobs begin.  Raises what went wrong in running them."""
         gate = self._open_gate
         gate.counts.clear()
         gate.faults.clear()
         gate.delay_seconds = 0.0
         self.runner.is_open.set()
+        if self.runner.errors:
+            raise self.runner.errors.pop()
 
     def client(self, service: str) -> Any:
         """Return a client of boto3, whatever the environment says."""

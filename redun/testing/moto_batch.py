@@ -40,6 +40,8 @@ class JobRunner:
         self.is_open = threading.Event()
         """While it is not set nothing begins."""
         self.is_open.set()
+        self.errors: list[Exception] = []
+        """Mistakes of these classes, not of the commands."""
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         for _ in range(n_machines):
             threading.Thread(target=self._serve, daemon=True).start()
@@ -52,7 +54,10 @@ class JobRunner:
         while True:
             run = self._queue.get()
             self.is_open.wait()
-            run()
+            try:
+                run()
+            except Exception as error:
+                self.errors.append(error)
 
 
 class ProcessJob(models.Job):  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redun.executors.options import FLAG, NUMBER, TABLE, TEXT, WHOLE, Option, OptionTable
+from redun.executors.options import FLAG, NUMBER, TABLE, TEXT, WHOLE, WORDS, Option, OptionTable
 from redun.executors.remote.settings import COUNT, SECONDS, common_options
 
 MAX_ARRAY_SIZE = 10_000
@@ -22,7 +22,7 @@ BATCH_OPTIONS = OptionTable(
         Option("gpus", WHOLE, "GPUs of a job", 0),
         Option("memory", NUMBER, "memory of a job in GiB", 4),
         Option("shared_memory", NUMBER, "size of /dev/shm in GiB"),
-        Option("retries", WHOLE, "how often AWS starts a job whose machine or process dies, the first included", 1),
+        Option("retries", WHOLE, "how often AWS starts a job that fails, the first time included; at most 10", 1),
         Option("timeout", SECONDS, "seconds that an attempt may take, at least 60"),
         Option("privileged", FLAG, "whether containers are given the rights of their machine's root", default=False),
         Option("autocreate_job_def", FLAG, "whether job definitions are registered as they are needed", default=True),
@@ -34,6 +34,9 @@ BATCH_OPTIONS = OptionTable(
         Option("share_id", TEXT, "the share of a queue with a fair-share policy"),
         Option("scheduling_priority_override", WHOLE, "priority within the share, 0 to 9999"),
         Option("debug", FLAG, "whether jobs run in containers of this machine instead", default=False),
+        Option(
+            "debug_engine", WORDS, "the command line of the container engine: docker, podman", ["docker"], of_task=False
+        ),
         Option("debug_scratch", TEXT, "their scratch; else a folder among the temporary files", of_task=False),
     ],
 )

@@ -8,8 +8,7 @@ queues were found.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from typing import Any
@@ -31,13 +30,13 @@ from redun.executors.aws_batch.states import (
 from redun.executors.remote.submitter import RemoteState, Submission, Submitter, SubmitterError
 
 RANK_VARIABLE = "AWS_BATCH_JOB_ARRAY_INDEX"
+TOKEN_PARAMETER = "redun_token"  # noqa: S105 - no secret
 _MIB_PER_GIB = 1024
 _MAX_TAGS = 50
 _MAX_KEY, _MAX_VALUE = 128, 256
 _NOT_OF_TAGS = re.compile(r"[^\w\s.:/=+@-]")
 _FEW = 4
 """Up to so many elements of an array are ended one by one, without a look at the rest of it."""
-_CLOCK_SKEW_SECONDS = 300
 _MAX_REASON = 1024
 
 
@@ -47,15 +46,9 @@ class AWSBatchSubmitter(Submitter):
     array_rank_variable = RANK_VARIABLE
     max_array_size = MAX_ARRAY_SIZE
 
-    def __init__(self, values: Mapping[str, Any], *, clock: Callable[[], float] = time.time) -> None:
-        """Make no connection yet.
-
-        Args:
-            values: the value of every option of the executor.
-            clock: seconds since 1970.
-        """
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Make no connection yet; ``values`` holds the value of every option of the executor."""
         self._values = values
-        self._clock = clock
         self._batch = AwsService("batch", values["aws_region"])
         self._logs = AwsService("logs", values["aws_region"])
         self._definitions = JobDefinitions(self._batch)
@@ -68,7 +61,7 @@ class AWSBatchSubmitter(Submitter):
         queue = submission.options["queue"]
         if queue not in self._queues:
             self._check_queue(queue)
-        request = make_request(submission, attempts=self._values["retries"])
+        request = make_request(submission)
         request["jobDefinition"] = self._definitions.find(submission.options)
         try:
             job_id = self._submit(request)
@@ -141,24 +134,23 @@ class AWSBatchSubmitter(Submitter):
         self._queues.add(queue)
 
     def _submit(self, request: Mapping[str, Any]) -> str:
-        begun = self._clock()
         try:
             return str(self._batch.call("submit_job", **request)["jobId"])
         except AwsUnavailable as lost:
-            # Batch takes no token of idempotency.  A request whose answer was lost may have made a job, which would be
-            # a second one if it were repeated; names are not used twice, so it is looked for by its name.
-            found = self._find_submitted(request, begun) if lost.may_be_done else None
+            # Batch knows no tokens of idempotency.  A request whose answer was lost may have made a job, which would be
+            # a second one if it were repeated; so a job is looked for that has the token among its parameters.
+            found = self._find_submitted(request) if lost.may_be_done else None
             if found is None:
                 raise
             return found
 
-    def _find_submitted(self, request: Mapping[str, Any], begun: float) -> str | None:
-        since = (begun - _CLOCK_SKEW_SECONDS) * 1000
+    def _find_submitted(self, request: Mapping[str, Any]) -> str | None:
         with suppress(AwsUnavailable):
-            for job in self._list_named(request["jobName"], request["jobQueue"]):
-                is_new = job.get("createdAt", 0) >= since and job["status"] not in ENDED
-                if is_new and job["jobName"] == request["jobName"] and array_of(job["jobId"]) == job["jobId"]:
-                    return str(job["jobId"])
+            named = self._list_named(request["jobName"], request["jobQueue"])
+            ids = [job["jobId"] for job in named if array_of(job["jobId"]) == job["jobId"]]
+            for job_id, job in describe_jobs(self._batch, ids).items():
+                if job.get("parameters", {}).get(TOKEN_PARAMETER) == request["parameters"][TOKEN_PARAMETER]:
+                    return job_id
         return None
 
     def _list_named(self, pattern: str, queue: str | None = None) -> Any:
@@ -168,20 +160,16 @@ class AWSBatchSubmitter(Submitter):
         )
 
 
-def make_request(submission: Submission, *, attempts: int) -> dict[str, Any]:
-    """Return the request that submits something, its definition left out.
-
-    Args:
-        submission: what to start.
-        attempts: how often AWS starts it when its machine or process dies, the first time included.
-    """
+def make_request(submission: Submission) -> dict[str, Any]:
+    """Return the request that submits something, its definition left out."""
     options = submission.options
     request: dict[str, Any] = {
         "jobName": submission.name,
         "jobQueue": options["queue"],
-        "retryStrategy": {"attempts": attempts},
+        "retryStrategy": {"attempts": max(1, options["retries"])},
         "tags": make_tags(submission),
         "propagateTags": True,
+        "parameters": {TOKEN_PARAMETER: submission.token or submission.name},
     }
     command = submission.command
     if submission.is_array and submission.size > 1:
@@ -231,8 +219,14 @@ def _make_container(command: Sequence[str], submission: Submission) -> dict[str,
 
 
 def _make_nodes(container: Mapping[str, Any], num_nodes: int) -> dict[str, Any]:
-    groups = [MAIN_NODE, OTHER_NODES] if num_nodes > 1 else [MAIN_NODE]
-    return {
-        "numNodes": num_nodes,
-        "nodePropertyOverrides": [{"targetNodes": nodes, "containerOverrides": dict(container)} for nodes in groups],
-    }
+    groups = [{"targetNodes": MAIN_NODE, "containerOverrides": dict(container)}]
+    if num_nodes > 1:
+        others = {**container, "command": _command_of_other_nodes(container["command"])}
+        groups.append({"targetNodes": OTHER_NODES, "containerOverrides": others})
+    return {"numNodes": num_nodes, "nodePropertyOverrides": groups}
+
+
+def _command_of_other_nodes(command: Sequence[str]) -> list[str]:
+    """Return what nodes beside the main one run: the same call, whose outcome they keep to themselves."""
+    is_call = "worker" in command and "--" not in command
+    return [*command, "--without-output"] if is_call else list(command)

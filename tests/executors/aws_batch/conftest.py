@@ -43,6 +43,8 @@ def submission(options: dict[str, Any]) -> Callable[..., Submission]:
     def make(text: str = "true", **changed: Any) -> Submission:
         given = {name: changed.pop(name) for name in list(changed) if name in options}
         name = changed.pop("name", f"redun-job-{uuid.uuid4().hex}")
-        return Submission(name, ("/bin/sh", "-c", text), {**options, **given}, task_name="wf.work", **changed)
+        token = changed.pop("token", uuid.uuid4().hex)
+        words = ("/bin/sh", "-c", text)
+        return Submission(name, words, {**options, **given}, task_name="wf.work", token=token, **changed)
 
     return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from redun.executors.aws import AwsRefused, AwsUnavailable
 from redun.executors.aws_batch.submitter import AWSBatchSubmitter, make_request
 from redun.executors.remote.submitter import RemoteStatus, SubmitterError
 from redun.testing.aws_server import Fault
+from redun.testing.submitter import SubmitterSuite
 
 WAIT_SECONDS = 30
 
@@ -60,10 +62,10 @@ def test_an_array_of_one_is_a_job(submitter, submission):
     assert submitter.fetch_log(job_id, 5) == ["n0"]
 
 
-def test_attempts_are_those_of_the_section(aws, options, submission):
-    """A job that fails is started as often as the section says, and its log is that of the last attempt."""
-    submitter = AWSBatchSubmitter({**options, "retries": 3})
-    (job_id,) = submitter.submit(submission("echo attempt $AWS_BATCH_JOB_ATTEMPT; test $AWS_BATCH_JOB_ATTEMPT = 3"))
+def test_a_job_is_tried_again_by_aws(submitter, submission):
+    """A job that fails is started as often as the option says, and its log is that of the last attempt."""
+    text = "echo attempt $AWS_BATCH_JOB_ATTEMPT; test $AWS_BATCH_JOB_ATTEMPT = 3"
+    (job_id,) = submitter.submit(submission(text, retries=3))
     (state,) = wait(submitter, [job_id]).values()
     assert state.status is RemoteStatus.SUCCEEDED
     assert submitter.fetch_log(job_id, 5) == ["attempt 3"]
@@ -219,10 +221,10 @@ def test_the_queue_of_a_task_is_checked_too(submitter, submission):
 def test_the_request_says_all_options(submission):
     """Sizes, time limit, share, priority and tags are said as AWS takes them."""
     wanted = submission(
-        vcpus=0.5, memory=1.5, gpus=2, timeout=90.5, share_id="team", scheduling_priority_override=7,
+        vcpus=0.5, memory=1.5, gpus=2, timeout=90.5, share_id="team", scheduling_priority_override=7, retries=2,
         batch_tags={"cost": "a&b", "none": None},
     )  # fmt: skip
-    request = make_request(wanted, attempts=2)
+    request = make_request(wanted)
     assert request["containerOverrides"]["resourceRequirements"] == [
         {"type": "VCPU", "value": "0.5"}, {"type": "MEMORY", "value": "1536"}, {"type": "GPU", "value": "2"},
     ]  # fmt: skip
@@ -231,12 +233,12 @@ def test_the_request_says_all_options(submission):
     assert request["schedulingPriorityOverride"] == 7
     assert request["retryStrategy"] == {"attempts": 2}
     assert request["tags"] == {"redun_task_name": "wf.work", "cost": "a_b"}
-    assert make_request(submission(timeout=5), attempts=1)["timeout"] == {"attemptDurationSeconds": 60}
+    assert make_request(submission(timeout=5))["timeout"] == {"attemptDurationSeconds": 60}
 
 
 def test_redun_leaves_its_tags_out_when_told_so(submission):
     """Without default_batch_tags a job has the tags of the options alone."""
-    request = make_request(submission(default_batch_tags=False, batch_tags={"a": "b"}), attempts=1)
+    request = make_request(submission(default_batch_tags=False, batch_tags={"a": "b"}))
     assert request["tags"] == {"a": "b"}
 
 
@@ -247,3 +249,30 @@ def test_nodes_run_side_by_side_and_the_main_one_counts(submitter, submission):
     (state,) = wait(submitter, [job_id]).values()
     assert state.status is RemoteStatus.SUCCEEDED
     assert submitter.fetch_log(job_id, 5) == ["node 0 of 3"]
+
+
+def test_other_nodes_keep_their_outcome_to_themselves(submission):
+    """Of a call on several nodes only the main one leaves an outcome; any other command is the same on all."""
+    call = ("redun", "worker", "--scratch", "s3://b/s", "--job", "0" * 64)
+    groups = make_request(replace(submission(num_nodes=2), command=call))["nodeOverrides"]["nodePropertyOverrides"]
+    assert [tuple(group["containerOverrides"]["command"]) for group in groups] == [call, (*call, "--without-output")]
+    groups = make_request(submission("true", num_nodes=2))["nodeOverrides"]["nodePropertyOverrides"]
+    assert groups[0]["containerOverrides"] == groups[1]["containerOverrides"]
+
+
+class TestAWSBatchSubmitter(SubmitterSuite):
+    """What every submitter promises."""
+
+    poll_seconds = 0.02
+    absent_id = "11111111-2222-3333-4444-555555555555"
+
+    def options(self):
+        """Those of the section."""
+        return self.values
+
+    @pytest.fixture
+    def submitter(self, submitter, options):
+        """One of the queue."""
+        self.values = options
+        self.make_again = lambda _: AWSBatchSubmitter(options)
+        return submitter
