@@ -41,6 +41,7 @@ COMMANDS = {
     "pull": CommandEntry("pull", "Get executions and their objects from a remote."),
     "fetch": CommandEntry("fetch", "Get objects from a remote, and remember what it has."),
     "clone": CommandEntry("clone", "Copy a whole repository."),
+    "bundle": CommandEntry("bundle", "Put executions into one file, and take them out of one."),
     "aws": CommandEntry("aws", "List and end jobs of AWS Batch, and read their logs."),
     "fs": CommandEntry("fs", "List file systems, and copy files between them."),
     "worker": CommandEntry("worker", "Run a call that lies in a scratch.", is_hidden=True),

@@ -88,6 +88,25 @@ def fetch(
         return dataclasses.replace(report, tag_edits=len(tag_names) if prefixes is None else 0)
     if not (refs or tag_names):
         return report
+    tag_refs, objects, size = receive(repository, remote, refs, tag_names, prefixes, on_progress)
+    for ref in refs:
+        repository.refs.write(ref, remote=remote.name)
+    return dataclasses.replace(report, tag_edits=len(tag_refs), objects=objects, transferred_bytes=size)
+
+
+def receive(
+    repository: Repository,
+    remote: Remote,
+    refs: Sequence[ExecutionRef],
+    tag_names: Sequence[str],
+    prefixes: Sequence[str] | None,
+    on_progress: OnProgress,
+) -> tuple[list[TagRef], int, int]:
+    """Get what some refs reach, and edits of tags; the refs of executions are left to the caller to write.
+
+    Returns:
+        The tag refs that were taken, and the number of objects and of bytes written.
+    """
     repository.store.refresh(force=True)
     remote.load_packs()
     tag_refs = remote.read_tag_refs(tag_names)
@@ -99,11 +118,9 @@ def fetch(
             tag_refs = [ref for ref in tag_refs if finder.is_only_of(ref, there)]
         wanted = finder.find(tag for ref in tag_refs for tag in ref.tags)
         objects, size = _Installer(repository, remote, staging, on_progress).install(wanted)
-    for ref in refs:
-        repository.refs.write(ref, remote=remote.name)
     for tag_ref in tag_refs:
         repository.refs.write_tags(tag_ref)
-    return dataclasses.replace(report, tag_edits=len(tag_refs), objects=objects, transferred_bytes=size)
+    return tag_refs, objects, size
 
 
 def plan_fetch(

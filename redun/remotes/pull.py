@@ -7,7 +7,7 @@ telling of the same run.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from redun.errors import RefError
@@ -43,11 +43,16 @@ def pull(
     report = fetch(repository, remote, prefixes, on_progress=on_progress)
     refs = _plan(repository, _find_tracked(repository, remote, prefixes))
     taken = [ref for ref in refs if ref.object is not None and repository.store.has(ref.object)]
-    for ref in taken:
+    take_over(repository, taken)
+    return dataclasses.replace(report, executions=len(taken))
+
+
+def take_over(repository: Repository, refs: Iterable[ExecutionRef]) -> None:
+    """Make executions whose objects are in the store this repository's own."""
+    for ref in refs:
         # The packs of a ref are those of the place where it was written: here they may be others.
         packs = tuple(pack for pack in ref.packs if repository.store.packs.find_reader(pack))
         repository.refs.write(dataclasses.replace(ref, packs=packs))
-    return dataclasses.replace(report, executions=len(taken))
 
 
 def _find_tracked(repository: Repository, remote: Remote, prefixes: Sequence[str] | None) -> dict[str, ExecutionRef]:
@@ -56,10 +61,11 @@ def _find_tracked(repository: Repository, remote: Remote, prefixes: Sequence[str
 
 
 def _plan(repository: Repository, seen: dict[str, ExecutionRef]) -> list[ExecutionRef]:
-    return plan_refs(seen.values(), _read_own(repository, seen))
+    return plan_refs(seen.values(), read_own(repository, seen))
 
 
-def _read_own(repository: Repository, names: dict[str, ExecutionRef]) -> dict[str, ExecutionRef]:
+def read_own(repository: Repository, names: Iterable[str]) -> dict[str, ExecutionRef]:
+    """Return those refs of this repository that can be read, by name."""
     found: dict[str, ExecutionRef] = {}
     for name in names:
         try:

@@ -121,7 +121,7 @@ def _plan(
             own.append(repository.refs.read(name))
         except BadRef as error:
             skipped.append(Skipped(name, str(error)))
-        if name in listed and (known := _find_tracked(repository, remote.name, name)) is not None:
+        if remote.is_tracked and name in listed and (known := _find_tracked(repository, remote.name, name)) is not None:
             seen[name] = known
     unsure = names_to_read([ref.name for ref in own if ref.name in listed], seen)
     there = seen | remote.read_refs(unsure)
@@ -299,7 +299,7 @@ def _send(
     refs = [_localize(remote, ref) for ref in cargo.refs]
     remote.write_refs(refs)
     remote.write_tag_refs(cargo.tags)
-    if repository.is_writable:
+    if repository.is_writable and remote.is_tracked:
         for ref in refs:
             repository.refs.write(ref, remote=remote.name)
     on_progress(sent_bytes, sent_bytes, "done")

@@ -79,6 +79,9 @@ class RefNames(NamedTuple):
 class Remote:
     """A repository somewhere else.  ``load_packs`` comes before every question about objects."""
 
+    is_tracked = True
+    """Whether it is worth remembering what was seen there."""
+
     def __init__(
         self, name: str, storage: Storage, cache: Storage | None = None, *, project: Storage | None = None
     ) -> None:
