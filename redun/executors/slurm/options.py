@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from redun.executors.options import FLAG, NUMBER, TEXT, WORDS, BadOption, Option, OptionTable
-from redun.executors.remote.settings import COUNT, common_options
+from redun.executors.remote.settings import CODE, COUNT, common_options
 
 OWN_WORDS = (
     *(
@@ -33,7 +33,11 @@ OWN_WORDS = (
 SLURM_OPTIONS = OptionTable(
     "slurm",
     [
-        *common_options(job_monitor_interval=5.0),
+        *common_options(),
+        # All nodes mount what this machine does, and a relative path should mean the same there as here.
+        Option(
+            "code_package", CODE, "whether the project's code is sent along; or the path of a tar.gz", default=False
+        ),
         Option("partition", TEXT, "the partition that jobs queue in, or several with commas"),
         Option("account", TEXT, "the account that is charged"),
         Option("qos", TEXT, "the quality of service"),

@@ -19,8 +19,8 @@ from redun.executors.slurm.options import sbatch_words
 from redun.executors.slurm.script import LOG_SUFFIX, RANK_VARIABLE, log_pattern, make_script, read_exit_code, read_log
 from redun.executors.slurm.states import (
     ACCOUNT_FORMAT,
-    QUEUE_FORMAT,
     COMMENT_FORMAT,
+    QUEUE_FORMAT,
     Seen,
     is_failed,
     judge,
@@ -151,7 +151,8 @@ class SlurmSubmitter(Submitter):
 
     def _find_submitted(self, token: str) -> str | None:
         """Return the id of what a call of sbatch without a reply did submit, if it did."""
-        printed = self._run("squeue", "--noheader", f"--user={os.getuid()}", "--states=all", f"--Format={COMMENT_FORMAT}")
+        words = (f"--user={os.getuid()}", "--states=all", f"--Format={COMMENT_FORMAT}")
+        printed = self._run("squeue", "--noheader", *words)
         lines = (line.partition("|") for line in printed.splitlines())
         return next((job_id.partition("_")[0] for job_id, _, comment in lines if comment.strip() == token), None)
 

@@ -1,0 +1,274 @@
+"""Whole workflows on a real cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from redun import Scheduler
+from redun.errors import ExecutorError
+from redun.executors.options import BadOption
+from redun.executors.registry import make_executor
+from redun.executors.slurm import SlurmExecutor
+from redun.store.repository import Repository
+from redun.testing import executor_tasks as tasks
+from redun.testing.executor import WorkflowExecutorSuite, wait_until
+
+SECONDS = 120
+QUICK = {"job_monitor_interval": 0.2, "job_stale_time": 0.5, "worker_command": [sys.executable, "-m", "redun"]}
+
+WORKFLOW = """
+import os
+from redun import task
+
+redun_namespace = "lab"
+
+
+@task(executor="slurm", version="1")
+def measure(number: int) -> tuple[int, str, str]:
+    with open(os.environ["RUNS"], "a") as stream:
+        stream.write(f"{number}\\n")
+    return number * number, os.environ["SLURM_ARRAY_JOB_ID"], os.environ["SLURM_ARRAY_TASK_ID"]
+
+
+@task(executor="slurm", version="1")
+def hold(number: int, gate: str) -> int:
+    import time
+    open(f"{gate}-{number}", "w").close()
+    while not os.path.exists(gate):
+        time.sleep(0.05)
+    return number
+
+
+@task(version="1")
+def measure_all(n: int = 200) -> list:
+    return [measure(number) for number in range(n)]
+
+
+@task(version="1")
+def hold_all(gate: str, n: int = 3) -> list[int]:
+    return [hold(number, gate) for number in range(n)]
+"""
+
+
+def test_the_type_is_known(tmp_path):
+    """A section of the config makes one, and nothing is asked of a cluster for that."""
+    executor = make_executor("lab", {"type": "slurm", "scratch": str(tmp_path), "memory": "2"})
+    assert isinstance(executor, SlurmExecutor)
+    assert executor.values["memory"] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({}, "needs option 'scratch'"),
+        ({"scratch": "s", "partitoin": "x"}, "no option 'partitoin'"),
+        ({"scratch": "s", "vcpus": "two"}, "'vcpus' to be a whole number"),
+        ({"scratch": "s", "sbatch_args": "--array=1-3"}, "cannot hold '--array=1-3'"),
+        ({"scratch": "s3://bucket/scratch"}, "it needs option 'log_dir'"),
+    ],
+)
+def test_a_section_that_does_not_fit_is_refused(section, told):
+    """The option is named when the executor is made."""
+    with pytest.raises(BadOption, match=told):
+        SlurmExecutor("lab", config=section)
+
+
+def test_a_scratch_that_is_a_bucket_needs_a_folder_of_logs():
+    """Slurm writes what jobs print into files."""
+    assert SlurmExecutor("lab", config={"scratch": "s3://bucket/scratch", "log_dir": "/shared/logs"}).name == "lab"
+
+
+@pytest.fixture
+def make(cluster, tmp_path):
+    """Make an executor named ``slurm``."""
+
+    def make(**section):
+        return SlurmExecutor("slurm", config={"scratch": str(tmp_path / "scratch"), **QUICK, **section})
+
+    return make
+
+
+@pytest.fixture
+def scheduler(make, tmp_path):
+    """A scheduler over a repository of its own with an executor that makes no arrays."""
+    repository = Repository.init(tmp_path / "repository")
+    scheduler = Scheduler(backend=repository)
+    scheduler.add_executor(make(min_array_size=0))
+    yield scheduler
+    repository.close()
+
+
+@pytest.mark.cluster
+class TestSlurmExecutor(WorkflowExecutorSuite):
+    """Slurm does with whole workflows what every executor does."""
+
+    n_jobs = 60
+
+    @pytest.fixture
+    def executor(self, make):
+        """Give one that makes arrays of equal jobs."""
+        return make(vcpus=1, memory=0.2)
+
+
+@pytest.mark.cluster
+def test_a_job_is_tagged_with_its_place(scheduler, tmp_path):
+    """The log of a redun job is found by its tags."""
+    scheduler.run(tasks.add.options(executor="slurm")(1, 2))
+    (log,) = (tmp_path / "scratch" / "slurm" / "redun").glob("*.log")
+    assert log.stem.isdecimal()
+
+
+@pytest.mark.cluster
+def test_a_worker_that_dies_leaves_its_log(scheduler):
+    """The last lines that it wrote, and what Slurm says of it, come with the error."""
+    with pytest.raises(ExecutorError, match=r"exit code 7.*on node") as caught:
+        scheduler.run(tasks.die.options(executor="slurm", setup="echo before the end")("7"))
+    assert "before the end" in "".join(caught.value.redun_traceback.format())
+
+
+@pytest.mark.cluster
+def test_a_task_says_its_own_options(scheduler):
+    """A partition that is not there fails the one job, by name."""
+    with pytest.raises(ExecutorError, match="invalid partition specified: nope"):
+        scheduler.run(tasks.add.options(executor="slurm", partition="nope")(1, 2))
+
+
+@pytest.mark.cluster
+def test_a_worker_without_redun_is_told(scheduler):
+    """A worker command that is not there is named by the shell's line in the log."""
+    with pytest.raises(ExecutorError, match="exit code 127") as caught:
+        scheduler.run(tasks.add.options(executor="slurm", worker_command=["no-redun-here"])(1, 2))
+    assert "no-redun-here" in "".join(caught.value.redun_traceback.format())
+
+
+@pytest.mark.cluster
+def test_memory_and_time_are_watched(scheduler):
+    """A job that runs longer than its timeout fails, to the second."""
+    with pytest.raises(ExecutorError, match="timeout = 1"):
+        scheduler.run(tasks.hold_script.options(executor="slurm", timeout=1)("nowhere"))
+
+
+class Project:
+    """A folder with a workflow, run by the command line."""
+
+    def __init__(self, folder, cluster):
+        self.folder = folder
+        self.runs = folder / "runs"
+        (folder / "lab.py").write_text(WORKFLOW)
+        (folder / ".redun").mkdir()
+        section = {"type": "slurm", "scratch": "scratch", **QUICK, "worker_command": f"{sys.executable} -m redun"}
+        lines = "".join(f"{name} = {value}\n" for name, value in section.items())
+        (folder / ".redun" / "redun.ini").write_text(f"[executors.slurm]\n{lines}")
+        self.environment = {**os.environ, **cluster.environment, "RUNS": str(self.runs), "NO_COLOR": "1"}
+
+    def start(self, *words):
+        command = [sys.executable, "-m", "redun", "run", "lab.py", *words]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def run(self, *words):
+        process = self.start(*words)
+        printed, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, printed
+        return printed
+
+
+@pytest.fixture
+def project(tmp_path, cluster):
+    """A project in a folder of its own."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Project(folder, cluster)
+
+
+@pytest.mark.cluster
+def test_two_hundred_equal_jobs_are_one_array(project, cluster):
+    """One call of sbatch starts them, each runs once, and a second run asks the cluster nothing."""
+    printed = project.run("measure_all", "--n", "200")
+    numbers = [int(line) for line in project.runs.read_text().split()]
+    assert sorted(numbers) == list(range(200))
+    logs = list((project.folder / "scratch" / "slurm" / "redun").glob("*.log"))
+    assert len(logs) == 200
+    assert len({path.name.partition("_")[0] for path in logs}) == 1
+    assert "39601" in printed
+    project.run("measure_all", "--n", "200")
+    assert len(project.runs.read_text().split()) == 200
+
+
+@pytest.mark.cluster
+def test_a_run_that_was_killed_goes_on_with_its_jobs(project, cluster):
+    """What still runs at the cluster is joined, and nothing is submitted again."""
+    gate = project.folder / "gate"
+    first = project.start("hold_all", "--gate", str(gate))
+    assert wait_until(lambda: len(list(project.folder.glob("gate-*"))) == 3, SECONDS), first.stdout.read()
+    before = cluster.ask("squeue", "-h", "-r", "-o", "%i").split()
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    second = project.start("hold_all", "--gate", str(gate))
+    assert wait_until(lambda: (project.folder / ".redun").exists(), SECONDS)
+    gate.touch()
+    printed, _ = second.communicate(timeout=SECONDS)
+    assert second.returncode == 0, printed
+    assert "[0, 1, 2]" in printed
+    logs = {path.stem for path in (project.folder / "scratch" / "slurm" / "redun").glob("*.log")}
+    assert logs == set(before)
+
+
+@pytest.mark.cluster
+def test_a_controller_may_stop_in_mid_run(project, cluster):
+    """The run waits for it, and jobs that ended meanwhile are taken as they ended."""
+    gate = project.folder / "gate"
+    run = project.start("hold_all", "--gate", str(gate))
+    assert wait_until(lambda: len(list(project.folder.glob("gate-*"))) == 3, SECONDS)
+    cluster.stop_controller()
+    try:
+        gate.touch()
+        outputs = project.folder / "scratch" / "jobs"
+        assert wait_until(lambda: len(list(outputs.glob("*/output"))) == 3, SECONDS)
+    finally:
+        cluster.start_controller()
+    printed, _ = run.communicate(timeout=SECONDS)
+    assert run.returncode == 0, printed
+    assert "[0, 1, 2]" in printed
+
+
+@pytest.mark.cluster
+def test_an_interrupted_run_cancels_its_jobs(project, cluster):
+    """Nothing is left in the queue."""
+    gate = project.folder / "gate"
+    run = project.start("hold_all", "--gate", str(gate), "--n", "30")
+    assert wait_until(lambda: list(project.folder.glob("gate-*")), SECONDS)
+    run.send_signal(signal.SIGINT)
+    printed, _ = run.communicate(timeout=SECONDS)
+    assert run.returncode == 130, printed
+    assert wait_until(lambda: not cluster.ask("squeue", "-h").strip(), SECONDS)
+
+
+@pytest.mark.cluster
+def test_a_machine_without_slurm_is_told(make, tmp_path, monkeypatch):
+    """The first job fails, and says what to install."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    scheduler = Scheduler()
+    scheduler.add_executor(make())
+    with pytest.raises(ExecutorError, match="cannot run 'scontrol'") as caught:
+        scheduler.run(tasks.add.options(executor="slurm")(1, 2))
+    assert "slurm-client" in caught.value.hint
+
+
+@pytest.mark.cluster
+def test_a_scratch_that_cannot_be_written_is_told(make, tmp_path):
+    """Before anything is submitted."""
+    (tmp_path / "file").write_text("")
+    scheduler = Scheduler()
+    scheduler.add_executor(make(scratch=str(tmp_path / "file" / "scratch")))
+    with pytest.raises(ExecutorError, match="scratch"):
+        scheduler.run(tasks.add.options(executor="slurm")(1, 2))
+    assert Path(tmp_path, "file").read_text() == ""
