@@ -162,6 +162,8 @@ class LocalSubmitter(Submitter):
         child = subprocess.Popen(
             ["sh", "-c", _RUN, "sh", str(self._cwd), str(folder), "env", *variables, *spec["command"]],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         self._children.append(child)

@@ -172,8 +172,9 @@ class Scratch:
         n_elements = _ARRAY_HEAD.unpack(head)[1]
         if not 0 <= rank < n_elements:
             raise ScratchError(self.url, f"holds {n_elements} calls in array {array_id}, found none for number {rank}")
-        start, length = _PLACE.unpack(self._read(name, _ARRAY_HEAD.size + _PLACE.size * rank, _PLACE.size))
-        row = self._read(name, start, length)
+        place = self._read(name, _ARRAY_HEAD.size + _PLACE.size * rank, _PLACE.size)
+        start, length = _PLACE.unpack(place) if len(place) == _PLACE.size else (0, -1)
+        row = self._read(name, start, max(0, length))
         key, _, parcel = row.partition(b"\n")
         if len(row) != length:
             raise ScratchError(self.url, f"holds {name}, which is cut short")
