@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 from typing import Any
 
 from redun.executors.docker.arguments import GIB
+from redun.executors.exit_codes import describe_exit
 from redun.executors.remote.submitter import RemoteState, RemoteStatus
 
 STATE_TEMPLATE = "{{.Id}} {{.HostConfig.Memory}} {{json .State}}"
@@ -14,8 +14,7 @@ STATE_TEMPLATE = "{{.Id}} {{.HostConfig.Memory}} {{json .State}}"
 
 _WAITING = {"created", "configured", "initialized"}
 _ENDED = {"exited", "dead", "stopped"}
-_SIGNALS_FROM = 128
-"""A program ended by signal N ends its container with this plus N."""
+_NOT_FOUND = 127  # of the init process in a container, as of a shell
 
 
 def read_states(printed: str) -> dict[str, RemoteState]:
@@ -47,10 +46,8 @@ def _describe_end(code: int, memory_bytes: int, *, is_out_of_memory: bool) -> st
     limit = f"its limit is {memory_bytes / GIB:.3g} GiB" if memory_bytes else "the machine has no more"
     if is_out_of_memory:
         return f"out of memory, {limit} (OOMKilled, exit code {code})"
-    try:
-        name = signal.Signals(code - _SIGNALS_FROM).name
-    except ValueError:
-        return f"exit code {code}"
-    # Not every engine notices that the kernel did it: podman with runc on cgroup v2 tells of the signal alone.
-    guess = f"; out of memory, perhaps: {limit}" if name == "SIGKILL" and memory_bytes else ""
-    return f"ended by {name} (exit code {code}){guess}"
+    words = describe_exit(code)
+    if code == _NOT_FOUND:
+        return f"{words}, a program was not found: is redun installed in the image?"
+    # Not every engine notices that the kernel did it: podman 4 with runc tells of the signal alone.
+    return f"{words}; out of memory, perhaps: {limit}" if "SIGKILL" in words and memory_bytes else words

@@ -192,12 +192,10 @@ def _groups(ids: Sequence[str]) -> Iterable[Sequence[str]]:
 def _refused_start(executor: str, error: EngineRefused) -> SubmitterError:
     words = error.words.lower()
     hint = ""
-    if "executable file not found" in words or "no such file or directory: oci" in words:
-        hint = "the image has no redun: pip install redun in it"
+    if "-init" in words:
+        hint = "the engine starts containers with an init process: install catatonit for podman, tini for docker"
     elif "no such file" in words or "bind source path does not exist" in words:
         hint = f"see that each folder of option volumes of [executors.{executor}] is there"
-    elif "init" in words:
-        hint = "the engine starts containers with an init process: install catatonit for podman, tini for docker"
     elif "gpu" in words or "device driver" in words:
         hint = "the engine has no GPUs to give: see nvidia-container-toolkit"
     return SubmitterError(f"executor {executor!r}: {error.words}", hint=hint)

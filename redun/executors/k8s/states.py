@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from redun.executors.exit_codes import describe_exit
 from redun.executors.k8s.names import INDEX_LABEL, JOB_NAME_LABEL, read_indexes
 from redun.executors.remote.submitter import RemoteState, RemoteStatus
 
 _HOPELESS = {"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"}
 """What a container waits for that will not come: an image or a Secret that is not there.  Kubernetes tries for ever."""
-_SIGNALS_FROM = 128
 
 Found = Mapping[str, Any]
 
@@ -116,7 +116,7 @@ def _describe_end(ended: Found) -> str:
     code, reason, message = int(ended["exitCode"]), ended.get("reason"), ended.get("message")
     if reason == "OOMKilled":
         return f"out of memory (OOMKilled, exit code {code})"
-    words = f"exit code {code}" + (f" (signal {code - _SIGNALS_FROM})" if code > _SIGNALS_FROM else "")
+    words = describe_exit(code)
     if reason not in {None, "Error"}:
         words = f"{reason}: {words}"
     return f"{words}: {message}" if message else words

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from redun.executors.docker.command_line import ContainerCommand
-
-SETTINGS = """
-[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
-[engine]
-runtime = "runc"
-events_logger = "none"
-"""
-"""What podman needs inside another container, where it may not raise limits."""
+from redun.testing.podman import Podman, find_missing
 
 
 class FakeEngine:
@@ -51,3 +45,22 @@ def engine(tmp_path):
 def command(engine):
     """The command line of the fake."""
     return ContainerCommand(engine.words)
+
+
+@pytest.fixture(scope="session")
+def podman():
+    """A real engine, for all tests of this process that want it."""
+    missing = find_missing()
+    if missing:
+        pytest.skip(f"there is no {' and no '.join(missing)}: apt-get install podman runc conmon catatonit")
+    if os.getuid() != 0:
+        pytest.skip("containers of containers need root")
+    # Not below pytest's own folder: the path of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="redun-podman-") as folder, Podman(Path(folder)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def at_rest(tmp_path, monkeypatch):
+    """Run in a folder of the test's: conmon leaves a file ``oom`` where a container ran out of memory."""
+    monkeypatch.chdir(tmp_path)

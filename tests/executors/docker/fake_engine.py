@@ -1,7 +1,8 @@
 """A container engine for tests: ``python fake_engine.py FOLDER run ...`` takes the words of docker and knows no others.
 
 A container is a folder with its labels, its log and its exit code, and its command runs as a process of this machine.
-What the engine has is named in FOLDER: ``images``, ``volumes``; a file ``down`` there makes it unreachable.
+What the engine has is named in FOLDER: ``images``, ``volumes``; a file ``down`` there makes it unreachable, ``no-init``
+leaves it without an init process.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def run(home: Path, words: list[str]) -> None:
     given = known.parse_args(words)
     if given.image not in (home / "images").read_text().split():
         raise Refused(f"No such image: {given.image}")
+    if (home / "no-init").exists():
+        raise Refused("container-init binary not found on the host: stat catatonit: no such file or directory")
     if given.gpus or given.device:
         raise Refused('could not select device driver "" with capabilities: [[gpu]]')
     for mount in given.mount:

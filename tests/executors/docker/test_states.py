@@ -50,7 +50,8 @@ def test_the_words_of_engines_are_understood(status, expected):
             "out of memory, its limit is 1.5 GiB (OOMKilled, exit code 137)",
         ),
         (line("exited", 1, killed=True), "out of memory, the machine has no more (OOMKilled, exit code 1)"),
-        (line("dead", 127, error="exec failed"), "exit code 127: exec failed"),
+        (line("dead", 126, error="exec failed"), "exit code 126: exec failed"),
+        (line("exited", 127), "exit code 127, a program was not found: is redun installed in the image?"),
     ],
 )
 def test_a_failure_has_a_reason(printed, reason):

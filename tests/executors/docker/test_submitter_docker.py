@@ -183,6 +183,14 @@ def test_a_missing_folder_is_told_with_what_to_do(submitter):
     assert "option volumes of [executors.box]" in got.value.hint
 
 
+def test_a_missing_init_process_is_told_with_what_to_do(submitter, engine):
+    """Engines take it from a package of its own."""
+    (engine.home / "no-init").touch()
+    with pytest.raises(SubmitterError, match="container-init binary not found") as got:
+        submitter.submit(submission("true"))
+    assert "install catatonit" in got.value.hint
+
+
 def test_missing_gpus_are_told(submitter):
     """A job that needs one does not run without it."""
     with pytest.raises(SubmitterError, match="could not select device driver") as got:

@@ -55,7 +55,7 @@ def test_a_failed_pod_alone_is_no_failed_job():
     ("status", "reason"),
     [
         (ended(3), "exit code 3"),
-        (ended(143), "exit code 143 (signal 15)"),
+        (ended(143), "ended by SIGTERM (exit code 143)"),
         (ended(137, "OOMKilled"), "out of memory (OOMKilled, exit code 137)"),
         (ended(128, "StartError", "redun: not found"), "StartError: exit code 128: redun: not found"),
         ({"phase": "Failed", "reason": "DeadlineExceeded", "message": "too long"}, "DeadlineExceeded: too long"),
