@@ -16,7 +16,7 @@ from redun.cli import ui
 from redun.cli.options import Globals, open_repository
 from redun.cli.render.sync import progress, report_json, report_line, skipped_lines
 from redun.errors import RefError
-from redun.remotes.remote import connect
+from redun.remotes.remote import NothingThere, connect
 from redun.remotes.settings import DEFAULT_REMOTE
 from redun.remotes.transfer import OnProgress, TransferReport
 from redun.store.refs import Refs, execution_id_of
@@ -66,19 +66,37 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
     @click.command(verb, help=_RECEIVING_HELP.format(summary=summary))
     @click.argument("remote", default=DEFAULT_REMOTE)
     @click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
+    @click.option(
+        "--if-exists", "may_be_absent", is_flag=True, help="Do nothing, without an error, when REMOTE is still empty."
+    )
     @transfer_options
     @click.pass_obj
     def command(
-        options: Globals, /, remote: str, ids: tuple[str, ...], is_dry_run: bool, is_json: bool, is_quiet: bool
+        options: Globals,
+        /,
+        remote: str,
+        ids: tuple[str, ...],
+        *,
+        may_be_absent: bool,
+        is_dry_run: bool,
+        is_json: bool,
+        is_quiet: bool,
     ) -> int:
         with open_repository(options, writable=True) as repository:
             source = connect(repository, remote)
-            return run_transfer(
-                verb,
-                lambda tell: receive(repository, source, ids or None, is_dry_run=is_dry_run, on_progress=tell),
-                is_quiet=is_silent(options, is_quiet),
-                is_json=is_json,
-            )
+            try:
+                return run_transfer(
+                    verb,
+                    lambda tell: receive(repository, source, ids or None, is_dry_run=is_dry_run, on_progress=tell),
+                    is_quiet=is_silent(options, is_quiet),
+                    is_json=is_json,
+                )
+            except NothingThere:
+                if not may_be_absent:
+                    raise
+        if not is_silent(options, is_quiet):
+            ui.echo("{}" if is_json else f"There is nothing at remote '{remote}' yet.")
+        return 0
 
     return command
 

@@ -56,6 +56,14 @@ class NotARemote(RemoteError):
         self.location = location
 
 
+class NothingThere(NotARemote):
+    """There is no repository where a remote should be: nobody has pushed to it yet, or its URL is wrong."""
+
+    def __init__(self, name: str, location: str) -> None:
+        hint = "check the url with `redun remote show`; the first `redun push` makes a repository there"
+        super().__init__(name, location, "there is no repository there", hint)
+
+
 class RemoteDamaged(RemoteError):
     """Something at a remote is not what its name says.  Nothing of it was taken."""
 
@@ -105,13 +113,13 @@ class Remote:
         """Return the names of its refs, in order; no file but the format's is opened.
 
         Raises:
-            NotARemote: there is no repository, or one of another format.
+            NothingThere: there is no repository.
+            NotARemote: there is one of another format.
             RemoteUnreachable: it cannot be read.
         """
         names = self._look()
         if names is None:
-            hint = "check the url with `redun remote show`; the first `redun push` makes a repository there"
-            raise NotARemote(self.name, self.location, "there is no repository there", hint)
+            raise NothingThere(self.name, self.location)
         return names
 
     def look_or_create(self) -> RefNames:

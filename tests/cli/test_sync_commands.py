@@ -208,3 +208,15 @@ def test_settings_under_version_control_are_enough_to_pull(tmp_path: Path, monke
     monkeypatch.chdir(folder.parent)
     assert "Pulled 1 execution" in _redun(capsys, "pull")
     assert (folder / "objects" / "format").exists()
+
+
+@pytest.mark.parametrize("verb", ["pull", "fetch"])
+def test_a_first_build_finds_nothing_to_pull(project: Path, capsys, verb: str) -> None:
+    """With --if-exists a remote that nobody has pushed to is no error; one that cannot be reached still is."""
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    assert "there is no repository there" in _redun(capsys, verb, code=1)
+    assert _redun(capsys, verb, "--if-exists") == "There is nothing at remote 'origin' yet.\n"
+    assert json.loads(_redun(capsys, verb, "--if-exists", "--json")) == {}
+    assert _redun(capsys, verb, "--if-exists", "-q") == ""
+    _redun(capsys, "remote", "add", "wrong", "nowhere://bucket")
+    assert "cannot reach" in _redun(capsys, verb, "wrong", "--if-exists", code=1)
