@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,10 +32,10 @@ redun_namespace = "lab"
 
 
 @task(executor="slurm", version="1")
-def measure(number: int) -> tuple[int, str, str]:
+def measure(number: int) -> int:
     with open(os.environ["RUNS"], "a") as stream:
         stream.write(f"{number}\\n")
-    return number * number, os.environ["SLURM_ARRAY_JOB_ID"], os.environ["SLURM_ARRAY_TASK_ID"]
+    return number * number
 
 
 @task(executor="slurm", version="1")
@@ -118,14 +120,6 @@ class TestSlurmExecutor(WorkflowExecutorSuite):
 
 
 @pytest.mark.cluster
-def test_a_job_is_tagged_with_its_place(scheduler, tmp_path):
-    """The log of a redun job is found by its tags."""
-    scheduler.run(tasks.add.options(executor="slurm")(1, 2))
-    (log,) = (tmp_path / "scratch" / "slurm" / "redun").glob("*.log")
-    assert log.stem.isdecimal()
-
-
-@pytest.mark.cluster
 def test_a_worker_that_dies_leaves_its_log(scheduler):
     """The last lines that it wrote, and what Slurm says of it, come with the error."""
     with pytest.raises(ExecutorError, match=r"exit code 7.*on node") as caught:
@@ -166,7 +160,37 @@ class Project:
         section = {"type": "slurm", "scratch": "scratch", **QUICK, "worker_command": f"{sys.executable} -m redun"}
         lines = "".join(f"{name} = {value}\n" for name, value in section.items())
         (folder / ".redun" / "redun.ini").write_text(f"[executors.slurm]\n{lines}")
-        self.environment = {**os.environ, **cluster.environment, "RUNS": str(self.runs), "NO_COLOR": "1"}
+        programs = folder / "programs"
+        programs.mkdir()
+        for name in ("sbatch", "squeue"):
+            path = programs / name
+            path.write_text(f'#!/bin/sh\necho "{name} $*" >>{folder}/calls\nexec {shutil.which(name)} "$@"\n')
+            path.chmod(0o755)
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        mine = {"PATH": path, "RUNS": str(self.runs), "NO_COLOR": "1"}
+        self.environment = {**os.environ, **cluster.environment, **mine}
+
+    def calls(self, begin):
+        """Return the calls of Slurm's commands, by this project, that begin so."""
+        path = self.folder / "calls"
+        return [line for line in path.read_text().splitlines() if line.startswith(begin)] if path.exists() else []
+
+    def count_outputs(self):
+        """Return how many outcomes lie in the scratch."""
+        return len(list(self.folder.glob("scratch/jobs/*/output")))
+
+    def ask(self, *words):
+        """Return what a command of redun's prints."""
+        command = [sys.executable, "-m", "redun", *words]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    def start_held(self, gate, *words):
+        """Start a run of three jobs that wait for the gate, and return when all have begun."""
+        run = self.start("hold_all", "--gate", str(gate), *words)
+        assert wait_until(lambda: len(list(self.folder.glob("gate-*"))) >= 3, SECONDS)
+        return run
 
     def start(self, *words):
         command = [sys.executable, "-m", "redun", "run", "lab.py", *words]
@@ -190,49 +214,70 @@ def project(tmp_path, cluster):
 
 
 @pytest.mark.cluster
-def test_two_hundred_equal_jobs_are_one_array(project, cluster):
+def test_two_hundred_equal_jobs_are_one_array(project):
     """One call of sbatch starts them, each runs once, and a second run asks the cluster nothing."""
     printed = project.run("measure_all", "--n", "200")
-    numbers = [int(line) for line in project.runs.read_text().split()]
-    assert sorted(numbers) == list(range(200))
-    logs = list((project.folder / "scratch" / "slurm" / "redun").glob("*.log"))
-    assert len(logs) == 200
-    assert len({path.name.partition("_")[0] for path in logs}) == 1
     assert "39601" in printed
+    assert sorted(int(line) for line in project.runs.read_text().split()) == list(range(200))
+    assert ["--array=0-199" in line for line in project.calls("sbatch")] == [True]
+    n_calls = len(project.calls(""))
     project.run("measure_all", "--n", "200")
-    assert len(project.runs.read_text().split()) == 200
+    assert len(project.calls("")) == n_calls
 
 
 @pytest.mark.cluster
-def test_a_run_that_was_killed_goes_on_with_its_jobs(project, cluster):
+def test_a_job_is_found_by_its_tags(project, cluster):
+    """Its id at the cluster, its node and the file of what it wrote are tags of the redun job."""
+    project.run("hold", "--number", "1", "--gate", "lab.py")
+    (job,) = json.loads(project.ask("log", "--tag", "slurm_job", "--json"))
+    tags = {tag["key"]: tag["value"] for tag in job["tags"]}
+    assert tags["slurm_node"] == cluster.host
+    assert Path(tags["slurm_log"]).stem == tags["slurm_job"]
+    assert Path(tags["slurm_log"]).is_file()
+
+
+@pytest.mark.cluster
+def test_a_run_that_was_killed_goes_on_with_its_jobs(project):
     """What still runs at the cluster is joined, and nothing is submitted again."""
     gate = project.folder / "gate"
-    first = project.start("hold_all", "--gate", str(gate))
-    assert wait_until(lambda: len(list(project.folder.glob("gate-*"))) == 3, SECONDS), first.stdout.read()
-    before = cluster.ask("squeue", "-h", "-r", "-o", "%i").split()
-    first.send_signal(signal.SIGKILL)
+    first = project.start_held(gate)
+    first.kill()
     first.communicate()
+    before, n_polls = project.calls("sbatch"), len(project.calls("squeue --noheader --array --jobs="))
     second = project.start("hold_all", "--gate", str(gate))
-    assert wait_until(lambda: (project.folder / ".redun").exists(), SECONDS)
+    assert wait_until(lambda: len(project.calls("squeue --noheader --array --jobs=")) > n_polls, SECONDS)
+    assert project.count_outputs() == 0
     gate.touch()
     printed, _ = second.communicate(timeout=SECONDS)
     assert second.returncode == 0, printed
     assert "[0, 1, 2]" in printed
-    logs = {path.stem for path in (project.folder / "scratch" / "slurm" / "redun").glob("*.log")}
-    assert logs == set(before)
+    assert project.calls("sbatch") == before
+
+
+@pytest.mark.cluster
+def test_what_ended_after_a_run_was_killed_is_not_lost(project):
+    """Results that lie in the scratch are taken, and no job is submitted."""
+    gate = project.folder / "gate"
+    first = project.start_held(gate)
+    first.kill()
+    first.communicate()
+    gate.touch()
+    assert wait_until(lambda: project.count_outputs() == 3, SECONDS)
+    before = project.calls("sbatch")
+    assert "[0, 1, 2]" in project.run("hold_all", "--gate", str(gate))
+    assert project.calls("sbatch") == before
 
 
 @pytest.mark.cluster
 def test_a_controller_may_stop_in_mid_run(project, cluster):
     """The run waits for it, and jobs that ended meanwhile are taken as they ended."""
     gate = project.folder / "gate"
-    run = project.start("hold_all", "--gate", str(gate))
-    assert wait_until(lambda: len(list(project.folder.glob("gate-*"))) == 3, SECONDS)
+    run = project.start_held(gate)
     cluster.stop_controller()
     try:
+        assert not cluster.ask("squeue", "-h")  # which gives up after some seconds, and so do those of the run
         gate.touch()
-        outputs = project.folder / "scratch" / "jobs"
-        assert wait_until(lambda: len(list(outputs.glob("*/output"))) == 3, SECONDS)
+        assert wait_until(lambda: project.count_outputs() == 3, SECONDS)
     finally:
         cluster.start_controller()
     printed, _ = run.communicate(timeout=SECONDS)
@@ -244,8 +289,7 @@ def test_a_controller_may_stop_in_mid_run(project, cluster):
 def test_an_interrupted_run_cancels_its_jobs(project, cluster):
     """Nothing is left in the queue."""
     gate = project.folder / "gate"
-    run = project.start("hold_all", "--gate", str(gate), "--n", "30")
-    assert wait_until(lambda: list(project.folder.glob("gate-*")), SECONDS)
+    run = project.start_held(gate, "--n", "30")
     run.send_signal(signal.SIGINT)
     printed, _ = run.communicate(timeout=SECONDS)
     assert run.returncode == 130, printed
