@@ -86,7 +86,8 @@ def _verb_of(environ: Mapping[str, Any]) -> str:
     path = str(environ.get("PATH_INFO", ""))
     if path.startswith("/v1/"):
         return f"batch:{path[len('/v1/') :].partition('/')[0]}"
-    return f"s3:{environ.get('REQUEST_METHOD', '').lower()}"
+    method = str(environ.get("REQUEST_METHOD", "")).lower()
+    return "query:post" if (method, path) == ("post", "/") else f"s3:{method}"  # IAM and STS ask so
 
 
 _SERVICES = {"Logs_20140328": "logs", "AWSGlue": "glue"}

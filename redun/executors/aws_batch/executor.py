@@ -22,8 +22,6 @@ _SHARED_WITH_DOCKER = (
 class AWSBatchExecutor(DebugExecutor):
     """Runs work as jobs of AWS Batch."""
 
-    handles = frozenset({"retries", "timeout"})
-
     def __init__(self, name: str, scheduler: Any = None, config: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Read the options; nothing is asked of AWS before there is work.
 

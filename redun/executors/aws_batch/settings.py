@@ -22,7 +22,7 @@ BATCH_OPTIONS = OptionTable(
         Option("gpus", WHOLE, "GPUs of a job", 0),
         Option("memory", NUMBER, "memory of a job in GiB", 4),
         Option("shared_memory", NUMBER, "size of /dev/shm in GiB"),
-        Option("retries", WHOLE, "how often AWS starts a job that fails, the first time included; at most 10", 1),
+        Option("retries", WHOLE, "how often AWS starts a job that fails, the first time included: 1 to 10", 1),
         Option("timeout", SECONDS, "seconds that an attempt may take, at least 60"),
         Option("privileged", FLAG, "whether containers are given the rights of their machine's root", default=False),
         Option("autocreate_job_def", FLAG, "whether job definitions are registered as they are needed", default=True),

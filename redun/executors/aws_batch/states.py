@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redun.executors.aws import AwsService
+from redun.executors.exit_codes import describe_exit
 from redun.executors.remote.submitter import RemoteState, RemoteStatus
 
 MAX_DESCRIBED = 100
@@ -143,7 +144,7 @@ def reason_of(job: Mapping[str, Any]) -> str:
     code = container.get("exitCode", last.get("exitCode"))
     parts = [
         str(job.get("statusReason") or ""),
-        "" if code is None else f"exit code {code}",
+        "" if code is None else describe_exit(code),
         str(container.get("reason") or last.get("reason") or ""),
         f"after {len(attempts)} attempts" if len(attempts) > 1 else "",
     ]

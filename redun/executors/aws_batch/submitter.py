@@ -61,7 +61,7 @@ class AWSBatchSubmitter(Submitter):
         queue = submission.options["queue"]
         if queue not in self._queues:
             self._check_queue(queue)
-        request = make_request(submission)
+        request = make_request(submission, attempts=self._values["retries"])
         request["jobDefinition"] = self._definitions.find(submission.options)
         try:
             job_id = self._submit(request)
@@ -160,13 +160,19 @@ class AWSBatchSubmitter(Submitter):
         )
 
 
-def make_request(submission: Submission) -> dict[str, Any]:
-    """Return the request that submits something, its definition left out."""
+def make_request(submission: Submission, *, attempts: int = 1) -> dict[str, Any]:
+    """Return the request that submits something, its definition left out.
+
+    Args:
+        submission: what to start.
+        attempts: how often AWS starts it when it fails, the first time included.  That is for the section to say: what
+            a task says in ``retries``, the scheduler sees to, whatever the executor.
+    """
     options = submission.options
     request: dict[str, Any] = {
         "jobName": submission.name,
         "jobQueue": options["queue"],
-        "retryStrategy": {"attempts": max(1, options["retries"])},
+        "retryStrategy": {"attempts": max(1, attempts)},
         "tags": make_tags(submission),
         "propagateTags": True,
         "parameters": {TOKEN_PARAMETER: submission.token or submission.name},

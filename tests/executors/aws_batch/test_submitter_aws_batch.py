@@ -62,10 +62,11 @@ def test_an_array_of_one_is_a_job(submitter, submission):
     assert submitter.fetch_log(job_id, 5) == ["n0"]
 
 
-def test_a_job_is_tried_again_by_aws(submitter, submission):
-    """A job that fails is started as often as the option says, and its log is that of the last attempt."""
+def test_a_job_is_tried_again_by_aws(aws, options, submission):
+    """A job that fails is started as often as the section says, and its log is that of the last attempt."""
+    submitter = AWSBatchSubmitter({**options, "retries": 3})
     text = "echo attempt $AWS_BATCH_JOB_ATTEMPT; test $AWS_BATCH_JOB_ATTEMPT = 3"
-    (job_id,) = submitter.submit(submission(text, retries=3))
+    (job_id,) = submitter.submit(submission(text))
     (state,) = wait(submitter, [job_id]).values()
     assert state.status is RemoteStatus.SUCCEEDED
     assert submitter.fetch_log(job_id, 5) == ["attempt 3"]
@@ -114,7 +115,7 @@ def test_cancel_kills_what_runs(aws, submitter, submission):
     (state,) = wait(submitter, [job_id]).values()
     assert state.status is RemoteStatus.FAILED
     assert "no more" in state.reason
-    assert "exit code 137" in state.reason
+    assert "ended by SIGKILL (exit code 137)" in state.reason
 
 
 def test_live_jobs_are_found_by_name(aws, submitter, submission):
@@ -221,10 +222,10 @@ def test_the_queue_of_a_task_is_checked_too(submitter, submission):
 def test_the_request_says_all_options(submission):
     """Sizes, time limit, share, priority and tags are said as AWS takes them."""
     wanted = submission(
-        vcpus=0.5, memory=1.5, gpus=2, timeout=90.5, share_id="team", scheduling_priority_override=7, retries=2,
+        vcpus=0.5, memory=1.5, gpus=2, timeout=90.5, share_id="team", scheduling_priority_override=7,
         batch_tags={"cost": "a&b", "none": None},
     )  # fmt: skip
-    request = make_request(wanted)
+    request = make_request(wanted, attempts=2)
     assert request["containerOverrides"]["resourceRequirements"] == [
         {"type": "VCPU", "value": "0.5"}, {"type": "MEMORY", "value": "1536"}, {"type": "GPU", "value": "2"},
     ]  # fmt: skip
