@@ -38,11 +38,11 @@ class CustomExecutor(Executor):
         """What the class says that it reads."""
         return frozenset(self.inner.option_names)
 
-    def start(self, report: Report, thread_setup: Callable[[], None]) -> None:  # noqa: ARG002  (threads are not ours)
+    def start(self, report: Report, thread_setup: Callable[[], None]) -> None:
         """Start the inner one, which knows the scheduler already."""
         is_started, self._report = self._report is not None, report
         if not is_started:
-            self._era = Era()
+            self._era = Era(thread_setup)
             self.inner.start()  # type: ignore[call-arg]  # its shape is what this class is for
 
     def submit(self, work: Any) -> None:

@@ -6,6 +6,7 @@ The invariant: what was handed in counts once, and not at all after its run has 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, NamedTuple
 
 
@@ -18,7 +19,9 @@ class ExecutionInfo(NamedTuple):
 class Era:
     """One run of an executor, from its start to its stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, thread_setup: Callable[[], None] = lambda: None) -> None:
+        """``thread_setup`` is called in each thread before a task's function is."""
+        self.thread_setup = thread_setup
         self.is_over = False
         self.outstanding: dict[int, HandedJob] = {}
         """What was not handed in yet, by ``id()``.  Any thread may take an entry out: that is one step."""
@@ -31,6 +34,7 @@ class HandedJob:
         self._work = work
         self._era = era
         self._arguments: tuple[list[Any], dict[str, Any]] | None = None
+        self._task: Any = None
         era.outstanding[id(self)] = self
 
     @property
@@ -41,6 +45,20 @@ class HandedJob:
     def take_back(self) -> Any:
         """Return the work, once, for it to be reported; None when it was handed in before, or its run is over."""
         return None if self._era.outstanding.pop(id(self), None) is None else self.work
+
+    @property
+    def task(self) -> Any:
+        """The task; whichever thread calls its function does so as this job, so that there can be a sub-run in it."""
+        if self._task is None:
+            work, era, task = self._work, self._era, self._work.task
+
+            @wraps(task.func)
+            def func(*args: Any, **kwargs: Any) -> Any:
+                era.thread_setup()
+                return work.call(*args, **kwargs)
+
+            self._task = task.with_func(func)
+        return self._task
 
     @property
     def args(self) -> tuple[list[Any], dict[str, Any]]:

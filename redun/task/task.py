@@ -315,6 +315,12 @@ class Task(Value, Generic[P, R]):
     def _inferred_nout(self) -> int | None:
         return infer_nout(self.func)
 
+    def with_func(self, func: Callable[P, R]) -> Task[P, R]:
+        """Return this task with another function to run; all else, its hash too, is what it was."""
+        made = self._copy()
+        made.func = func
+        return made
+
     def _copy(self) -> Task[P, R]:
         made: Task[P, R] = object.__new__(type(self))
         made.__dict__.update(self.__dict__)

@@ -7,11 +7,12 @@ from queue import SimpleQueue
 
 import pytest
 
-from redun import File, Scheduler, script, task
+from redun import File, Scheduler, Task, get_current_scheduler, script, task
 from redun.errors import ExecutorError
 from redun.executors.base import Executor, register_executor
 from redun.executors.custom import CustomExecutor
 from redun.executors.registry import contract_of
+from redun.scheduler import subrun
 from redun.scheduler.errors import SchedulerError, TimedOut
 from redun.scripting import exec_script, get_task_command
 from redun.store.memory import MemoryStore
@@ -298,6 +299,30 @@ def test_async_tasks_need_an_executor_that_supports_them():
     assert with_executor(Async("far")).run(later(1)) == 6
     with pytest.raises(SchedulerError, match="'far', expected one of threads"):
         with_executor(Threads("far")).run(later(1))
+
+
+def test_a_function_runs_as_its_job_in_whatever_thread():
+    """It finds its scheduler, and may run a scheduler of its own; the task is the task, but for its function."""
+    seen = []
+
+    @task(version="1")
+    def part(a):
+        return a + 1
+
+    @task(version="1", executor="far")
+    def look(a):
+        seen.append(get_current_scheduler())
+        return a
+
+    class Looks(Threads):
+        def submit(self, job):
+            seen.append((isinstance(job.task, Task), job.task.hash, job.task.func.__name__))
+            super().submit(job)
+
+    scheduler = with_executor(Looks("far"))
+    assert scheduler.run(look(1)) == 1
+    assert seen == [(True, look.hash, "look"), scheduler]
+    assert scheduler.run(subrun(part(1), executor="far")) == 2
 
 
 def test_a_section_makes_one_by_its_registered_type():
