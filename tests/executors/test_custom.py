@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import pytest
@@ -16,6 +17,7 @@ from redun.scheduler import subrun
 from redun.scheduler.errors import SchedulerError, TimedOut
 from redun.scripting import exec_script, get_task_command
 from redun.store.memory import MemoryStore
+from redun.testing.executor import WorkflowExecutorSuite
 from redun.testing.lines import Lines
 
 redun_namespace = "custom"
@@ -59,6 +61,34 @@ class Threads(Executor):
         else:
             self._scheduler.add_job_tags(job, [("ran", "far")])
             self._scheduler.done_job(job, result, job_tags=[("memory", job.get_option("memory", 1))])
+
+
+class Pooled(Threads):
+    """As another user writes one: with the pool of the standard library."""
+
+    def start(self):
+        self.pool = ThreadPoolExecutor(4)
+
+    def stop(self):
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def submit(self, job):
+        self.pool.submit(self._work, job)
+
+    def submit_script(self, job):
+        self.pool.submit(super().submit_script, job)
+
+
+class TestCustomExecutor(WorkflowExecutorSuite):
+    """An executor of the older shape passes the suite of all executors."""
+
+    is_separate = False
+    can_cancel = False  # nothing tells such an executor how
+
+    @pytest.fixture
+    def executor(self):
+        """Make one with a pool."""
+        return Pooled("pooled")
 
 
 class Held(Executor):
