@@ -138,11 +138,11 @@ class Run:
         root = self._root = Root(lambda: None if self.options.keep_going else self._stop())
         self.execution.begin()
         self._announce()
-        for executor in self._executors.values():
-            executor.use_contents(scheduler.home.contents)
-            executor.start(self._queue.put, self._set_up_thread)
         status = ExecutionStatus.FAILED
         try:
+            for executor in self._executors.values():
+                executor.use_contents(scheduler.home.contents)
+                executor.start(self._queue.put, self._set_up_thread)
             with on_interrupt(self.loop.interrupt), unnoted():
                 self._start(expr, root)
                 self.loop.run(self.reducer, root)
