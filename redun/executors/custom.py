@@ -40,10 +40,10 @@ class CustomExecutor(Executor):
 
     def start(self, report: Report, thread_setup: Callable[[], None]) -> None:
         """Start the inner one, which knows the scheduler already."""
-        is_started, self._report = self._report is not None, report
-        if not is_started:
+        if self._report is None:
             self._era = Era(thread_setup)
             self.inner.start()  # type: ignore[call-arg]  # its shape is what this class is for
+        self._report = report
 
     def submit(self, work: Any) -> None:
         """Hand the job on.  Its time counts from here: nothing tells when the function begins."""

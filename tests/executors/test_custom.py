@@ -17,6 +17,7 @@ from redun.scheduler import subrun
 from redun.scheduler.errors import SchedulerError, TimedOut
 from redun.scripting import exec_script, get_task_command
 from redun.store.memory import MemoryStore
+from redun.store.repository import Repository
 from redun.testing.executor import WorkflowExecutorSuite
 from redun.testing.lines import Lines
 
@@ -259,6 +260,27 @@ def test_an_error_in_submit_fails_the_job():
 
     with pytest.raises(OSError, match="cluster is full"):
         with_executor(Picky("far")).run([add(1), add(2)])
+
+
+def test_an_executor_that_cannot_start_ends_the_run(tmp_path):
+    """The run is recorded as failed; the others are stopped, and the next run starts them again."""
+
+    class Flaky(Threads):
+        def start(self):
+            self.events.append("start")
+            if self.events == ["start"]:
+                raise OSError("no cluster")
+
+    flaky, other = Flaky("far"), Threads("other")
+    with Repository.init(tmp_path / ".redun") as repository:
+        scheduler = Scheduler(backend=repository)
+        for executor in (other, flaky):
+            scheduler.add_executor(executor)
+        with pytest.raises(OSError, match="no cluster"):
+            scheduler.run(add(1))
+        assert [ref.status.value for ref in repository.refs.iter_refs()] == ["failed"]
+        assert (other.events, flaky.events) == (["start", "stop"], ["start"])
+        assert scheduler.run(add(1)) == 6
 
 
 def test_a_job_that_is_handed_in_twice_counts_once():
