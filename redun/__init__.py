@@ -13,6 +13,7 @@ from redun.version import __version__
 if TYPE_CHECKING:
     from redun.executors.alias import AliasExecutor as AliasExecutor
     from redun.executors.aws_batch import AWSBatchExecutor as AWSBatchExecutor
+    from redun.executors.aws_glue import AWSGlueExecutor as AWSGlueExecutor
     from redun.executors.docker import DockerExecutor as DockerExecutor
     from redun.executors.k8s import K8SExecutor as K8SExecutor
     from redun.executors.local import LocalExecutor as LocalExecutor
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AWSBatchExecutor": "redun.executors.aws_batch",
+    "AWSGlueExecutor": "redun.executors.aws_glue",
     "AliasExecutor": "redun.executors.alias",
     "DockerExecutor": "redun.executors.docker",
     "K8SExecutor": "redun.executors.k8s",

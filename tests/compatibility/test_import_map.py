@@ -14,7 +14,8 @@ TOP = """
     task Task PartialTask Scheduler File Dir ShardedS3Dataset Handle script cond catch throw apply_tags run namespace
     merge_handles version
     get_current_namespace get_current_scheduler set_current_scheduler get_task_registry get_context __version__
-    register_executor AliasExecutor LocalExecutor DockerExecutor AWSBatchExecutor K8SExecutor
+    register_executor AliasExecutor LocalExecutor DockerExecutor AWSBatchExecutor AWSGlueExecutor
+    K8SExecutor
 """
 
 HOMES = {
@@ -53,6 +54,7 @@ HOMES = {
     """,
     "redun.executors.alias": "AliasExecutor",
     "redun.executors.aws_batch": "AWSBatchExecutor",
+    "redun.executors.aws_glue": "AWSGlueExecutor",
     "redun.executors.docker": "DockerExecutor",
     "redun.executors.k8s": "K8SExecutor",
     "redun.executors.local": "LocalExecutor",
