@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-import sys
 import tempfile
-import threading
 import urllib.error
 import urllib.request
 import uuid
@@ -24,7 +21,8 @@ from redun.config import Config
 from redun.config_dir import CONFIG_FILE
 from redun.errors import ExecutorError, RedunError
 from redun.executors.alias import resolve_section
-from redun.executors.registry import contract_of, make_executor
+from redun.executors.launch import launch_script
+from redun.executors.registry import make_executor
 from redun.expression import TaskExpression
 from redun.file import File
 from redun.promise import Promise
@@ -206,49 +204,18 @@ def make_lambda_client() -> Any:
     return boto3.client("lambda")
 
 
-class _Launch:
-    """Starts a program and leaves it to itself: the work of an executor."""
-
-    def __init__(self, command: list[str], folder: Path) -> None:
-        self._command = command
-        self._folder = folder
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        """Start it."""
-        try:
-            subprocess.Popen(
-                self._command,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self.error = error
-
-
 def _submit(config: Config, found: Entrypoint, command: list[str]) -> None:
     sections: dict[str, Mapping[str, Any]] = {"default": {}, **executors_of(config)}
     if found.executor not in sections:
         raise ExecutorError(f"entrypoint {found.name!r} runs on executor {found.executor!r}, which no settings tell of")
-    executor = contract_of(make_executor(*resolve_section(sections, found.executor)))
-    launch, is_started = _Launch(command, found.config_dir.parent), threading.Event()
-    executor.start(lambda _work: is_started.set(), lambda: None)
-    try:
-        executor.submit(launch)
-        is_started.wait()
-    finally:
-        executor.stop()
-    if launch.error is not None:
-        raise ExecutorError(f"entrypoint {found.name!r} cannot be started: {launch.error}") from launch.error
+    executor = make_executor(*resolve_section(sections, found.executor))
+    launch_script(config, command, executor, task_options=found.options, folder=found.config_dir.parent)
 
 
 def _command(found: Entrypoint, input_path: str, execution_id: str, *, cache: bool) -> list[str]:
     flags = ["--input", input_path, "--execution-id", execution_id, *([] if cache else ["--no-cache"])]
     run = ["run", *flags, found.load_module, found.fullname]
-    return [sys.executable, "-m", "redun", "-c", str(found.config_dir), *run]
+    return ["redun", "-c", str(found.config_dir), *run]
 
 
 def _request(config_name: str, entrypoint: str, scratch_prefix: str, *, cache: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -243,15 +244,18 @@ class Started:
     def __init__(self):
         self.commands = []
 
+    pid = 1
+
     def __call__(self, command, **options):
         self.commands.append((command, options))
+        return self
 
 
 @pytest.fixture
 def started(monkeypatch):
     """Notes what is started."""
     made = Started()
-    monkeypatch.setattr(federated_tasks.subprocess, "Popen", made)
+    monkeypatch.setattr(subprocess, "Popen", made)
     return made
 
 
@@ -280,12 +284,13 @@ def test_arguments_that_are_given_are_handed_on(there, started):
 def test_what_is_launched_runs(there, monkeypatch):
     """The program runs the task with its arguments under the id that was told."""
     programs = []
-    start = federated_tasks.subprocess.Popen
+    start = subprocess.Popen
 
     def keep(*args, **options):
         programs.append(start(*args, **options))
+        return programs[-1]
 
-    monkeypatch.setattr(federated_tasks.subprocess, "Popen", keep)
+    monkeypatch.setattr(subprocess, "Popen", keep)
     chosen = launch_federated_task(str(there), "federated_flow", [3], {"y": 1})
     assert programs[0].wait(60) == 0
     with Repository.open(there) as repository:

@@ -31,6 +31,7 @@ class CommandEntry(NamedTuple):
 COMMANDS = {
     "init": CommandEntry("init", "Make a repository."),
     "run": CommandEntry("run", "Run a workflow."),
+    "launch": CommandEntry("launch", "Start a run on an executor, and leave."),
     "log": CommandEntry("log", "Show executions, jobs, files and where they came from."),
     "tag": CommandEntry("tag", "List, add and remove tags."),
     "show": CommandEntry("show", "Show one object of the store."),
@@ -44,6 +45,7 @@ COMMANDS = {
     "bundle": CommandEntry("bundle", "Put executions into one file, and take them out of one."),
     "aws": CommandEntry("aws", "List and end jobs of AWS Batch, and read their logs."),
     "fs": CommandEntry("fs", "List file systems, and copy files between them."),
+    "oneshot": CommandEntry("oneshot", "Run one task without a repository.", is_hidden=True),
     "worker": CommandEntry("worker", "Run a call that lies in a scratch.", is_hidden=True),
     "help": CommandEntry("help", "Explain redun, or one command."),
 }

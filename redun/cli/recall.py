@@ -33,6 +33,26 @@ def read_input(path: str) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     Raises:
         BadInput: there is no such file, or it holds something else.
     """
+    args, named = _read_pair(path)
+    if isinstance(args, (tuple, list)) and isinstance(named, Mapping):
+        return tuple(args), named
+    raise BadInput(f"--input {path}: expected a pickle of (args, kwargs), found tuple of others")
+
+
+def read_element(path: str, rank: int) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Read one of many calls from a pickle of ``(list of args, list of kwargs)``.
+
+    Raises:
+        BadInput: there is no such file, or it holds something else, or no such call.
+    """
+    all_args, all_named = _read_pair(path)
+    try:
+        return tuple(all_args[rank]), dict(all_named[rank])
+    except (LookupError, TypeError, ValueError) as error:
+        raise BadInput(f"--input {path}: expected arguments for element {rank}: {error}") from error
+
+
+def _read_pair(path: str) -> tuple[Any, Any]:
     import pickle
 
     from redun.file import File
@@ -43,9 +63,7 @@ def read_input(path: str) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     except Exception as error:  # unpickling runs code of the user's
         raise BadInput(f"--input {path}: cannot be read: {type(error).__name__}: {error}") from error
     if isinstance(found, (tuple, list)) and len(found) == 2:
-        args, named = found
-        if isinstance(args, (tuple, list)) and isinstance(named, Mapping):
-            return tuple(args), named
+        return found[0], found[1]
     raise BadInput(f"--input {path}: expected a pickle of (args, kwargs), found {type(found).__name__}")
 
 

@@ -132,7 +132,7 @@ class RemoteExecutor(Executor):
         """Start a command line as one job and leave it to itself; return its id at the cluster.
 
         Args:
-            command: the words.
+            command: the words; a first one ``redun`` is the redun of the workers.
             options: what a call would say.
             sends_code: whether it runs in a folder with the project's code.
 
@@ -142,13 +142,16 @@ class RemoteExecutor(Executor):
         """
         self.submitter.check()
         merged = self.table.read_task(self.name, self.values, options)
+        words = list(command)
+        if words[:1] == ["redun"]:
+            words = list(self.make_command(merged, words[1:]))
         if sends_code:
             sender = self._make_sender(self._open_scratch())
-            words = ["worker", "--scratch", sender.scratch.url, *sender.send_code(merged), "--", *command]
-            command = self.make_command(merged, words)
+            code = sender.send_code({**merged, "code_package": merged["code_package"] or True})
+            words = list(self.make_command(merged, ["worker", "--scratch", sender.scratch.url, *code, "--", *words]))
         token = uuid.uuid4().hex
         name = f"{merged['job_name_prefix']}-launch-{token}"
-        submission = Submission(name, tuple(command), merged, task_name="redun.launch", token=token)
+        submission = Submission(name, tuple(words), merged, task_name="redun.launch", token=token)
         return self._insist(lambda: self.submitter.submit(submission))[0]
 
     def wait_for(self, job_id: str) -> RemoteState:
