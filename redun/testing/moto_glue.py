@@ -73,7 +73,10 @@ class ProcessRun(models.FakeJobRun):  # type: ignore[misc]
         with self._guard:
             if self._state == "RUNNING":
                 code = self._process.returncode
-                self.error = f"SystemExit: {code}" if code else ""
+                if code < 0:
+                    self.error = f"Command failed with exit code {128 - code}"
+                elif code:
+                    self.error = f"SystemExit: {code}"
                 self._state = "FAILED" if code else "SUCCEEDED"
 
     def end(self) -> None:

@@ -6,11 +6,13 @@ few are asked for one by one, and more by that listing, as far as the oldest of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from redun.executors.aws import AwsRefused, AwsService
+from redun.executors.exit_codes import describe_exit
 from redun.executors.remote.submitter import RemoteState, RemoteStatus
 
 NAME_ARGUMENT = "--redun-name"
@@ -35,6 +37,7 @@ _STATUSES = {
     "EXPIRED": RemoteStatus.FAILED,
 }
 LIVE = frozenset({"WAITING", "STARTING", "RUNNING"})
+_EXIT_CODE = re.compile(r"exit code (\d+)")
 _GONE = RemoteState(RemoteStatus.GONE, "AWS Glue does not know the run")
 
 
@@ -93,7 +96,7 @@ def state_of(run: Mapping[str, Any]) -> RemoteState:
     why = ""
     if status is RemoteStatus.FAILED:
         told = str(run.get("ErrorMessage") or run.get("StateDetail") or "AWS Glue gives no reason")
-        why = f"{word.lower()}: {told}"
+        why = f"{word.lower()}: {_EXIT_CODE.sub(lambda found: describe_exit(int(found[1])), told)}"
     return RemoteState(status, why, {JOB_TAG: run["Id"]})
 
 
