@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -20,6 +21,7 @@ from redun.testing.executor import WorkflowExecutorSuite
 from redun.testing.shell_work import ShellWork
 
 WAIT_SECONDS = 60
+FAKE_ENGINE = Path(__file__).parents[1] / "docker" / "fake_engine.py"
 
 QUICK = {"job_monitor_interval": 0.05, "job_stale_time": 0.05, "code_package": False}
 
@@ -219,14 +221,15 @@ def test_nodes_of_a_job_leave_one_outcome(aws, scheduler):
 
 
 def test_a_debugged_job_runs_in_a_container_here(aws, section, tmp_path):
-    """With ``debug`` the engine's command line is called with image and sizes, and AWS is not asked."""
-    engine = tmp_path / "engine"
-    engine.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexit 1\n')
-    engine.chmod(0o755)
-    config = {**section, **QUICK, "debug_engine": str(engine), "debug_scratch": str(tmp_path / "here")}
+    """With ``debug`` a job runs in a container of this machine, of the same image and size, and AWS is not asked."""
+    (tmp_path / "images").write_text("redun:1")
+    (tmp_path / "volumes").write_text("")
+    engine = [sys.executable, "-S", str(FAKE_ENGINE), str(tmp_path)]
+    config = {**section, **QUICK, "debug_engine": engine, "debug_scratch": str(tmp_path / "here"), "memory": 2}
+    config["worker_command"] = [sys.executable, "-m", "redun"]
     scheduler = Scheduler()
     scheduler.add_executor(AWSBatchExecutor("batch", config=config))
-    with pytest.raises(Exception, match="no container engine answers"):
-        add(scheduler, debug=True)
-    assert Path(tmp_path, "calls").read_text().startswith("version")
+    assert add(scheduler, debug=True) == 3
     assert not aws.counts
+    (call,) = (tmp_path / "here" / "jobs").iterdir()
+    assert (call / "output").exists()
