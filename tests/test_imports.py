@@ -91,6 +91,12 @@ def test_the_language_loads_codecs_only(tmp_path):
     assert not {name for name in names if name.startswith(("redun.cli", "redun.scheduler", "redun.remotes"))}
 
 
+def test_names_of_executors_load_no_library_of_a_cloud(tmp_path):
+    """All names of the package can be imported; what an executor stands on is loaded when it has work."""
+    names = load("from redun import *", tmp_path)
+    assert third_party(names) <= {"blake3", "click", "msgpack", "zstandard"}
+
+
 def test_help_loads_no_command(tmp_path):
     """``redun --help`` loads click and the table of commands, no command and no store."""
     names = load("from redun.cli.main import main; main(['--help'])", tmp_path)
