@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from redun.executors.job_names import JobId, job_name
 from redun.executors.k8s.cluster import Cluster, ClusterRefused, ClusterUnavailable
 from redun.executors.k8s.manifest import build_job
 from redun.executors.k8s.names import (
@@ -16,8 +17,6 @@ from redun.executors.k8s.names import (
     MANAGER_LABEL,
     NAME_ANNOTATION,
     RUN_LABEL,
-    JobId,
-    job_name,
 )
 from redun.executors.k8s.secrets import collect_entries, secret_of
 from redun.executors.k8s.states import JobView, view_jobs
