@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 
@@ -188,6 +189,14 @@ def test_absent_credentials_are_named(aws, submitter, monkeypatch):
     with pytest.raises(AwsRefused, match="no credentials for AWS") as caught:
         submitter.check()
     assert "AWS_PROFILE" in caught.value.hint
+
+
+def test_an_absent_boto3_is_named(aws, submitter, monkeypatch):
+    """Without boto3 it is told how to install it."""
+    monkeypatch.setitem(sys.modules, "boto3.session", None)
+    with pytest.raises(AwsRefused, match="boto3 is not installed") as caught:
+        submitter.check()
+    assert "redun[aws]" in caught.value.hint
 
 
 def test_an_absent_region_is_named(aws, submitter, monkeypatch):
