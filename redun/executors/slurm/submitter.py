@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ class SlurmSubmitter(Submitter):
 
     def poll(self, ids: Sequence[str]) -> dict[str, RemoteState]:
         queue: dict[str, Seen] = {}
-        for asked in _groups(sorted({job_id.partition("_")[0] for job_id in ids})):
+        for asked in _groups(_roots(ids)):
             queue.update(self._squeue(f"--jobs={','.join(asked)}", "--states=all"))
         folder = self._get_folder()
         states: dict[str, RemoteState] = {}
@@ -111,14 +112,14 @@ class SlurmSubmitter(Submitter):
             seen = queue.get(job_id)
             code = read_exit_code(folder, job_id) if seen is None or seen.state == _ENDING else None
             if seen is None and code is None:
-                # The elements that an array had left when it was cancelled have one line in common, its own.
-                seen = queue.get(job_id.partition("_")[0])
+                seen = _find_row(queue, job_id)
                 if seen is None:
                     lost.append(job_id)
                     continue
             states[job_id] = self._judge(folder, job_id, seen, code)
-        for job_id, seen in self._ask_accounts(lost):
-            states[job_id] = self._judge(folder, job_id, seen, None)
+        known = self._ask_accounts(lost)
+        for job_id in lost:
+            states[job_id] = self._judge(folder, job_id, _find_row(known, job_id), None)
         self._end_hopeless(queue, states)
         return states
 
@@ -165,14 +166,18 @@ class SlurmSubmitter(Submitter):
             raise
         return dict(read_queue(printed))
 
-    def _ask_accounts(self, ids: Sequence[str]) -> Iterable[tuple[str, Seen | None]]:
+    def _ask_accounts(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return what the accounts know of jobs that squeue has forgotten and that left no exit code."""
+        if self._get_settings().get("AccountingStorageType", "(null)") in {"accounting_storage/none", "(null)", ""}:
+            return {}
         known: dict[str, Seen] = {}
-        if self._get_settings().get("AccountingStorageType", "(null)") not in {"accounting_storage/none", "(null)", ""}:
-            for asked in _groups(ids):
-                words = ("--noheader", "--allocations", "--array", "--parsable2", f"--format={ACCOUNT_FORMAT}")
+        # Accounts that cannot be asked leave jobs unknown, whose outcomes may be there all the same; the other jobs
+        # are not to fail of it.
+        with suppress(SlurmUnreachable, SubmitterError):
+            for asked in _groups(_roots(ids)):
+                words = ("--noheader", "--allocations", "--parsable2", f"--format={ACCOUNT_FORMAT}")
                 known.update(read_accounts(self._run("sacct", *words, f"--jobs={','.join(asked)}")))
-        return [(job_id, known.get(job_id)) for job_id in ids]
+        return known
 
     def _judge(self, folder: Path, job_id: str, seen: Seen | None, code: int | None) -> RemoteState:
         if not is_failed(seen):
@@ -220,6 +225,16 @@ def _element_ids(job_id: str, submission: Submission) -> list[str]:
 def _shown(options: Mapping[str, Any]) -> str:
     asked = [f"{name} {options[name]!r}" for name in ("partition", "account", "qos", "constraint") if options[name]]
     return f" (asked for {', '.join(asked)})" if asked else ""
+
+
+def _roots(ids: Iterable[str]) -> list[str]:
+    """Return the ids of jobs and arrays: Slurm tells of all elements of an array that it is asked for."""
+    return sorted({job_id.partition("_")[0] for job_id in ids})
+
+
+def _find_row(rows: Mapping[str, Seen], job_id: str) -> Seen | None:
+    """Return what stands of a job: the elements that an array had left when it was cancelled share the array's row."""
+    return rows.get(job_id) or rows.get(job_id.partition("_")[0])
 
 
 def _groups(ids: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -162,7 +162,25 @@ def test_the_accounts_know_what_nobody_else_does(slurm, submitter, tmp_path):
     assert [state.status.name for state in states.values()] == ["SUCCEEDED", "FAILED", "SUCCEEDED", "GONE"]
     assert "NODE_FAIL" in states["8"].reason
     (words,) = slurm.asked("sacct")
-    assert "--jobs=8,9,10" in words
+    assert "--jobs=10,8,9" in words
+
+
+def test_the_accounts_have_one_row_for_elements_that_never_began(slurm, submitter):
+    """As sacct of Slurm 22.05 prints an array that was cancelled; other elements have rows of their own."""
+    slurm.answers["scontrol show config"] = ACCOUNTING
+    slurm.answers["sacct"] = "7_0|COMPLETED|0:0|vm|None|a\n7|CANCELLED by 0|0:0|None assigned|None|a\n"
+    states = submitter.poll(["7_0", "7_20"])
+    assert [state.status.name for state in states.values()] == ["SUCCEEDED", "FAILED"]
+    assert states["7_20"].reason == "CANCELLED (somebody cancelled it)"
+
+
+@pytest.mark.parametrize("error", [SlurmRefused("sacct: no", "no"), SlurmUnreachable("sacct: timed out")])
+def test_accounts_that_do_not_answer_harm_nobody(slurm, submitter, error):
+    """A job that nobody knows is gone, and the others are told of."""
+    slurm.answers["scontrol show config"] = ACCOUNTING
+    slurm.answers |= {"squeue": "7|RUNNING|0|vm|None|a\n", "sacct": error}
+    states = submitter.poll(["7", "8"])
+    assert [state.status.name for state in states.values()] == ["RUNNING", "GONE"]
 
 
 def test_a_code_of_an_earlier_start_is_not_read_while_a_job_waits_again(slurm, submitter, tmp_path):
