@@ -229,4 +229,5 @@ def test_a_type_of_redun_is_made_from_its_section(type_name):
 def test_an_option_of_both_sides_is_seen_to_by_one(type_name):
     """An executor that reads ``retries`` or ``timeout`` of a task takes them from the scheduler."""
     executor = make_executor("x", {"type": type_name, **SECTIONS[type_name]})
-    assert executor.option_names & {"retries", "timeout"} == executor.handles
+    of_section_alone = {"retries"} if type_name == "aws_batch" else set()  # AWS counts the first time too
+    assert executor.option_names & {"retries", "timeout"} == executor.handles | of_section_alone
