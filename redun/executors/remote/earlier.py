@@ -6,15 +6,16 @@ out once: whoever finds it to be no good makes the call anew.
 
 from __future__ import annotations
 
-from redun.executors.remote.scratch import ERROR, OUTPUT, Scratch
+from redun.executors.remote.scratch import ERROR, OUTPUT
+from redun.executors.remote.sender import Sender
 from redun.executors.remote.submitter import Submitter, SubmitterError
 
 
 class Earlier:
     """What is known of earlier runs."""
 
-    def __init__(self, scratch: Scratch, submitter: Submitter) -> None:
-        self._scratch = scratch
+    def __init__(self, sender: Sender, submitter: Submitter) -> None:
+        self._sender = sender
         self._submitter = submitter
         self._listed: dict[str, dict[str, int]] | None = None
         self._live: dict[str, dict[str, str]] = {}  # ids by key, by prefix
@@ -24,9 +25,9 @@ class Earlier:
         return self._listed is not None and prefix in self._live
 
     def look(self, prefix: str) -> None:
-        """Look.  Raises OSError when that should be tried again."""
+        """Look.  Raises ScratchError; OSError when the cluster should be asked again."""
         if self._listed is None:
-            self._listed = self._scratch.list_jobs()
+            self._listed = self._sender.list_jobs()
         if prefix not in self._live:
             self._live[prefix] = self._find_live(prefix)
 
@@ -57,7 +58,7 @@ class Earlier:
                 keys[rest] = job_id
                 continue
             if rest not in arrays:
-                arrays[rest] = self._scratch.read_array_keys(rest)
+                arrays[rest] = self._sender.read_array_keys(rest)
             if rank.isdecimal() and int(rank) < len(arrays[rest]):
                 keys[arrays[rest][int(rank)]] = job_id
         return keys

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import Any, TypeVar
@@ -77,6 +78,7 @@ class RemoteExecutor(Executor):
         self._report: Report | None = None
         self._thread_setup: Callable[[], None] = lambda: None
         self._monitor: Monitor | None = None
+        self._previous: Monitor | None = None  # of the execution before, which may not have let go yet
 
     # -- what a type of executor may say otherwise
 
@@ -123,6 +125,7 @@ class RemoteExecutor(Executor):
         monitor, self._monitor = self._monitor, None
         if monitor is not None:
             monitor.stop()
+            self._previous = monitor
             if self.values["clean_scratch"]:
                 remove_done(self._open_scratch(), monitor.done_keys, monitor.array_keys)
 
@@ -180,11 +183,16 @@ class RemoteExecutor(Executor):
             sender=self._make_sender(scratch),
             new_grouper=self._new_grouper,
             allows_array=self.allows_array,
-            prepare=lambda: sweep(scratch, self.values["scratch_keep_days"]),
+            prepare=partial(self._prepare, scratch, self._previous),
             thread_setup=self._thread_setup,
             pauses=self._pauses,
         )
         return Monitor(parts)
+
+    def _prepare(self, scratch: Scratch, previous: Monitor | None) -> None:
+        if previous is not None:
+            previous.join(CANCEL_SECONDS)  # it closes the submitter at its end
+        sweep(scratch, self.values["scratch_keep_days"])
 
     def _make_sender(self, scratch: Scratch) -> Sender:
         return Sender(scratch, self.base or Path.cwd(), self.make_command, self.submitter.array_rank_variable)

@@ -21,6 +21,14 @@ class RemoteJobFailed(ExecutorError):
         self.why = why
 
 
+def lost_sight(executor: str, job_id: str, error: Exception) -> RemoteJobFailed:
+    """Return the error of a job that may go on, of which nobody can tell any more."""
+    why = f"the cluster cannot be asked how it fares: {error}"
+    failure = RemoteJobFailed(executor, job_id, why, hint=getattr(error, "hint", ""))
+    failure.__cause__ = error
+    return failure
+
+
 class RemoteTimeout(RemoteJobFailed):
     """A job of a cluster ran longer than the option ``timeout`` allows."""
 

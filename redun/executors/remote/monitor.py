@@ -32,12 +32,13 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from redun.errors import RedunError
 from redun.executors.base import PortableWork, Report
 from redun.executors.options import BadOption, OptionTable
 from redun.executors.remote.arrays import Batch, Grouper
 from redun.executors.remote.chores import Patience
 from redun.executors.remote.earlier import Earlier
-from redun.executors.remote.jobs import RemoteJob, RemoteJobFailed, RemoteTimeout, Stage
+from redun.executors.remote.jobs import RemoteJob, RemoteJobFailed, RemoteTimeout, Stage, lost_sight
 from redun.executors.remote.sender import Sender, Sent
 from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submitter
 from redun.executors.remote.turns import Turns
@@ -82,12 +83,13 @@ class Monitor:
         self._poll_patience = Patience(parts.pauses)
         self._poll_at = 0.0
         self._grouper = parts.new_grouper()
-        self._earlier = Earlier(self._sender.scratch, self._submitter)
+        self._earlier = Earlier(self._sender, self._submitter)
         self._parked: dict[str, list[RemoteJob]] = {}  # by prefix: NEW jobs
         self._jobs: dict[int, RemoteJob] = {}  # by id of the work, which the job holds
         self._keys: set[str] = set()  # of the jobs at hand
         self._used_keys: set[str] = set()  # under which an earlier attempt may have left something
         self._active: dict[str, RemoteJob] = {}  # by id at the cluster
+        self._to_cancel: set[str] = set()  # by id at the cluster: nobody waits for them any more
         self.done_keys: set[str] = set()  # what succeeded here, and can be removed from the scratch
         self.array_keys: dict[str, list[str]] = {}
         self._refusal: Exception | None = None  # why nothing can be submitted
@@ -112,6 +114,7 @@ class Monitor:
         """End the cluster's jobs that this execution submitted."""
         self._turns.is_ending = True
         own = [job_id for job_id, job in self._active.copy().items() if not job.is_reunited]
+        own += self._to_cancel.copy()
         if own:
             with suppress(Exception):  # whatever it is, the run ends; the jobs can be found again
                 self._submitter.cancel(own, reason)
@@ -123,6 +126,10 @@ class Monitor:
     def stop(self) -> None:
         """Let the thread end."""
         self._turns.stop()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended."""
+        self._turns.join(seconds)
 
     # -- the thread
 
@@ -158,8 +165,7 @@ class Monitor:
         try:
             if self._refusal is not None:
                 raise self._refusal
-            job.options = self._parts.table.read_task(self._parts.name, self._parts.values, work.get_options())
-            _check_prefix(self._parts.name, job.options["job_name_prefix"])
+            job.options = _read_options(self._parts, work)
         except Exception as error:
             self._fail(job, error)
             return
@@ -294,7 +300,8 @@ class Monitor:
         new_tags = [(key, value) for key, value in state.tags.items() if job.tags.get(key, self) != value]
         if new_tags:
             job.tags.update(new_tags)
-            job.work.add_tags(new_tags)
+            with suppress(RedunError):  # a word of the cluster's that can be no tag is no reason to fail a job
+                job.work.add_tags(new_tags)
         if state.status is RemoteStatus.WAITING:
             job.n_gone = 0
         elif state.status is RemoteStatus.RUNNING:
@@ -351,13 +358,12 @@ class Monitor:
             self._turns.chores.add(partial(self._fail_with_log, job, state), partial(self._fail, job))
 
     def _fail_with_log(self, job: RemoteJob, state: RemoteState) -> None:
-        why = state.reason or "it gave no reason"
-        if state.status is RemoteStatus.SUCCEEDED:
-            why = f"it ended well and left no outcome in {self._sender.scratch.url}"
+        is_success = state.status is RemoteStatus.SUCCEEDED
+        why = f"it ended well and left no outcome in {self._sender.scratch.url}" if is_success else state.reason
         log: list[str] = []
         with suppress(Exception):  # the reason is worth telling without its log, too
             log = self._submitter.fetch_log(job.job_id, LOG_LINES)
-        self._fail(job, RemoteJobFailed(self._parts.name, job.job_id, why), log)
+        self._fail(job, RemoteJobFailed(self._parts.name, job.job_id, why or "it gave no reason"), log)
 
     def _abandon(self, work_id: int) -> None:
         job = self._jobs.get(work_id)
@@ -368,7 +374,12 @@ class Monitor:
 
     def _cancel(self, job: RemoteJob, reason: str) -> None:
         if job.stage is Stage.SUBMITTED:
-            self._turns.chores.add(lambda: self._submitter.cancel([job.job_id], reason), lambda _error: None)
+            self._to_cancel.add(job.job_id)
+            self._turns.chores.add(partial(self._cancel_one, job.job_id, reason), lambda _error: None)
+
+    def _cancel_one(self, job_id: str, reason: str) -> None:
+        self._submitter.cancel([job_id], reason)
+        self._to_cancel.discard(job_id)
 
     # -- ends
 
@@ -394,11 +405,8 @@ class Monitor:
             self._fail(job, error)
 
     def _fail_active(self, error: Exception) -> None:
-        why = f"the cluster cannot be asked how it fares: {error}"
         for job in list(self._active.values()):
-            failure = RemoteJobFailed(self._parts.name, job.job_id, why, hint=getattr(error, "hint", ""))
-            failure.__cause__ = error
-            self._fail(job, failure)
+            self._fail(job, lost_sight(self._parts.name, job.job_id, error))
 
     def _refuse(self, error: Exception) -> None:
         self._refusal = error
@@ -439,7 +447,10 @@ class _Question:
             return self._number
 
 
-def _check_prefix(executor: str, prefix: str) -> None:
+def _read_options(parts: Parts, work: PortableWork) -> dict[str, Any]:
+    options = parts.table.read_task(parts.name, parts.values, work.get_options())
+    prefix = options["job_name_prefix"]
     if _PREFIX.fullmatch(prefix) is None:
         expected = "1 to 40 letters, digits, - and _, the first no sign"
-        raise BadOption(executor, "job_name_prefix", f"expected job_name_prefix to be {expected}, found {prefix!r}")
+        raise BadOption(parts.name, "job_name_prefix", f"expected job_name_prefix to be {expected}, found {prefix!r}")
+    return options

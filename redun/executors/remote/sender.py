@@ -91,7 +91,9 @@ class Sender:
         words = ["worker", "--scratch", self.scratch.url, "--job", job.key, *code]
         name = f"{job.prefix}{job.key}"
         command = self._make_command(options, words)
-        return Sent(Submission(name, command, options, task_name=job.work.task_name, token=uuid.uuid4().hex), [job])
+        work, token = job.work, uuid.uuid4().hex
+        submission = Submission(name, command, options, task_name=work.task_name, labels=dict(work.labels), token=token)
+        return Sent(submission, [job])
 
     def take_outcome(self, job: RemoteJob, *, takes_errors: bool) -> bool | None:
         """Hand a job what its worker left; return whether that was a result, None when the worker left nothing."""
@@ -108,6 +110,14 @@ class Sender:
             return False
         job.work.take(found.outcome, self.scratch.contents)
         return True
+
+    def list_jobs(self) -> dict[str, dict[str, int]]:
+        """Return what lies in the scratch of calls.  Raises ScratchError."""
+        return self._patiently(self.scratch.list_jobs)
+
+    def read_array_keys(self, array_id: str) -> list[str]:
+        """Return the keys of an array's calls, in order; none when there is no such array.  Raises ScratchError."""
+        return self._patiently(lambda: self.scratch.read_array_keys(array_id))
 
     def send_code(self, options: Mapping[str, Any]) -> list[str]:
         """Send the code that options name, once; return the words that tell a worker of it.
@@ -145,6 +155,7 @@ class Sender:
             size=len(jobs),
             is_array=True,
             task_name=jobs[0].work.task_name,
+            labels=dict(set.intersection(*(set(job.work.labels.items()) for job in jobs))),
             token=array_id,
         )
         return Sent(submission, jobs, array_id)

@@ -52,6 +52,7 @@ class Submission:
     is_array: bool = False
     """Whether to make an array of ``size`` elements; each finds its number, from 0, in ``array_rank_variable``."""
     task_name: str = ""  # full name, for labels
+    labels: Mapping[str, str] = field(default_factory=dict)  # what else a cluster may show; of an array, of all of it
     environment: Mapping[str, str] = field(default_factory=dict)  # variables that the command must see
     token: str = ""
     """The same when a submission is repeated after its reply was lost, and another for every other one, also for a
@@ -104,4 +105,4 @@ class Submitter(ABC):
         """
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Let go of connections.  Idempotent."""
+        """Let go of connections, at the end of an execution.  Idempotent; the next one may use the submitter again."""

@@ -54,17 +54,24 @@ class Turns:
         self._inbox: SimpleQueue[Step] = SimpleQueue()
         self._pool = ThreadExecutor(f"{name}-io", max_workers=IO_THREADS)
         self._pool.start(self._inbox.put, thread_setup)  # type: ignore[arg-type]  # an errand that is done is a step
+        self._thread: threading.Thread | None = None
         self._later: list[tuple[float, int, Step]] = []
         self._n_later = 0
 
     def start(self, who: Turning) -> None:
         """Begin."""
-        threading.Thread(target=self._serve, args=(who,), name=f"redun-{self._name}", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, args=(who,), name=f"redun-{self._name}", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Let the thread end; from any thread."""
         self.is_ending = True
         self._inbox.put(lambda: None)
+
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended; from any other thread."""
+        if self._thread is not None:
+            self._thread.join(seconds)
 
     def do_soon(self, step: Step) -> None:
         """Do a step in the thread; from any thread."""
