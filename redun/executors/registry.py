@@ -24,6 +24,7 @@ _types: dict[str, Factory] = {
     "aws_batch": "redun.executors.aws_batch.make_executor",
     "aws_glue": "redun.executors.aws_glue.make_executor",
     "docker": "redun.executors.docker.make_executor",
+    "gcp_batch": "redun.executors.gcp_batch.make_executor",
     "k8s": "redun.executors.k8s.make_executor",
     "local": "redun.executors.local.make_executor",
     "slurm": "redun.executors.slurm.make_executor",
