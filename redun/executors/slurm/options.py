@@ -6,6 +6,7 @@ For users: docs/guide/executors-slurm.md.  An option that nobody says leaves the
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,8 +34,9 @@ OWN_WORDS = (
 SLURM_OPTIONS = OptionTable(
     "slurm",
     [
-        *common_options(),
-        # All nodes mount what this machine does, and a relative path should mean the same there as here.
+        # All nodes mount what this machine does: the Python that runs this, and the project, in which a relative path
+        # should mean the same there as here.
+        *common_options(worker_command=[sys.executable, "-m", "redun"]),
         Option(
             "code_package", CODE, "whether the project's code is sent along; or the path of a tar.gz", default=False
         ),

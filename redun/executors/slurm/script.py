@@ -13,12 +13,15 @@ where ``id`` is that of a single job, ``41``, or of an element of an array, ``42
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 LOG_SUFFIX, EXIT_SUFFIX = ".log", ".exit"
 RANK_VARIABLE = "SLURM_ARRAY_TASK_ID"
+_LEFT_NAME = re.compile(r"[0-9]+(_[0-9]+)?\.(log|exit)(\.part)?")
 
 # A job that is begun again (its node was lost, it gave way to another) must not find the code of an earlier start.
 # When a signal ends the shell, the trap runs with the code of some earlier command, 0 as a rule: only a command that
@@ -97,3 +100,13 @@ def read_log(log_folder: Path, job_id: str, max_lines: int, *, max_bytes: int = 
     lines = tail.decode("utf-8", "replace").splitlines()
     # The first of them may be the second half of a line.
     return (lines[1:] if size > max_bytes else lines)[-max_lines:]
+
+
+def sweep_left(log_folder: Path, before_seconds: float) -> None:
+    """Remove what jobs left before a moment, seconds since 1970; other files stay, and what cannot be removed."""
+    with suppress(OSError):
+        for entry in list(os.scandir(log_folder)):
+            if _LEFT_NAME.fullmatch(entry.name):
+                with suppress(OSError):
+                    if entry.stat().st_mtime < before_seconds:
+                        Path(entry.path).unlink()

@@ -8,6 +8,7 @@ keeps them.  So how a job ended is never guessed, however long ago.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +18,15 @@ from typing import Any
 from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submission, Submitter, SubmitterError
 from redun.executors.slurm.commands import SlurmRefused, SlurmUnreachable, read_pairs, run_command
 from redun.executors.slurm.options import sbatch_words
-from redun.executors.slurm.script import LOG_SUFFIX, RANK_VARIABLE, log_pattern, make_script, read_exit_code, read_log
+from redun.executors.slurm.script import (
+    LOG_SUFFIX,
+    RANK_VARIABLE,
+    log_pattern,
+    make_script,
+    read_exit_code,
+    read_log,
+    sweep_left,
+)
 from redun.executors.slurm.states import (
     ACCOUNT_FORMAT,
     COMMENT_FORMAT,
@@ -32,6 +41,7 @@ from redun.executors.slurm.states import (
 _N_IDS_A_CALL = 1000
 """The kernel allows 128 KiB for one word of a command line, which is about 6 000 ids."""
 _N_NOTE_LINES = 20
+_DAY_SECONDS = 86_400
 _ENDING = "COMPLETING"
 
 Run = Callable[..., str]
@@ -45,13 +55,23 @@ class SlurmSubmitter(Submitter):
         values: the executor's options.
         log_folder: for what jobs write; this machine and all nodes see it under the same absolute path.
         run: runs one of Slurm's commands, as ``run_command`` does.
+        now: gives the time, seconds since 1970.
     """
 
     array_rank_variable = RANK_VARIABLE
     max_array_size = 1001  # Slurm's own default, until the cluster is asked
 
-    def __init__(self, name: str, values: Mapping[str, Any], log_folder: Path, *, run: Run = run_command) -> None:
+    def __init__(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        log_folder: Path,
+        *,
+        run: Run = run_command,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._name = name
+        self._now = now
         self._values = values
         self._base_folder = log_folder
         self._run = run
@@ -69,6 +89,8 @@ class SlurmSubmitter(Submitter):
             raise self._bad_folder(folder, error.strerror or str(error)) from error
         if not writable:
             raise self._bad_folder(folder, "no permission")
+        if self._values["scratch_keep_days"]:
+            sweep_left(folder, self._now() - self._values["scratch_keep_days"] * _DAY_SECONDS)
         for partition in filter(None, (self._values["partition"] or "").split(",")):
             try:
                 self._run("scontrol", "--oneliner", "show", "partition", partition)

@@ -22,7 +22,7 @@ from redun.testing import executor_tasks as tasks
 from redun.testing.executor import WorkflowExecutorSuite, wait_until
 
 SECONDS = 120
-QUICK = {"job_monitor_interval": 0.2, "job_stale_time": 0.5, "worker_command": [sys.executable, "-m", "redun"]}
+QUICK = {"job_monitor_interval": 0.2, "job_stale_time": 0.5}
 
 WORKFLOW = """
 import os
@@ -157,7 +157,7 @@ class Project:
         self.runs = folder / "runs"
         (folder / "lab.py").write_text(WORKFLOW)
         (folder / ".redun").mkdir()
-        section = {"type": "slurm", "scratch": "scratch", **QUICK, "worker_command": f"{sys.executable} -m redun"}
+        section = {"type": "slurm", "scratch": "scratch", **QUICK}
         lines = "".join(f"{name} = {value}\n" for name, value in section.items())
         (folder / ".redun" / "redun.ini").write_text(f"[executors.slurm]\n{lines}")
         programs = folder / "programs"
@@ -283,6 +283,15 @@ def test_a_controller_may_stop_in_mid_run(project, cluster):
     printed, _ = run.communicate(timeout=SECONDS)
     assert run.returncode == 0, printed
     assert "[0, 1, 2]" in printed
+
+
+@pytest.mark.cluster
+def test_a_whole_run_may_be_a_job_of_the_cluster(project):
+    """What it submits from there are jobs of their own, arrays too."""
+    project.ask("launch", "--executor", "slurm", "--wait", "redun", "run", "lab.py", "measure_all", "--n", "6")
+    assert sorted(project.runs.read_text().split()) == list("012345")
+    assert ["--array=0-5" in line for line in project.calls("sbatch")] == [False, True]
+    assert "measure_all" in project.ask("log")
 
 
 @pytest.mark.cluster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -47,6 +48,20 @@ def test_a_check_names_the_folder_that_cannot_be_made(slurm, options, tmp_path):
     with pytest.raises(SubmitterError, match="file/lab cannot be written: Not a directory") as caught:
         submitter.check()
     assert "log_dir" in caught.value.hint
+
+
+def test_old_logs_go_with_the_rest_of_the_scratch(slurm, options, tmp_path):
+    """Where a number of days is agreed on, the logs and exit codes of older jobs are removed, and nothing else is."""
+    for job_id in ("7", "42_1"):
+        leave_code(tmp_path, job_id, 0)
+    folder = tmp_path / "logs" / "lab"
+    for name in ("7.log", "notes.log"):
+        (folder / name).write_text("")
+    old = time.time() + 2 * 86_400
+    SlurmSubmitter("lab", {**options, "scratch_keep_days": 3}, tmp_path / "logs", run=slurm, now=lambda: old).check()
+    assert len(list(folder.iterdir())) == 4
+    SlurmSubmitter("lab", {**options, "scratch_keep_days": 1}, tmp_path / "logs", run=slurm, now=lambda: old).check()
+    assert [path.name for path in folder.iterdir()] == ["notes.log"]
 
 
 def test_a_single_job_is_submitted_by_its_script(slurm, submitter, options, tmp_path):
