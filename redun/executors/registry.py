@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, TypeVar, overload
 
-from redun.errors import ExecutorError
+from redun.errors import ConfigError, ExecutorError
 from redun.executors.base import Executor
 
 ENTRY_POINTS = "redun.executors"
@@ -42,7 +42,11 @@ _EXTRAS = {
 _Made = TypeVar("_Made", bound=Callable[..., Any])
 
 
-class UnknownExecutorType(ExecutorError):
+class BadFactory(ExecutorError, ConfigError):
+    """What is to make an executor cannot be found, or makes something else."""
+
+
+class UnknownExecutorType(ExecutorError, ConfigError):
     """A section names a type that nobody has registered."""
 
     def __init__(self, executor: str, type_name: str, known: list[str]) -> None:
@@ -57,7 +61,7 @@ class UnknownExecutorType(ExecutorError):
         self.type_name = type_name
 
 
-class MissingPackage(ExecutorError):
+class MissingPackage(ExecutorError, ConfigError):
     """The packages that a type of executor stands on are not installed."""
 
     def __init__(self, executor: str, type_name: str, package: str) -> None:
@@ -101,7 +105,7 @@ def make_executor(name: str, options: Mapping[str, Any]) -> Executor:
     factory = _find_type(name, type_name) if named is None else str(named)
     made = _call(name, _load(name, type_name, factory), options)
     if not isinstance(made, Executor):
-        raise ExecutorError(f"{_words(factory)} made {type(made).__name__} for executor {name!r}, no Executor")
+        raise BadFactory(f"{_words(factory)} made {type(made).__name__} for executor {name!r}, no Executor")
     return made
 
 
@@ -180,11 +184,9 @@ def _load(name: str, type_name: str, factory: Factory) -> Callable[..., Any]:
         missing = getattr(error, "name", None)
         if type_name in _EXTRAS and isinstance(error, ModuleNotFoundError) and missing and _is_foreign(missing):
             raise MissingPackage(name, type_name, missing) from error
-        raise ExecutorError(
-            f"executor {name!r}: expected {factory} to be package.module.name, found: {error}"
-        ) from error
+        raise BadFactory(f"executor {name!r}: expected {factory} to be package.module.name, found: {error}") from error
     if not callable(found):
-        raise ExecutorError(f"executor {name!r}: expected {factory} to be a class or a function, found {found!r}")
+        raise BadFactory(f"executor {name!r}: expected {factory} to be a class or a function, found {found!r}")
     made: Callable[..., Any] = found
     return made
 
