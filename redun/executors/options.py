@@ -13,13 +13,13 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Any, NamedTuple
 
-from redun.errors import ExecutorError
+from redun.errors import ConfigError, ExecutorError
 
 MAX_SHOWN_CHARS = 200
 _TRUTHS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 
 
-class BadOption(ExecutorError):
+class BadOption(ExecutorError, ConfigError):
     """An option of an executor is unknown, missing, or not what it must be."""
 
     def __init__(self, executor: str, option: str, why: str, *, hint: str = "") -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import redun
 from redun import Scheduler
-from redun.errors import ExecutorError
+from redun.errors import ConfigError, ExecutorError
 from redun.executors import base, registry
 from redun.executors.base import (
     Executor,
@@ -160,6 +160,18 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
     register_executor("aws_batch", "redun.executors.no_such_thing.Class")
     with pytest.raises(ExecutorError, match=r"expected redun.executors.no_such_thing.Class to be"):
         make_executor("x", {"type": "aws_batch"})
+
+
+@pytest.mark.parametrize(
+    "section",
+    [{"type": "moon"}, {"class": "no.such.Class"}, {"class": "users_executors.make_nothing"}, {"max_workers": "many"}],
+    ids=str,
+)
+def test_a_section_that_is_wrong_is_an_error_of_the_settings(section):
+    """So the command line exits with the code for those."""
+    with pytest.raises(ConfigError) as caught:
+        make_executor("x", section)
+    assert isinstance(caught.value, ExecutorError)
 
 
 def test_a_factory_that_makes_no_executor_is_refused():
