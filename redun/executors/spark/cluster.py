@@ -52,7 +52,10 @@ class Cluster(ABC):
 
     @abstractmethod
     def add_file(self, path: Path) -> None:
-        """Bring a file to the workers, where they find it by its name.  Once for each name."""
+        """Bring a file to the workers, where they find it by its name.
+
+        The file must stay until this process ends, and a name must stand for one content.
+        """
 
     @abstractmethod
     def run(self, job: str, parts: Sequence[bytes], place: Place, deliver: Callable[[bytes], None]) -> None:

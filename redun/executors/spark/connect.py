@@ -6,6 +6,7 @@ the results of partitions as they end, but in order: one that takes long holds u
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,8 @@ from redun.executors.spark.part import ArrowPart, Place
 
 ROWS_APART = 1 << 20
 """In how many partitions Spark may put a table that it is sent: one for each row, as there are fewer of them."""
+_UNREACHABLE = ("StatusCode.UNAVAILABLE", "RETRIES_EXCEEDED", "SESSION_NOT_FOUND", "SESSION_CHANGED", "SESSION_CLOSED")
+_DETAILS = re.compile(r'details = "(.*?)"\n')
 _SLOTS_SAMPLED = 1 << 16
 
 
@@ -45,7 +48,6 @@ class ConnectCluster(Cluster):
 
     def run(self, job: str, parts: Sequence[bytes], place: Place, deliver: Callable[[bytes], None]) -> None:
         import pyarrow as pa
-        from pyspark.errors import PySparkException
 
         spark = self._jobs
         spark.addTag(job)
@@ -53,10 +55,10 @@ class ConnectCluster(Cluster):
             table = spark.createDataFrame(pa.table({"part": pa.array(parts, pa.binary())}))
             for row in table.mapInArrow(ArrowPart(place), "part binary").toLocalIterator():
                 deliver(bytes(row[0]))
-        except PySparkException as error:
-            raise explain(str(error)) from None
-        except Exception as error:  # of gRPC
-            self._fault = _grpc_words(error)
+        except Exception as error:
+            if not is_unreachable(error):
+                raise explain(str(error)) from None
+            self._fault = f"the Spark Connect server cannot be reached: {words_of(error)}"
             raise SparkFailed(self._fault) from None
         finally:
             with suppress(Exception):
@@ -75,7 +77,13 @@ class ConnectCluster(Cluster):
         return None if self._fault is None else (self._fault, True)
 
 
-def _grpc_words(error: Exception) -> str:
-    details = getattr(error, "details", None)
-    words = details() if callable(details) else None
-    return f"the Spark Connect server cannot be reached: {words or error}"
+def is_unreachable(error: Exception) -> bool:
+    """Tell whether an error says that there is no server, or none that knows this session."""
+    return any(sign in str(error) for sign in _UNREACHABLE)
+
+
+def words_of(error: Exception) -> str:
+    """Return the first line of what an error says, without what gRPC wraps around it."""
+    text = str(error)
+    details = _DETAILS.search(text)
+    return details[1] if details is not None else next(iter(text.strip().splitlines()), type(error).__name__)

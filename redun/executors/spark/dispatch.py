@@ -38,6 +38,7 @@ CANCEL_SECONDS = 5.0
 """How long a run that stops waits for the Spark jobs that it cancelled."""
 PARTS_PER_SLOT = 2
 """Parts that are on their way or run, for each slot: one that waits keeps a slot busy while results come home."""
+PACKED_AT_ONCE = 50
 _jobs = count(1)
 
 
@@ -85,6 +86,8 @@ class Dispatcher:
         self._numbers = count()
         self._broken: Exception | None = None  # why nothing can be run any more
         self._is_stopped = False
+        self._n_slots = 0
+        self._slots_until = 0.0
         self._ground: Ground | None = None
         self._fault_since: float | None = None
         self._home: SimpleQueue[tuple[Batch, bytes | SparkFailed | None] | None] = SimpleQueue()
@@ -155,66 +158,80 @@ class Dispatcher:
         self._home.put(None)
 
     def _step(self) -> bool:
-        """Do one thing: pack a call, send what is ready, or wait.  False at the end."""
-        batch: list[Piece] = []
-        piece: Piece | None = None
+        """Do one thing: pack some calls, send what is ready, or wait.  False at the end."""
+        n_slots = self._count_slots()
         with self._lock:
             if self._is_stopped and not self._batches:
                 return False
-            if self._is_due():
-                batch, self._ready = self._ready, []
-            elif self._waiting and len(self._ready) < self._limits.max_batch_size:
-                piece = self._waiting.popleft()
-                self._ready_since = self._ready_since if self._ready else time.monotonic()
-                self._ready.append(piece)
+            n_free = PARTS_PER_SLOT * n_slots - sum(batch.n_parts_left for batch in self._batches.values())
+            n_wanted = min(PACKED_AT_ONCE, self._limits.max_batch_size - len(self._ready), len(self._waiting))
+            is_due = n_free > 0 and self._is_due()
+            if is_due:
+                ready, self._ready = self._ready, []
+            elif n_wanted > 0:
+                if not self._ready:
+                    self._ready_since = time.monotonic()
+                fresh = [self._waiting.popleft() for _ in range(n_wanted)]
+                self._ready += fresh
             else:
-                self._lock.wait(self._limits.gather_seconds if self._ready else None)
+                self._lock.wait(self._limits.gather_seconds if self._ready and n_free > 0 else WATCH_SECONDS)
                 return True
-        if piece is not None and not piece.parcel:
-            self._pack(piece)
-        elif batch:
-            self._send(batch)
+        if is_due:
+            self._send(ready, n_free, n_slots)
+        else:
+            for piece in fresh:
+                self._pack(piece)
         return True
 
     def _is_due(self) -> bool:
-        if not self._ready or not self._has_room():
-            return False
         if len(self._ready) >= self._limits.max_batch_size:
             return True
-        return not self._waiting and time.monotonic() - self._ready_since >= self._limits.gather_seconds
+        waited = time.monotonic() - self._ready_since
+        return bool(self._ready) and not self._waiting and waited >= self._limits.gather_seconds
 
-    def _has_room(self) -> bool:
-        return sum(batch.n_parts_left for batch in self._batches.values()) < PARTS_PER_SLOT * self._slots()
-
-    def _slots(self) -> int:
+    def _count_slots(self) -> int:
+        """Return how many parts can run at a time; asked of Spark now and then, since a cluster grows."""
         assert self._ground is not None
-        return self._ground.cluster.count_slots()
+        now = time.monotonic()
+        if now >= self._slots_until:
+            self._n_slots = self._ground.cluster.count_slots()
+            self._slots_until = now + WATCH_SECONDS
+        return self._n_slots
 
     def _pack(self, piece: Piece) -> None:
         assert self._ground is not None
+        if piece.parcel:
+            return  # it was sent before, and handed back
         try:
             piece.parcel = piece.work.pack(self._ground.contents)
         except Exception as error:
             with self._lock:
-                was_there = bool(self._ready) and self._ready[-1] is piece
-                if was_there:
-                    self._ready.pop()
-            if was_there:
+                was_dropped = piece not in self._ready
+                if not was_dropped:
+                    self._ready.remove(piece)
+            if not was_dropped:
                 self._fail([piece], error)
 
-    def _send(self, pieces: Sequence[Piece]) -> None:
-        assert self._ground is not None
-        together = [piece for piece in pieces if not piece.goes_alone]
-        parts = self._pace.split(together, self._slots())
-        jobs = [*([parts] if parts else []), *([[piece]] for piece in pieces if piece.goes_alone)]
-        for job in jobs:
-            batch = Batch(f"redun-{self._name}-{next(_jobs)}", job)
-            batch.prepare(self._ground.cluster, self._ground.place, self._deliver, self._end)
+    def _send(self, pieces: Sequence[Piece], n_free: int, n_slots: int) -> None:
+        """Send as many parts as there is room for; the other pieces go on waiting, the first ones first."""
+        parts = self._pace.split(pieces, n_slots)
+        sent, kept = parts[:n_free], parts[n_free:]
+        if kept:
             with self._lock:
-                self._batches[batch.job] = batch
-            for piece in batch.left.values():
-                piece.work.begin()
-            self._lanes.submit(batch)
+                self._waiting.extendleft(piece for part in reversed(kept) for piece in reversed(part))
+        together = [part for part in sent if not part[0].goes_alone]
+        for job in [*([together] if together else []), *([part] for part in sent if part[0].goes_alone)]:
+            self._send_job(job)
+
+    def _send_job(self, parts: Sequence[Sequence[Piece]]) -> None:
+        assert self._ground is not None
+        batch = Batch(f"redun-{self._name}-{next(_jobs)}", parts)
+        batch.prepare(self._ground.cluster, self._ground.place, self._deliver, self._end)
+        with self._lock:
+            self._batches[batch.job] = batch
+        for piece in list(batch.left.values()):
+            piece.work.begin()
+        self._lanes.submit(batch)
 
     # -- in a lane, or wherever results arrive
 

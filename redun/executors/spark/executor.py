@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -146,11 +147,17 @@ class SparkExecutor(Executor):
         values = self.settings.values
         package = pack_code(Path.cwd(), values["code_includes"], values["code_excludes"])
         name = f"redun-code-{package.digits[:32]}.tar.gz"
-        with tempfile.TemporaryDirectory(prefix="redun-code-") as folder:
-            path = Path(folder, name)
+        path = Path(_code_folder().name, name)
+        if not path.exists():
             path.write_bytes(package.data)
-            cluster.add_file(path)
+        cluster.add_file(path)
         return name
+
+
+@lru_cache(maxsize=1)
+def _code_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return the folder that Spark serves code packages from as long as this process lives."""
+    return tempfile.TemporaryDirectory(prefix="redun-code-")
 
 
 def make_executor(name: str, section: Mapping[str, Any]) -> SparkExecutor:

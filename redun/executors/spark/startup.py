@@ -16,7 +16,7 @@ from typing import Any
 from redun.errors import ExecutorError
 from redun.executors.spark.classic import ClassicCluster
 from redun.executors.spark.cluster import Cluster
-from redun.executors.spark.connect import ConnectCluster
+from redun.executors.spark.connect import ConnectCluster, words_of
 from redun.executors.spark.settings import SparkSettings
 from redun.file.spark_session import SparkMissing, set_session
 
@@ -129,12 +129,15 @@ def _open_connect(settings: SparkSettings) -> Cluster:
     try:
         # This one asks nothing before it has the policy, so it finds out soon whether the server is there.
         jobs_session = ConnectSession(url)
+        # Not left to the interpreter's last moments: gRPC's threads have gone by then, and closing waits for them.
+        atexit.register(_stop_connect, jobs_session)
         jobs_session.client.set_retry_policies([policy])
         cluster = ConnectCluster(jobs_session)
         builder = SparkSession.builder.appName(settings.values["app_name"]).remote(url)
         for name, value in settings.conf.items():
             builder = builder.config(name, value)
         session = builder.create()
+        atexit.register(_stop_connect, session)
         session.client.set_retry_policies([policy])
         cluster.session = session
         return cluster
@@ -146,12 +149,17 @@ def _open_connect(settings: SparkSettings) -> Cluster:
 
 def _not_started(settings: SparkSettings, error: Exception) -> ExecutorError:
     java = getattr(error, "java_exception", None)
-    text = str(error) if java is None else str(java.getMessage())
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    first = words_of(error if java is None else RuntimeError(java.getMessage()))
     where = settings.values["connect"] or settings.values["master"] or DEFAULT_MASTER
     return ExecutorError(f"executor {settings.executor!r}: Spark at {where} cannot be used: {first}")
 
 
 def _stop(session: Any) -> None:
     with suppress(Exception):  # its Java process may be gone
+        session.stop()
+
+
+def _stop_connect(session: Any) -> None:
+    with suppress(Exception):  # its server may be gone
+        session.client.set_retry_policies([])
         session.stop()

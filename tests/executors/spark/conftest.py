@@ -5,8 +5,8 @@ A process has one SparkContext, so tests on the standalone cluster run in proces
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,31 +18,6 @@ from urllib.request import urlopen
 import pytest
 
 START_SECONDS = 100
-LOCAL = {"master": "local[2]", "spark.driver.memory": "512m"}
-
-
-def need_spark() -> None:
-    """Skip the test where there is no pyspark or no Java."""
-    pytest.importorskip("pyspark", reason="there is no pyspark: pip install 'redun[spark]'")
-    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
-        pytest.skip("there is no Java: apt-get install openjdk-17-jre-headless")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def loopback() -> Iterator[None]:
-    """Keep Spark off the network."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        yield
-
-
-@pytest.fixture(scope="session")
-def spark_home() -> Path:
-    """The folder of Spark's programs."""
-    need_spark()
-    import pyspark
-
-    return Path(pyspark.__file__).parent
 
 
 class Daemons:
@@ -109,31 +84,40 @@ class Standalone(Daemons):
 
     def __init__(self, home: Path, folder: Path) -> None:
         super().__init__(home, folder)
-        port, self._page_port = free_port(), free_port()
-        self.master = f"spark://127.0.0.1:{port}"
-        place = ("--host", "127.0.0.1", "--port", str(port), "--webui-port", str(self._page_port))
+        self._port, self._page_port = free_port(), free_port()
+        self.master = f"spark://127.0.0.1:{self._port}"
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def begin(self) -> None:
+        """Start them, and wait until the workers have registered."""
+        place = ("--host", "127.0.0.1", "--port", str(self._port), "--webui-port", str(self._page_port))
         self.master_process = self.start("org.apache.spark.deploy.master.Master", *place)
-        self.wait_for(lambda: answers(port) and answers(self._page_port))
+        self.wait_for(lambda: answers(self._port) and answers(self._page_port))
         self.workers = [self._start_worker(number) for number in range(2)]
-        self.wait_for(lambda: self._page().count('"state" : "ALIVE"') == 2)
+        self.wait_for(lambda: self._count_workers() == 2)
 
     def _start_worker(self, number: int) -> subprocess.Popen[bytes]:
         folder = str(self.folder / f"work-{number}")
         size = ("-c", "2", "-m", "1g", "--webui-port", "0", "--host", "127.0.0.1")
         return self.start("org.apache.spark.deploy.worker.Worker", *size, "-d", folder, self.master)
 
-    def _page(self) -> str:
-        with urlopen(f"http://127.0.0.1:{self._page_port}/json/workers", timeout=10) as reply:
-            text: str = reply.read().decode()
-        return text
+    def _count_workers(self) -> int:
+        try:
+            with urlopen(f"http://127.0.0.1:{self._page_port}/json/", timeout=10) as reply:
+                return int(json.load(reply)["aliveworkers"])
+        except OSError:
+            return 0  # a page that is not there yet
 
 
 @pytest.fixture
 def standalone(spark_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     """A standalone cluster of its own, since tests kill parts of it."""
     cluster = Standalone(spark_home, tmp_path_factory.mktemp("standalone"))
-    yield cluster
-    cluster.stop()
+    try:
+        cluster.begin()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +135,11 @@ def connect_url(spark_home: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     }
     pairs = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
     arguments = ("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]")
-    server.start("org.apache.spark.deploy.SparkSubmit", *arguments, *pairs, "spark-internal")
-    server.wait_for(lambda: answers(port))
-    yield f"sc://127.0.0.1:{port}"
-    server.stop()
+    try:
+        server.start(
+            "org.apache.spark.deploy.SparkSubmit", *arguments, *pairs, "spark-internal", SPARK_DAEMON_MEMORY="700m"
+        )
+        server.wait_for(lambda: answers(port))
+        yield f"sc://127.0.0.1:{port}"
+    finally:
+        server.stop()

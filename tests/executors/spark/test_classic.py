@@ -13,6 +13,6 @@ class TestSparkOnThisMachine(WorkflowExecutorSuite):
     """It keeps the contract of executors, with local[2]."""
 
     @pytest.fixture
-    def executor(self, spark_home):
+    def executor(self, local_spark):
         """One over the SparkContext of this process."""
         return SparkExecutor("spark", config={"master": "local[2]"})
