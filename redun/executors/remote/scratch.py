@@ -115,15 +115,18 @@ class Scratch:
         return None
 
     def list_jobs(self) -> dict[str, dict[str, int]]:
-        """Return what lies here of calls, by key: the names, and when each was written.  Raises OSError.
+        """Return what lies here of calls, by key: the names, and when each was written.  Raises ScratchError, OSError.
 
         One listing.
         """
         found: dict[str, dict[str, int]] = {}
-        for entry in self._storage.iter_entries(JOBS):
-            parts = entry.name.split("/")
-            if len(parts) == 3:
-                found.setdefault(parts[1], {})[parts[2]] = entry.modified_us
+        try:
+            for entry in self._storage.iter_entries(JOBS):
+                parts = entry.name.split("/")
+                if len(parts) == 3:
+                    found.setdefault(parts[1], {})[parts[2]] = entry.modified_us
+        except (PermissionError, RedunError) as error:
+            raise ScratchError(self.url, f"cannot be listed: {error}") from error
         return found
 
     def forget_outcome(self, key: str, names: Iterable[str] = (OUTPUT, ERROR)) -> None:
