@@ -8,6 +8,7 @@ another code than 0 then, and tell why in their last lines.
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
@@ -49,6 +50,8 @@ class ContainerCommand:
     def __init__(self, words: Sequence[str]) -> None:
         self.words = tuple(words)
         self.is_podman = any(PurePath(word).name.startswith("podman") for word in words)
+        # Podman 4 leaves a file ``oom`` in its working directory for each container that runs out of memory.
+        self._folder = tempfile.gettempdir() if self.is_podman else None
 
     def run(self, *arguments: str, given: str | None = None, seconds: float = ANSWER_SECONDS) -> str:
         """Return what the engine prints; ``given`` is what it reads.
@@ -88,6 +91,7 @@ class ContainerCommand:
                 text=True,
                 errors="replace",
                 timeout=seconds,
+                cwd=self._folder,
                 check=False,
             )
         except (FileNotFoundError, PermissionError) as error:
@@ -102,7 +106,7 @@ class ContainerCommand:
 
     def start_in_terminal(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start it with the terminal of this process as its own."""
-        return subprocess.Popen([*self.words, *arguments])
+        return subprocess.Popen([*self.words, *arguments], cwd=self._folder)
 
     def _shown(self, arguments: Sequence[str]) -> str:
         return " ".join([*self.words, *arguments[:1]])

@@ -58,9 +58,3 @@ def podman():
     # Not below pytest's own folder: the path of a socket has at most 107 characters.
     with tempfile.TemporaryDirectory(prefix="redun-podman-") as folder, Podman(Path(folder)) as engine:
         yield engine
-
-
-@pytest.fixture
-def at_rest(tmp_path, monkeypatch):
-    """Run in a folder of the test's: conmon leaves a file ``oom`` where a container ran out of memory."""
-    monkeypatch.chdir(tmp_path)

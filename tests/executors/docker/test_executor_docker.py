@@ -32,7 +32,6 @@ def test_a_scratch_in_a_bucket_is_no_volume():
 
 
 @pytest.mark.cluster
-@pytest.mark.usefixtures("at_rest")
 class TestDockerExecutor(WorkflowExecutorSuite):
     """What every executor does, with real tasks in real containers."""
 

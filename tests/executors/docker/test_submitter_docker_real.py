@@ -14,7 +14,7 @@ from redun.executors.remote.submitter import RemoteStatus, SubmitterError
 from redun.testing.podman import IMAGE
 from redun.testing.submitter import SubmitterSuite
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("at_rest")]
+pytestmark = pytest.mark.cluster
 READ_CORES = "cd /sys/fs/cgroup; cat cpu.max 2>/dev/null || echo $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us)"
 """Of both versions of control groups."""
 ENGINES = ["podman", *(["docker"] if shutil.which("docker") else [])]
@@ -48,14 +48,16 @@ class TestRealEngine(SubmitterSuite):
         """Return another over the same engine."""
         return DockerSubmitter("box", submitter._command, IMAGE)
 
-    def test_memory_is_bounded(self, submitter):
-        """A job that takes more is ended, and told of it."""
+    def test_memory_is_bounded(self, submitter, tmp_path, monkeypatch):
+        """A job that takes more is ended, and told of it; nothing is left behind in the project."""
+        monkeypatch.chdir(tmp_path)
         asked = replace(self._one(""), command=("/usr/bin/python3", "-c", "print(len(b'x' * 500_000_000))"))
         ids = submitter.submit(replace(asked, options=self.options(memory=0.03)))
         state = self._wait(submitter, ids)[ids[0]]
         assert state.status is RemoteStatus.FAILED
         assert "out of memory" in state.reason
         assert "0.03 GiB" in state.reason
+        assert not list(tmp_path.iterdir())
 
     def test_cores_and_shared_memory_are_as_asked_for(self, submitter):
         """The kernel says so."""
