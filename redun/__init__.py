@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from redun.executors.aws_batch import AWSBatchExecutor as AWSBatchExecutor
     from redun.executors.aws_glue import AWSGlueExecutor as AWSGlueExecutor
     from redun.executors.docker import DockerExecutor as DockerExecutor
+    from redun.executors.gcp_batch import GCPBatchExecutor as GCPBatchExecutor
     from redun.executors.k8s import K8SExecutor as K8SExecutor
     from redun.executors.local import LocalExecutor as LocalExecutor
     from redun.executors.registry import register_executor as register_executor
@@ -44,6 +45,7 @@ _HOMES = {
     "AWSGlueExecutor": "redun.executors.aws_glue",
     "AliasExecutor": "redun.executors.alias",
     "DockerExecutor": "redun.executors.docker",
+    "GCPBatchExecutor": "redun.executors.gcp_batch",
     "K8SExecutor": "redun.executors.k8s",
     "LocalExecutor": "redun.executors.local",
     "apply_tags": "redun.scheduler.forms.tagging",

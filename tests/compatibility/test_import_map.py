@@ -15,7 +15,7 @@ TOP = """
     merge_handles version
     get_current_namespace get_current_scheduler set_current_scheduler get_task_registry get_context __version__
     register_executor AliasExecutor LocalExecutor DockerExecutor AWSBatchExecutor AWSGlueExecutor
-    K8SExecutor
+    GCPBatchExecutor K8SExecutor
 """
 
 HOMES = {
@@ -56,6 +56,7 @@ HOMES = {
     "redun.executors.aws_batch": "AWSBatchExecutor",
     "redun.executors.aws_glue": "AWSGlueExecutor",
     "redun.executors.docker": "DockerExecutor",
+    "redun.executors.gcp_batch": "GCPBatchExecutor",
     "redun.executors.k8s": "K8SExecutor",
     "redun.executors.local": "LocalExecutor",
     "redun.federated_tasks": "federated_task lambda_federated_task rest_federated_task launch_federated_task",
