@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redun.executors.remote.submitter import RemoteState, RemoteStatus
 
@@ -69,7 +69,8 @@ def judge(job_id: str, seen: Seen | None, exit_code: int | None, notes: Iterable
         exit_code: what its script said at its end, if it did.
         notes: what Slurm wrote into the job's log, to be told when it failed.
     """
-    tags = {"slurm_job": job_id}
+    # A number, so that `--tag slurm_job=41` finds it.
+    tags: dict[str, Any] = {"slurm_job": int(job_id) if job_id.isdecimal() else job_id}
     if seen is None:
         if exit_code is None:
             return RemoteState(RemoteStatus.GONE, f"Slurm has no job {job_id} any more, and it left no exit code", tags)
@@ -116,7 +117,11 @@ def _read_end(text: str) -> tuple[int, int]:
 
 
 def _describe_failure(seen: Seen, exit_code: int | None, notes: Iterable[str]) -> str:
-    parts = [f"{seen.state} ({_FAILED[seen.state]})" if _FAILED[seen.state] else seen.state]
+    told = list(notes)
+    # Where no cgroup watches over memory, the node's daemon ends the job, and Slurm tells of a signal alone.
+    is_short = any(sign in note.lower() for note in told for sign in ("memory limit", "oom"))
+    meaning = _FAILED["OUT_OF_MEMORY" if is_short else seen.state]
+    parts = [f"{seen.state} ({meaning})" if meaning else seen.state]
     if seen.signal == _NO_LOG:
         parts.append("Slurm could not write the job's log: is the folder of logs there on the node?")
     else:
@@ -126,7 +131,7 @@ def _describe_failure(seen: Seen, exit_code: int | None, notes: Iterable[str]) -
         parts.append(f"reason {seen.reason}")
     if seen.node:
         parts.append(f"on node {seen.node}")
-    return ", ".join(filter(None, [*parts, *notes]))
+    return ", ".join(filter(None, [*parts, *told]))
 
 
 def _describe_exit(exit_code: int, number: int) -> str:

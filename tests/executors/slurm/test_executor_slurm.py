@@ -232,7 +232,7 @@ def test_a_job_is_found_by_its_tags(project, cluster):
     (job,) = json.loads(project.ask("log", "--tag", "slurm_job", "--json"))
     tags = {tag["key"]: tag["value"] for tag in job["tags"]}
     assert tags["slurm_node"] == cluster.host
-    assert Path(tags["slurm_log"]).stem == tags["slurm_job"]
+    assert Path(tags["slurm_log"]).stem == str(tags["slurm_job"])
     assert Path(tags["slurm_log"]).is_file()
 
 

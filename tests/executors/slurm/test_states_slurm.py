@@ -89,7 +89,9 @@ def test_a_failure_tells_its_reason(job, reason):
 def test_what_slurm_noted_in_the_log_is_told():
     """The daemon of a node says there what it did to the job."""
     notes = ["StepId=14.batch exceeded memory limit (416751616 > 104857600), being killed"]
-    assert judge("7", seen("FAILED", 0, 9), None, notes).reason.endswith(notes[0])
+    reason = judge("7", seen("FAILED", 0, 9), None, notes).reason
+    assert reason.startswith("FAILED (it used more memory than option memory allows), ended by SIGKILL")
+    assert reason.endswith(notes[0])
 
 
 def test_a_job_that_is_cleaned_up_has_ended_when_its_script_says_so():
@@ -121,4 +123,5 @@ def test_a_forgotten_job_is_what_its_script_said():
 
 def test_tags_name_job_and_node():
     """Who looks for the job at the cluster finds it by its tags."""
-    assert judge("7", seen("RUNNING"), None).tags == {"slurm_job": "7", "slurm_node": "vm"}
+    assert judge("7", seen("RUNNING"), None).tags == {"slurm_job": 7, "slurm_node": "vm"}
+    assert judge("7_1", seen("RUNNING"), None).tags["slurm_job"] == "7_1"

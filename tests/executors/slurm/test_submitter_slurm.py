@@ -257,8 +257,8 @@ def test_tags_tell_where_the_log_is(slurm, submitter, tmp_path):
     """A job that has begun has a log, one that waits has none yet."""
     slurm.answers["squeue"] = "7|RUNNING|0|vm|None|a\n8|PENDING|0||Priority|a\n"
     states = submitter.poll(["7", "8"])
-    assert states["7"].tags == {"slurm_job": "7", "slurm_node": "vm", "slurm_log": f"{tmp_path}/logs/lab/7.log"}
-    assert states["8"].tags == {"slurm_job": "8"}
+    assert states["7"].tags == {"slurm_job": 7, "slurm_node": "vm", "slurm_log": f"{tmp_path}/logs/lab/7.log"}
+    assert states["8"].tags == {"slurm_job": 8}
 
 
 def test_logs_are_read_from_the_folder(submitter, tmp_path):
