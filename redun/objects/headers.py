@@ -5,6 +5,7 @@ The invariant: a header is read as what it was written as, or refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from redun.hashing import Oid
@@ -33,6 +34,7 @@ class TaskPlace(NamedTuple):
     module: str
     main_path: str  # of the script, when the module is ``__main__``; else empty
     import_paths: list[str]
+    also: Sequence[tuple[str, str]] = ()  # module and main path of other tasks that the arguments name
 
 
 class JobFacts(NamedTuple):
@@ -55,6 +57,7 @@ class CallHeader(NamedTuple):
     options: Oid
     context: Oid | None
     settings: Settings
+    above: Oid | None = None  # a dict of what a run inside the job must know of the run above
 
     def encode(self) -> list[Any]:
         """Return it as plain data."""
@@ -64,13 +67,20 @@ class CallHeader(NamedTuple):
     def decode(cls, header: Any) -> CallHeader:
         """Read it.  Raises ParcelDamaged for anything else."""
         try:
-            what, version, versions, task, job, args, kwargs, *others, settings = header
+            what, version, versions, task, job, args, kwargs, options, context, settings, above = header
             if (what, version) != (CALL, FORMAT_VERSION):
                 raise ValueError(f"expected a call of format {FORMAT_VERSION}, found {what!r} of format {version!r}")
             names = [(name, oid) for name, oid in kwargs]
-            options, context = others
             return cls(
-                tuple(versions), TaskPlace(*task), JobFacts(*job), args, names, options, context, Settings(*settings)
+                tuple(versions),
+                TaskPlace(*task),
+                JobFacts(*job),
+                args,
+                names,
+                options,
+                context,
+                Settings(*settings),
+                above,
             )
         except (ValueError, TypeError) as error:
             raise ParcelDamaged(f"the parcel of a call is not as it should be: {error}") from None
@@ -87,6 +97,7 @@ class OutcomeHeader(NamedTuple):
     kept: list[Oid]
     dropped: Oid | None
     error: tuple[Oid | None, Oid] | None
+    added: list[Any] | None = None  # by a run inside the job: ``redun.scheduler.elsewhere.Added``
 
     def encode(self) -> list[Any]:
         """Return it as plain data."""

@@ -20,6 +20,7 @@ from redun.tags import Tag, check_tags
 from redun.version import __version__
 
 if TYPE_CHECKING:
+    from redun.scheduler.elsewhere import AddedPart
     from redun.scheduler.extend import ExtendedExecution
 
 _REF_STATUS = {
@@ -91,7 +92,7 @@ class Execution:
         self._first_tags = check_tags(tags)
         self.store = home.store
         self.numbers = count(1)  # of its jobs; threads that extend it take theirs from here too
-        self._parts: list[ExtendedExecution] = []
+        self._parts: list[ExtendedExecution | AddedPart] = []
 
     @property
     def id(self) -> str:
@@ -109,7 +110,7 @@ class Execution:
             self._home.refs.write(self._ref(RefStatus.RUNNING, None, None, ()))
         self.tags.tag_execution(self._first_tags)
 
-    def join(self, part: ExtendedExecution) -> None:
+    def join(self, part: ExtendedExecution | AddedPart) -> None:
         """Have the execution's node link to what a run inside one of its jobs records.  Any thread may call."""
         self._parts.append(part)
 
@@ -117,7 +118,7 @@ class Execution:
         """Record how the execution ended, seal what it wrote, and publish it."""
         end_us = self.clock()
         self.recorder.flush()
-        parts: list[Execution | ExtendedExecution] = [self, *self._parts]
+        parts: list[Execution | ExtendedExecution | AddedPart] = [self, *self._parts]
         record = ExecutionRecord(
             execution_id=self._uuid.bytes,
             argv=self.argv,

@@ -31,6 +31,7 @@ from redun.scheduler.tags import TagRecorder
 
 if TYPE_CHECKING:
     from redun.scheduler.context import Context
+    from redun.scheduler.elsewhere import AddedPart, ExecutionElsewhere
     from redun.scheduler.execution import Execution
     from redun.scheduler.loop import Root
     from redun.scheduler.reduce import RunOptions
@@ -71,7 +72,9 @@ class _Recorder(Recorder):
 class ExtendedExecution:
     """The part of an execution that a run inside one of its jobs adds: ``Execution`` as that run sees it."""
 
-    def __init__(self, whole: Execution | ExtendedExecution | ReopenedExecution, point: int) -> None:
+    def __init__(
+        self, whole: Execution | ExtendedExecution | ReopenedExecution | ExecutionElsewhere, point: int
+    ) -> None:
         """Make a part; ``point`` is the number of the job."""
         self.id: str = whole.id
         self.raw_id: bytes = whole.raw_id
@@ -90,7 +93,7 @@ class ExtendedExecution:
         """Have the execution link to what will be recorded here."""
         self.join(self)
 
-    def join(self, part: ExtendedExecution) -> None:
+    def join(self, part: ExtendedExecution | AddedPart) -> None:
         """Pass on a part of a part."""
         self._whole.join(part)
 
@@ -190,11 +193,11 @@ def _drive_inside(inner: Scheduler, run: Run, above: Run, job: Job, expr: Any) -
     with above.extensions.holding(run):
         value = inner.drive(run, expr)
     job.cancel = None
-    _judge(job)
+    judge(job)
     return value
 
 
-def _judge(job: Job) -> None:
+def judge(job: Job) -> None:
     """Say of a job in which a run has gone on whether its result may serve later."""
     if job.summary is not None:
         if not job.facts.options.get(EVALUATES):

@@ -68,11 +68,13 @@ class Failures:
 
     def _trace(self, job: Job, error: BaseException) -> Traceback:
         trace, job.traceback = job.traceback, None  # it holds the frames, and all that their variables hold
+        path = self._path_to(job)
         if isinstance(trace, Traceback):
             frames = trace.frames  # of another process
+            path += trace.jobs[1:]  # of a run inside the job there, below the job itself
         else:
             frames = frames_of(trace or error.__traceback__, has_locals=True)
-        return Traceback(self._path_to(job), frames, describe_error(error), cause_lines(error))
+        return Traceback(path, frames, describe_error(error), cause_lines(error))
 
     def mark(self, error: BaseException) -> None:
         """Put the traceback on the error that a run ends with.

@@ -45,6 +45,10 @@ class MemoryHome:
     def contents(self) -> Blobs | None:
         return None
 
+    @property
+    def path(self) -> Path | None:
+        return None
+
 
 class RepositoryHome:
     """A repository that can be written."""
@@ -86,6 +90,11 @@ class RepositoryHome:
     def contents(self) -> Blobs | None:
         """Where workers on this machine may read and put large contents."""
         return self._repository.store.blobs
+
+    @property
+    def path(self) -> Path | None:
+        """The ``.redun`` folder, for those who open it beside."""
+        return self._repository.path
 
 
 def home_of_dryrun(store: ObjectStore) -> MemoryHome:

@@ -35,9 +35,12 @@ from redun.version import __version__
 
 if TYPE_CHECKING:
     from redun.scheduler.job import Job
+    from redun.task.task import Task
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _BLOB = int(Kind.BLOB)
+_MARKS = (b"redun.QuotedExpression", b"redun.PartialTask")
+"""The types of values that name tasks inside of them."""
 
 
 class NotPortable(SchedulerError):
@@ -73,7 +76,11 @@ def pack_call(job: Job, contents: Blobs | None) -> bytes:
         _oid(_add(gathered, "options", dict(job.facts.options))),
         None if job.context is None else _add(gathered, "context", dict(job.context.values)),
         Settings(get_hash_mode(), get_code_hash_mode(), job.portal.keep_bytes),
+        gathered.add_value(job.portal.describe()) if job.facts.options.get("evaluates") else None,
     )
+    also = _find_modules(gathered)
+    if also:
+        header = header._replace(task=header.task._replace(also=also))
     gathered.add_origins(job.portal.store)
     return encode_parcel(header.encode(), gathered.objects)
 
@@ -92,16 +99,38 @@ def _oid(oid: Oid | None) -> Oid:
     return oid
 
 
+def _find_modules(gathered: Gathered) -> list[tuple[str, str]]:
+    """Return where the tasks are that arguments name: tasks as values, partial tasks, quoted calls.
+
+    The bytes are searched for the names: one that only looks like a task's costs a worker an import.
+    """
+    holders = [
+        data
+        for _, data, kind in gathered.objects
+        if kind == Kind.TASK or (kind != _BLOB and any(mark in data for mark in _MARKS))
+    ]
+    if not holders:
+        return []
+    named = [task for task in get_task_registry() if any(task.fullname.encode() in data for data in holders)]
+    return sorted({(task.load_module, _main_path_of(task)) for task in named})
+
+
+def _main_path_of(task: Task[..., Any]) -> str:
+    """Return the path of the script that defines a task; empty for one that is in a module.  Raises NotPortable."""
+    if task.load_module != MAIN:
+        return ""
+    main_path = _relative(str(getattr(sys.modules[MAIN], "__file__", None) or ""), Path.cwd())
+    if not main_path:
+        raise NotPortable(
+            f"task {task.fullname!r} is defined in __main__, which is no file that a worker could import",
+            hint="define it in a module, or run it on an executor of threads",
+        )
+    return main_path
+
+
 def _place_of(job: Job) -> TaskPlace:
     task = job.task
-    module, main_path = task.load_module, ""
-    if module == MAIN:
-        main_path = _relative(str(getattr(sys.modules[MAIN], "__file__", None) or ""), Path.cwd())
-        if not main_path:
-            raise NotPortable(
-                f"task {task.fullname!r} is defined in __main__, which is no file that a worker could import",
-                hint="define it in a module, or run it on an executor of threads",
-            )
+    module, main_path = task.load_module, _main_path_of(task)
     # As it is defined: a call may have options of its own, which the worker gets beside it.
     defined = get_task_registry().get(task_name=task.fullname) or task
     return TaskPlace(task.fullname, defined.oid, module, main_path, list(_import_paths(tuple(sys.path), Path.cwd())))
@@ -148,6 +177,10 @@ def _take(job: Job, outcome: bytes, contents: Blobs | None) -> None:
         raise ParcelDamaged("the outcome is that of another call")
     assert job.portal is not None
     reader = ParcelReader(parcel, contents, job.portal.store)
+    if header.added is not None:
+        from redun.scheduler.elsewhere import take_added  # few workflows have runs inside jobs elsewhere
+
+        take_added(job, header.added)
     if header.error is not None:
         job.error, job.traceback = _read_error(reader, *header.error)
         return
@@ -158,8 +191,9 @@ def _take(job: Job, outcome: bytes, contents: Blobs | None) -> None:
         job.dropped = reader.expression(header.dropped)
     job.produced = {oid: bool(flag) for oid, flag in header.produced} or None
     job.disturbed = header.disturbed or None
-    for oid in (*reader.beside, *header.kept) if contents is not None else ():
-        contents.note_written(oid)
+    if contents is not None:
+        for oid in (*reader.beside, *header.kept):
+            contents.note_written(oid)
     job.value = value
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.store.base import ObjectStore
 
 if TYPE_CHECKING:
+    from redun.scheduler.elsewhere import AddedPart
     from redun.scheduler.job import Job
     from redun.tags import Tag
 
@@ -19,3 +20,5 @@ class Portal(NamedTuple):
     uses_cache: bool  # whether results of earlier executions may serve
     keep_bytes: int  # contents of files up to this size are kept
     tag: Callable[[Job, Iterable[Tag] | Iterable[tuple[str, Any]]], None]  # from any thread
+    describe: Callable[[], dict[str, Any] | None]  # the run, for one inside a job elsewhere
+    join: Callable[[AddedPart], None]  # links the execution to what such a run has recorded; from any thread

@@ -30,6 +30,7 @@ from redun.store.refs import ExecutionRef
 from redun.task.registry import get_task_registry
 
 if TYPE_CHECKING:
+    from redun.scheduler.elsewhere import AddedPart
     from redun.scheduler.reduce import RunOptions
     from redun.scheduler.scheduler import Scheduler
 
@@ -58,7 +59,7 @@ class ReopenedExecution:
         self._home = home
         self._ref = found.ref
         self._record = found.record
-        self._parts: list[ExtendedExecution] = []
+        self._parts: list[ExtendedExecution | AddedPart] = []
         self.clock, self.store = clock, home.store
         self.raw_id = found.record.execution_id
         self.id = format_id(self.raw_id)
@@ -67,7 +68,7 @@ class ReopenedExecution:
         self.new_tasks: set[Oid] = set()
         self.numbers = count(found.last_number + 1)
 
-    def join(self, part: ExtendedExecution) -> None:
+    def join(self, part: ExtendedExecution | AddedPart) -> None:
         """Have the new node link to what a part records."""
         self._parts.append(part)
 

@@ -109,7 +109,9 @@ class Run:
                 reasons=Reasons(store, execution.recorder),
                 failures=self.failures,
                 keeper=FileKeeper(store, keep_bytes),
-                portal=Portal(store, options.use_cache, keep_bytes, self.add_job_tags),
+                portal=Portal(
+                    store, options.use_cache, keep_bytes, self.add_job_tags, self._describe, self.execution.join
+                ),
                 tags=execution.tags,
                 handles=handles,
                 submit_async=self._submit_async,
@@ -317,6 +319,16 @@ class Run:
     def _show_status(self) -> None:
         for line in self._scheduler.get_job_status_report():
             self._log.say(line)
+
+    def _describe(self) -> dict[str, Any] | None:
+        from redun.scheduler.elsewhere import describe  # few workflows have runs inside jobs elsewhere
+
+        return describe(self)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """The scheduler whose run this is."""
+        return self._scheduler
 
     def _set_up_thread(self) -> None:
         set_current_scheduler(self._scheduler)

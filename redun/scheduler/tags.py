@@ -43,9 +43,20 @@ class TagRecorder:
     @staticmethod
     def merge(recorders: Iterable[TagRecorder]) -> list[Oid]:
         """Return the tags that several have put for one execution, the execution's own first."""
+        own, others = TagRecorder.split(recorders)
+        return list(dict.fromkeys([*own, *others]))
+
+    @staticmethod
+    def split(recorders: Iterable[TagRecorder]) -> tuple[list[Oid], list[Oid]]:
+        """Return the tags that several have put for one execution: its own, and the others."""
         listed = list(recorders)
-        own = [oid for recorder in listed for oid in recorder._own]
-        return list(dict.fromkeys([*own, *(oid for recorder in listed for oid in recorder._others)]))
+        own = dict.fromkeys(oid for recorder in listed for oid in recorder._own)
+        return list(own), list(dict.fromkeys(oid for recorder in listed for oid in recorder._others))
+
+    def adopt(self, own: Iterable[Oid], others: Iterable[Oid]) -> None:
+        """Take over tags that another process has put for this execution: its own, and the others."""
+        self._own.update(dict.fromkeys(own))
+        self._others.update(dict.fromkeys(others))
 
     def tag_execution(self, tags: Iterable[Tag]) -> None:
         """Tag the execution itself."""

@@ -24,7 +24,7 @@ from redun.store.memory import MemoryStore
 from redun.task.closure import get_code_hash_mode, set_code_hash_mode
 from redun.task.job_info import JobInfo
 from redun.task.registry import get_task_registry
-from redun.worker.loading import find_task
+from redun.worker.loading import find_task, load_others
 
 _BLOB = int(Kind.BLOB)
 
@@ -70,6 +70,7 @@ def make_job(header: CallHeader, reader: ParcelReader, kept: KeptContents) -> Jo
     _apply(header.settings)
     options = mapping_of(reader.value(header.options))
     facts = _facts_of(header, options)
+    load_others(header.task)
     job = Job(header.job.execution_id, header.job.number, facts, Caller(_Alone(), 0, None, -1, None))
     job.attempt, job.eval = header.job.attempt, header.job.eval
     job.args = tuple(_argument(oid, reader) for oid in header.args)

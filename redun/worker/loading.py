@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -77,6 +78,18 @@ def find_task(place: TaskPlace) -> Task[..., Any]:
     if found.oid != place.oid:
         raise CodeDiffers(place.fullname, place.oid, found.oid)
     return found
+
+
+def load_others(place: TaskPlace) -> None:
+    """Import what defines the tasks that the arguments name; one that is not there shows when it is asked for."""
+    if place.also:
+        _add_paths(place.import_paths)
+    for module, main_path in place.also:
+        with suppress(Exception, SystemExit):
+            if main_path:
+                load_main(str(Path(main_path).resolve()))
+            else:
+                import_module(module)
 
 
 def _registered(place: TaskPlace) -> Task[..., Any] | None:

@@ -6,12 +6,14 @@ The invariant: whatever happens to the call, there is an outcome that says so.  
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from redun.errors import ExecutorError
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
 from redun.objects.headers import ERROR, EXPRESSION, VALUE, CallHeader, OutcomeHeader
 from redun.objects.parcel import decode_parcel, encode_parcel
+from redun.scheduler.above import working_below
 from redun.scheduler.errors import ErrorValue, NotSerializable, Traceback, describe_error
 from redun.scheduler.job import Job
 from redun.scheduler.parcels import Gathered, ParcelReader
@@ -54,19 +56,22 @@ def run_parcel(parcel: bytes, contents: Blobs | None) -> bytes:
     try:
         if tuple(header.versions) != version_pair():
             raise WrongVersion(header.versions, version_pair())
-        job = make_job(header, ParcelReader(opened, contents), kept)
+        reader = ParcelReader(opened, contents)
+        job = make_job(header, reader, kept)
     except Exception as error:
         return _error_outcome(header.job.eval, error, Gathered(contents))
-    job.run()
+    with working_below(None if header.above is None else reader.value(header.above)) as place:
+        job.run()
+    added = None if place.added is None else list(place.added)
     if job.error is None:
         try:
-            return _outcome(job, kept, Gathered(contents, is_careful=True))
+            return _outcome(job, kept, Gathered(contents, is_careful=True), added)
         except Exception as error:
             job.error = NotSerializable("result", error) if isinstance(error, ValueNotEncodable) else error
-    return _error_outcome(header.job.eval, job.error, Gathered(contents))
+    return _error_outcome(header.job.eval, job.error, Gathered(contents), added)
 
 
-def _outcome(job: Job, kept: KeptContents, gathered: Gathered) -> bytes:
+def _outcome(job: Job, kept: KeptContents, gathered: Gathered, added: list[Any] | None) -> bytes:
     assert job.eval is not None
     if is_concrete(job.value):
         status, root = VALUE, gathered.add_value(job.value)
@@ -77,15 +82,19 @@ def _outcome(job: Job, kept: KeptContents, gathered: Gathered) -> bytes:
         with suppress(Exception):  # they are only to be told of
             dropped = gathered.add_expression(job.dropped)
     produced = [(oid, bool(flag)) for oid, flag in (job.produced or {}).items()]
-    header = OutcomeHeader(job.eval, status, root, produced, list(job.disturbed or ()), kept.large, dropped, None)
+    disturbed = list(job.disturbed or ())
+    header = OutcomeHeader(job.eval, status, root, produced, disturbed, kept.large, dropped, None, added)
     return encode_parcel(header.encode(), [*gathered.objects, *kept.small()])
 
 
-def _error_outcome(eval_oid: Oid, error: BaseException, gathered: Gathered) -> bytes:
-    trace = Traceback([], frames_of(error.__traceback__, has_locals=True), describe_error(error), cause_lines(error))
+def _error_outcome(eval_oid: Oid, error: BaseException, gathered: Gathered, added: list[Any] | None = None) -> bytes:
+    trace = None if added is None else getattr(error, "redun_traceback", None)  # by way of the jobs inside
+    if not isinstance(trace, Traceback):
+        frames = frames_of(error.__traceback__, has_locals=True)
+        trace = Traceback([], frames, describe_error(error), cause_lines(error))
     told = gathered.add_value(ErrorValue(error, trace))
     itself: Oid | None = None
     with suppress(Exception):  # an error that cannot be stored arrives as its text
         itself = gathered.add_value(error)
-    header = OutcomeHeader(eval_oid, ERROR, None, [], [], [], None, (itself, told))
+    header = OutcomeHeader(eval_oid, ERROR, None, [], [], [], None, (itself, told), added)
     return encode_parcel(header.encode(), gathered.objects)

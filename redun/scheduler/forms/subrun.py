@@ -110,8 +110,13 @@ def subrun_root_task(
     copied = unflatten_expression(*flatten_expression(expr.expr))  # the other thread notes things on expressions too
     settings = _own_settings(config, config_dir)
     job = find_running_job()
-    if above is None or job is None:
-        raise NoCurrentScheduler("a sub-run goes on inside a job, in a thread of the process that runs the workflow")
+    if above is None:
+        from redun.scheduler.elsewhere import run_elsewhere  # in a worker
+
+        context = _below(settings, None if job is None else job.context)
+        return run_elsewhere(job, copied, settings, config_dir, context, is_new=new_execution)
+    if job is None:
+        raise NoCurrentScheduler("a sub-run goes on inside a job")
     run = above.current_run()
     options = run.options._replace(exports=None, context=_below(settings, job.context))
     if new_execution:
