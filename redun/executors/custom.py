@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from redun.executors.base import Executor, Report, Work
+from redun.errors import ExecutorError
+from redun.executors.base import Executor, Report
 from redun.executors.handed import Era, HandedJob
 
 
@@ -47,9 +48,9 @@ class CustomExecutor(Executor):
 
     def submit(self, work: Any) -> None:
         """Hand the job on.  Its time counts from here: nothing tells when the function begins."""
-        if not hasattr(work, "task"):
-            self._run_here(work)  # a command that is started, and no call
-            return
+        report = self._report
+        if report is None:
+            raise ExecutorError(f"executor {self.name!r} was given work before it was started")
         work.begin()
         job = HandedJob(work, self._era)
         try:
@@ -58,7 +59,7 @@ class CustomExecutor(Executor):
             if job.take_back() is None:
                 raise
             work.fail(error)
-            self._hand_in(work)
+            report(work)
 
     def stop(self) -> None:
         if self._report is not None:
@@ -69,11 +70,3 @@ class CustomExecutor(Executor):
 
     def scratch_root(self) -> str:
         return self.inner.scratch_root()
-
-    def _run_here(self, work: Work) -> None:
-        work.run()
-        self._hand_in(work)
-
-    def _hand_in(self, work: Work) -> None:
-        assert self._report is not None
-        self._report(work)

@@ -171,7 +171,8 @@ def _find_type(name: str, type_name: str) -> Factory:
     found = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
     if type_name not in found:
         raise UnknownExecutorType(name, type_name, sorted({*_types, *found}))
-    return found[type_name].value.replace(":", ".")
+    entry = found[type_name]
+    return f"{entry.module}.{entry.attr}"
 
 
 def _load(name: str, type_name: str, factory: Factory) -> Callable[..., Any]:

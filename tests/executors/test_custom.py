@@ -410,19 +410,13 @@ def test_an_executor_has_one_spokesman():
     assert contract_of(default) is default
 
 
-def test_work_that_is_no_call_runs_here():
-    """A command that is to be started, say: such an executor has nothing to do with it."""
-    reports = SimpleQueue()
-
-    class Launch:
-        def run(self):
-            reports.put("ran")
-
+def test_work_before_the_start_is_refused():
+    """A mistake of whoever calls; and an executor is stopped once, however often it is told to."""
     far = contract_of(Threads("far"))
-    far.start(reports.put, lambda: None)
-    launch = Launch()
-    far.submit(launch)
-    assert [reports.get(timeout=1), reports.get(timeout=1)] == ["ran", launch]
+    with pytest.raises(ExecutorError, match="'far' was given work before it was started"):
+        far.submit(None)
+    far.start(lambda _work: None, lambda: None)
+    far.start(lambda _work: None, lambda: None)
     far.stop()
     far.stop()
     assert far.inner.events == ["start", "stop"]
