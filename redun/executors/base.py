@@ -10,7 +10,7 @@ Users of the language have executors of an older shape: ``start()`` without argu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from redun.errors import ExecutorError
@@ -63,6 +63,10 @@ class PortableWork(Work, Protocol):
     @property
     def eval_hash(self) -> str:
         """The hash of task and arguments, 64 hex digits: what a worker on its way is found again by."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What a cluster may show of the job: ``redun_job_id``, ``redun_execution_id`` and the like."""
 
     @property
     def is_reusable(self) -> bool:

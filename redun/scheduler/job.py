@@ -204,6 +204,11 @@ class Job:
         return "" if self.eval is None else self.eval.hex()
 
     @property
+    def labels(self) -> dict[str, str]:
+        """What a cluster may show of the job."""
+        return {"redun_job_id": self.id, "redun_execution_id": format_id(self.execution_id)}
+
+    @property
     def is_reusable(self) -> bool:
         """Whether an outcome that an earlier run has left may serve."""
         return self.facts.is_cached and self.portal is not None and self.portal.uses_cache

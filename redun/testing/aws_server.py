@@ -164,11 +164,15 @@ class AwsServer:
         self._open_gate.delay_seconds = seconds
 
     def calm(self) -> None:
-        """Forget counts, faults and delay, and let waiting jobs begin.  Raises what went wrong in running them."""
+        """Forget counts, faults and delay, drop jobs that wait, and let those that come begin.
+
+        Raises what went wrong in running them.
+        """
         gate = self._open_gate
         gate.counts.clear()
         gate.faults.clear()
         gate.delay_seconds = 0.0
+        self.runner.drop_waiting()
         self.runner.is_open.set()
         if self.runner.errors:
             raise self.runner.errors.pop()

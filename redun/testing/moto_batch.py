@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from moto.batch import models
@@ -49,6 +49,12 @@ class JobRunner:
     def submit(self, run: Callable[[], None]) -> None:
         """Run a job when there is a machine for it."""
         self._queue.put(run)
+
+    def drop_waiting(self) -> None:
+        """Forget what has not begun."""
+        with suppress(Empty):
+            while True:
+                self._queue.get_nowait()
 
     def _serve(self) -> None:
         while True:
@@ -223,7 +229,7 @@ class ProcessJob(models.Job):  # type: ignore[misc]
 @contextmanager
 def installed(runner: JobRunner) -> Iterator[None]:
     """Let moto's Batch run its jobs with a runner, as long as the block lasts."""
-    plain_job, plain_submit, plain_describe = models.Job, BatchResponse.submitjob, models.JobDefinition.describe
+    plain_submit, plain_describe = BatchResponse.submitjob, models.JobDefinition.describe
 
     def submit(self: Any) -> str:
         _asked.request = json.loads(self.body)
@@ -233,9 +239,22 @@ def installed(runner: JobRunner) -> Iterator[None]:
         nodes = {"nodeProperties": self.node_properties} if self.node_properties else {}
         return {**plain_describe(self), **nodes}
 
+    def describe_jobs(self: Any, jobs: list[str]) -> list[dict[str, Any]]:
+        # moto goes through all jobs there are, and fails when others come meanwhile.
+        return [self._jobs[job_id].describe() for job_id in jobs if job_id in self._jobs]
+
     ProcessJob.runner = runner
-    models.Job, BatchResponse.submitjob, models.JobDefinition.describe = ProcessJob, submit, describe
+    ours: list[tuple[Any, str, Any]] = [
+        (models, "Job", ProcessJob),
+        (BatchResponse, "submitjob", submit),
+        (models.JobDefinition, "describe", describe),
+        (models.BatchBackend, "describe_jobs", describe_jobs),
+    ]
+    plain = [(owner, name, getattr(owner, name)) for owner, name, _ in ours]
+    for owner, name, value in ours:
+        setattr(owner, name, value)
     try:
         yield
     finally:
-        models.Job, BatchResponse.submitjob, models.JobDefinition.describe = plain_job, plain_submit, plain_describe
+        for owner, name, value in plain:
+            setattr(owner, name, value)

@@ -45,6 +45,7 @@ class ShellWork:
         self.outcome: bytes | None = None
         self.error: BaseException | None = None
         self.log: list[str] = []
+        self.labels = {"redun_job_id": self.eval_hash, "redun_execution_id": "tests"}
         self.tags: dict[str, Any] = {}
         self.n_begun = 0
         self.is_served = True

@@ -199,8 +199,8 @@ def make_request(submission: Submission, *, attempts: int = 1) -> dict[str, Any]
 
 def make_tags(submission: Submission) -> dict[str, str]:
     """Return the tags of a job at AWS: those of redun's own, under those that the options say."""
-    tags = {"redun_task_name": submission.task_name} if submission.options["default_batch_tags"] else {}
-    tags.update(submission.options["batch_tags"] or {})
+    own = {"redun_task_name": submission.task_name, **submission.labels}
+    tags = {**(own if submission.options["default_batch_tags"] else {}), **(submission.options["batch_tags"] or {})}
     told = [(key, value) for key, value in tags.items() if value is not None and value != ""]
     return {_tag_text(key, _MAX_KEY): _tag_text(value, _MAX_VALUE) for key, value in told[:_MAX_TAGS]}
 
