@@ -19,6 +19,7 @@ from types import TracebackType
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
 START_SECONDS = 60
 MAX_ARRAY_SIZE = 501
+NODE = "n1"
 _POLL_SECONDS = 0.05
 _SYSTEM_FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin"
 
@@ -69,7 +70,7 @@ PropagateResourceLimits=NONE
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 MailProg=/bin/true
-NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=8000 State=UNKNOWN
+NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=8000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes=ALL MaxTime=10 State=UP
 """
@@ -90,7 +91,6 @@ class SlurmCluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.host = socket.gethostname().partition(".")[0]
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -112,7 +112,8 @@ class SlurmCluster:
         controller_port, node_port = _free_ports(2)
         config = _CONFIG.format(
             cluster="redun",
-            host=self.host,
+            host=socket.gethostname().partition(".")[0],
+            node=NODE,
             user=getpass.getuser(),
             folder=self.folder,
             controller_port=controller_port,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +81,16 @@ def programs(tmp_path, monkeypatch):
         path.chmod(0o755)
 
     return put
+
+
+@pytest.fixture
+def follow_page():
+    """A function that does what a page of the guide shows, and compares what is said: that of the tests of pages."""
+    path = Path(__file__).parents[2] / "end_to_end" / "test_pages.py"
+    spec = spec_from_file_location("test_pages_followed", path)
+    pages = module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    return lambda name, folder, environment: pages._follow(pages.GUIDE / name, folder, environment)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from redun.executors.slurm import SlurmExecutor
 from redun.store.repository import Repository
 from redun.testing import executor_tasks as tasks
 from redun.testing.executor import WorkflowExecutorSuite, wait_until
+from redun.testing.slurm_cluster import NODE, SlurmCluster
 
 SECONDS = 120
 QUICK = {"job_monitor_interval": 0.2, "job_stale_time": 0.5}
@@ -226,12 +227,12 @@ def test_two_hundred_equal_jobs_are_one_array(project):
 
 
 @pytest.mark.cluster
-def test_a_job_is_found_by_its_tags(project, cluster):
+def test_a_job_is_found_by_its_tags(project):
     """Its id at the cluster, its node and the file of what it wrote are tags of the redun job."""
     project.run("hold", "--number", "1", "--gate", "lab.py")
     (job,) = json.loads(project.ask("log", "--tag", "slurm_job", "--json"))
     tags = {tag["key"]: tag["value"] for tag in job["tags"]}
-    assert tags["slurm_node"] == cluster.host
+    assert tags["slurm_node"] == NODE
     assert Path(tags["slurm_log"]).stem == str(tags["slurm_job"])
     assert Path(tags["slurm_log"]).is_file()
 
@@ -303,6 +304,17 @@ def test_an_interrupted_run_cancels_its_jobs(project, cluster):
     printed, _ = run.communicate(timeout=SECONDS)
     assert run.returncode == 130, printed
     assert wait_until(lambda: not cluster.ask("squeue", "-h").strip(), SECONDS)
+
+
+@pytest.mark.cluster
+def test_the_guide_shows_what_a_cluster_says(tmp_path, cluster, redun_environment, follow_page):
+    """Files and commands of the page, taken in order on a new cluster, whose jobs are numbered from 1."""
+    folder = tmp_path / "page"
+    folder.mkdir()
+    with SlurmCluster(tmp_path / "cluster") as another:
+        assert another.environment != cluster.environment
+        follow_page("executors-slurm.md", folder, {**redun_environment, **another.environment})
+        assert (folder / "results" / "s5.txt").exists()
 
 
 @pytest.mark.cluster

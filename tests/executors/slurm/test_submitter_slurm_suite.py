@@ -12,7 +12,7 @@ from redun.executors.slurm.commands import SlurmUnreachable, run_command
 from redun.executors.slurm.options import SLURM_OPTIONS
 from redun.executors.slurm.submitter import SlurmSubmitter
 from redun.testing.executor import wait_until
-from redun.testing.slurm_cluster import MAX_ARRAY_SIZE
+from redun.testing.slurm_cluster import MAX_ARRAY_SIZE, NODE
 from redun.testing.submitter import SubmitterSuite
 
 pytestmark = pytest.mark.cluster
@@ -216,7 +216,7 @@ def test_a_job_put_back_into_the_queue_runs_again(submit, cluster, tmp_path):
 
 def test_jobs_wait_for_a_drained_node(submit, cluster):
     """Nothing fails while an administrator looks after a machine."""
-    cluster.ask("scontrol", "update", f"NodeName={cluster.host}", "State=DRAIN", "Reason=test")
+    cluster.ask("scontrol", "update", f"NodeName={NODE}", "State=DRAIN", "Reason=test")
     try:
         submitter, ids = submit("true")
         assert wait_until(
@@ -224,7 +224,7 @@ def test_jobs_wait_for_a_drained_node(submit, cluster):
         )
         assert submitter.poll(ids)[ids[0]].status is RemoteStatus.WAITING
     finally:
-        cluster.ask("scontrol", "update", f"NodeName={cluster.host}", "State=RESUME")
+        cluster.ask("scontrol", "update", f"NodeName={NODE}", "State=RESUME")
     assert wait(submitter, ids)[ids[0]].status is RemoteStatus.SUCCEEDED
 
 
