@@ -12,6 +12,7 @@ from redun.executors.docker.arguments import Volume, read_volumes
 from redun.executors.docker.command_line import ContainerCommand
 from redun.executors.docker.options import DOCKER_OPTIONS
 from redun.executors.docker.submitter import DockerSubmitter
+from redun.executors.options import BadOption
 from redun.executors.remote.executor import RemoteExecutor
 
 
@@ -39,8 +40,14 @@ class DockerExecutor(RemoteExecutor):
         """
         values = DOCKER_OPTIONS.read_section(name, config or {})
         read_volumes(name, values["volumes"])
+        if values["max_workers"] < 1:
+            raise BadOption(name, "max_workers", f"needs max_workers of at least 1, found {values['max_workers']}")
         submitter = DockerSubmitter(
-            name, ContainerCommand(values["command"]), values["image"], _volumes_of(values["scratch"])
+            name,
+            ContainerCommand(values["command"]),
+            values["image"],
+            _volumes_of(values["scratch"]),
+            max_running=values["max_workers"],
         )
         super().__init__(name, values, submitter, table=DOCKER_OPTIONS, scratch=values["scratch"])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from redun.executors.options import FLAG, NUMBER, ROWS, TEXT, WHOLE, WORDS, Option, OptionTable
-from redun.executors.remote.settings import common_options
+from redun.executors.remote.settings import COUNT, common_options
+from redun.executors.thread import DEFAULT_MAX_WORKERS
 
 DOCKER_OPTIONS = OptionTable(
     "docker",
@@ -11,6 +12,7 @@ DOCKER_OPTIONS = OptionTable(
         *common_options(job_monitor_interval=0.5, job_stale_time=0.0, min_array_size=0),
         Option("image", TEXT, "the image that jobs run in; it has redun installed", is_required=True),
         Option("command", WORDS, "the command line of the engine: docker, podman", ["docker"], of_task=False),
+        Option("max_workers", COUNT, "how many containers run at once", DEFAULT_MAX_WORKERS, of_task=False),
         Option("vcpus", NUMBER, "how many cores a job may use, 0.5 being half of one; without it, all"),
         Option("gpus", WHOLE, "how many GPUs a job gets", 0),
         Option("memory", NUMBER, "how many GiB of memory a job may use; without it, all"),

@@ -6,6 +6,7 @@ failed stay, to be looked into; docs/guide/executors-docker.md tells how to clea
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import uuid
 from collections import deque
@@ -23,6 +24,7 @@ from redun.executors.docker.command_line import (
 )
 from redun.executors.docker.states import STATE_TEMPLATE, read_states
 from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submission, Submitter, SubmitterError
+from redun.executors.thread import DEFAULT_MAX_WORKERS
 
 NAME_LABEL, TASK_LABEL = "redun.job", "redun.task"
 KEEP_SUCCEEDED = 100
@@ -42,6 +44,8 @@ class DockerSubmitter(Submitter):
         command: of the engine.
         image: what jobs run in when they do not say; looked for, and pulled if need be, by ``check``.
         volumes: what every job sees beside its own volumes: the scratch.
+        max_running: how many containers run at once; further ones are made, and started by ``poll`` when others have
+            ended, whoever made them.
         make_token: gives tokens to submissions that have none.
     """
 
@@ -52,13 +56,17 @@ class DockerSubmitter(Submitter):
         image: str,
         volumes: Iterable[Volume] = (),
         *,
+        max_running: int = DEFAULT_MAX_WORKERS,
         make_token: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._name = name
         self._command = command
         self._image = image
         self._volumes = tuple(volumes)
+        self._max_running = max_running
         self._make_token = make_token
+        self._n_running = 0  # as of the last poll, and what was started since
+        self._terminals: list[subprocess.Popen[bytes]] = []
         self._known: set[tuple[str, str]] = set()  # images and volumes that are there, by kind
         self._succeeded: deque[str] = deque()
 
@@ -90,31 +98,40 @@ class DockerSubmitter(Submitter):
             secrets = "".join(f"{name}={value}\n" for name, value in find_aws_environment().items())
             words += ["--env-file", "/dev/stdin", *(word for name in _PASSED_ON for word in ("--env", name))]
         words += [options["image"], *submission.command]
-        start = self._start_in_terminal if options["interactive"] else self._start_detached
-        return [start(name, words, secrets)]
+        if options["interactive"]:
+            return [self._start_in_terminal(name, words, secrets)]
+        if self._n_running >= self._max_running:
+            return [self._make(name, ["create", *words], secrets)]
+        self._n_running += 1
+        return [self._make(name, ["run", "--detach", *words], secrets)]
 
     def poll(self, ids: Sequence[str]) -> dict[str, RemoteState]:
-        states: dict[str, RemoteState] = {}
-        for asked in _groups(ids):
-            states.update(read_states(self._inspect(STATE_TEMPLATE, asked)))
+        states = self._find_states(ids)
+        self._start_next(states)
         for job_id in ids:
             state = states.setdefault(job_id, RemoteState(RemoteStatus.GONE, "there is no such container any more"))
             if state.status is RemoteStatus.SUCCEEDED and job_id not in self._succeeded:
                 self._succeeded.append(job_id)
         if len(self._succeeded) > KEEP_SUCCEEDED:
             self._forget(len(self._succeeded) - KEEP_SUCCEEDED // 2)
+        self._terminals = [process for process in self._terminals if process.poll() is None]
         return states
 
     def cancel(self, ids: Sequence[str], reason: str) -> None:  # noqa: ARG002 - an engine takes no reason
         for asked in _groups(ids):
             self._command.ask(["kill", *asked])
+        unstarted = [job_id for job_id, state in self._find_states(ids).items() if state.status is RemoteStatus.WAITING]
+        for asked in _groups(unstarted):
+            self._command.ask(["rm", "--force", *asked])
 
     def fetch_log(self, job_id: str, max_lines: int) -> list[str]:
         done = self._command.ask(["logs", "--tail", str(max_lines), job_id], is_joined=True)
         return done.stdout.splitlines()[-max_lines:] if done.returncode == 0 else []
 
     def find_live(self, prefix: str) -> dict[str, str]:
-        listed = self._command.run("ps", "--quiet", "--no-trunc", "--filter", f"label={NAME_LABEL}").split()
+        chosen = [f"label={NAME_LABEL}", "status=created", "status=running", "status=paused"]
+        filters = [word for each in chosen for word in ("--filter", each)]
+        listed = self._command.run("ps", "--all", "--quiet", "--no-trunc", *filters).split()
         template = f'{{{{index .Config.Labels "{NAME_LABEL}"}}}} {{{{.Id}}}}'
         live: dict[str, str] = {}
         for asked in _groups(listed):
@@ -135,13 +152,29 @@ class DockerSubmitter(Submitter):
             raise EngineRefused(f"{self._command.words[0]} inspect: {last_words(done.stderr)}", last_words(done.stderr))
         return done.stdout
 
-    def _start_detached(self, name: str, words: Sequence[str], secrets: str | None) -> str:
-        return self._make(name, ["run", "--detach", *words], secrets)
+    def _find_states(self, ids: Sequence[str]) -> dict[str, RemoteState]:
+        states: dict[str, RemoteState] = {}
+        for asked in _groups(ids):
+            states.update(read_states(self._inspect(STATE_TEMPLATE, asked)))
+        return states
+
+    def _start_next(self, states: dict[str, RemoteState]) -> None:
+        """Start as many of the containers that wait as may run; note of what cannot be started that it has failed."""
+        self._n_running = sum(state.status is RemoteStatus.RUNNING for state in states.values())
+        waiting = [job_id for job_id, state in states.items() if state.status is RemoteStatus.WAITING]
+        for job_id in waiting[: max(0, self._max_running - self._n_running)]:
+            try:
+                self._command.run("start", job_id)
+                self._n_running += 1
+            except EngineRefused as error:
+                states[job_id] = RemoteState(RemoteStatus.FAILED, error.words, states[job_id].tags)
+                self._command.ask(["rm", "--force", job_id])
 
     def _start_in_terminal(self, name: str, words: Sequence[str], secrets: str | None) -> str:
-        terminal = ["--interactive", "--tty"] if sys.stdin.isatty() else ["--interactive"]
+        is_terminal = sys.stdin is not None and sys.stdin.isatty()
+        terminal = ["--interactive", "--tty"] if is_terminal else ["--interactive"]
         container = self._make(name, ["create", *terminal, *words], secrets)
-        self._command.start_in_terminal("start", "--attach", "--interactive", container)
+        self._terminals.append(self._command.start_in_terminal("start", "--attach", "--interactive", container))
         return container
 
     def _make(self, name: str, words: Sequence[str], secrets: str | None) -> str:

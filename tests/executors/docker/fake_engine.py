@@ -23,7 +23,7 @@ class Refused(Exception):
     """What docker says with exit code 125 or 1."""
 
 
-def run(home: Path, words: list[str]) -> None:
+def run(home: Path, words: list[str], *, is_started: bool) -> None:
     known = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
     known.add_argument("--detach", action="store_true")
     known.add_argument("--init", action="store_true", required=True)
@@ -53,18 +53,27 @@ def run(home: Path, words: list[str]) -> None:
     folder.mkdir(parents=True)
     secrets = sys.stdin.read() if given.env_file == "/dev/stdin" else ""
     settings = [*secrets.splitlines(), *(each for each in given.env if "=" in each)]
-    (folder / "about.json").write_text(json.dumps({"words": words, "labels": given.label, "secrets": secrets}))
+    about = {"words": words, "labels": given.label, "secrets": secrets, "settings": settings, "command": given.command}
+    (folder / "about.json").write_text(json.dumps(about))
     (folder / "memory").write_text(given.memory or "0")
+    if is_started:
+        start(folder)
+    print(folder.name)
+
+
+def start(folder: Path) -> None:
+    about = json.loads((folder / "about.json").read_text())
+    if about["command"] == ["unstartable"]:
+        raise Refused("runc create failed: unable to start container process")
     process = subprocess.Popen(
-        ["/bin/sh", "-c", CONTAINER.replace("command", '"$@"'), str(folder), *given.command],
-        env={**os.environ, **dict(each.partition("=")[::2] for each in settings)},
+        ["/bin/sh", "-c", CONTAINER.replace("command", '"$@"'), str(folder), *about["command"]],
+        env={**os.environ, **dict(each.partition("=")[::2] for each in about["settings"])},
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     (folder / "pid").write_text(str(process.pid))
-    print(folder.name)
 
 
 def find(home: Path, ids: list[str]) -> list[Path]:
@@ -91,10 +100,16 @@ def inspect(home: Path, words: list[str]) -> None:
             print(label_of(folder), folder.name)
             continue
         code = code_of(folder)
-        state = {"Status": "running" if code is None else "exited", "ExitCode": code or 0, "OOMKilled": False}
+        state = {"Status": status_of(folder), "ExitCode": code or 0, "OOMKilled": False}
         print(folder.name, (folder / "memory").read_text(), json.dumps({**state, "Error": ""}))
     if len(find(home, ids)) < len(ids):
         sys.exit(1)
+
+
+def status_of(folder: Path) -> str:
+    if not (folder / "pid").exists():
+        return "created"
+    return "running" if code_of(folder) is None else "exited"
 
 
 def label_of(folder: Path) -> str:
@@ -104,7 +119,7 @@ def label_of(folder: Path) -> str:
 
 def kill(home: Path, ids: list[str]) -> None:
     for folder in find(home, ids):
-        if code_of(folder) is None:
+        if status_of(folder) == "running":
             os.killpg(int((folder / "pid").read_text()), signal.SIGKILL)
             (folder / "code").write_text("137")
 
@@ -129,13 +144,16 @@ def main(home: Path, words: list[str]) -> None:
             sys.exit(volume not in (home / "volumes").read_text().split())
         case ["pull", image]:
             raise Refused(f"pull access denied for {image}, repository does not exist")
-        case ["run", *rest]:
-            run(home, rest)
+        case ["run" | "create" as verb, *rest]:
+            run(home, rest, is_started=verb == "run")
+        case ["start", container]:
+            start(find(home, [container])[0])
         case ["inspect", *rest]:
             inspect(home, rest[0:])
-        case ["ps", "--quiet", "--no-trunc", "--filter", "label=redun.job"]:
+        case ["ps", "--all", "--quiet", "--no-trunc", "--filter", "label=redun.job", *rest]:
+            statuses = [word.removeprefix("status=") for word in rest if word != "--filter"]
             folders = (home / "containers").iterdir() if (home / "containers").exists() else ()
-            print(*(each.name for each in folders if code_of(each) is None), sep="\n")
+            print(*(each.name for each in folders if status_of(each) in statuses), sep="\n")
         case ["logs", "--tail", count, container]:
             for folder in find(home, [container]):
                 print(*(folder / "log").read_text().splitlines()[-int(count) :], sep="\n")

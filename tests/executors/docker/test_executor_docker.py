@@ -9,6 +9,7 @@ import pytest
 
 from redun.executors.docker.command_line import ContainerCommand
 from redun.executors.docker.executor import DockerExecutor
+from redun.executors.options import BadOption
 from redun.executors.registry import make_executor
 from redun.scheduler.errors import Interrupted
 from redun.testing import executor_tasks as tasks
@@ -29,6 +30,12 @@ def test_a_scratch_in_a_bucket_is_no_volume():
     """Containers reach it as this machine does."""
     executor = make_executor("box", {"type": "docker", "image": "lab:1", "scratch": "s3://lab/work"})
     assert executor.submitter._volumes == ()
+
+
+def test_an_executor_without_room_is_refused():
+    """Nothing would ever run."""
+    with pytest.raises(BadOption, match="executor 'box': needs max_workers of at least 1, found 0"):
+        make_executor("box", {"type": "docker", "image": "lab:1", "scratch": "work", "max_workers": "0"})
 
 
 @pytest.mark.cluster

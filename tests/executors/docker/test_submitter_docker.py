@@ -71,6 +71,40 @@ def test_cancelled_work_is_killed(submitter):
     assert wait(submitter, job_id).reason == "ended by SIGKILL (exit code 137)"
 
 
+def test_no_more_containers_run_than_may(command):
+    """The others wait, and start when there is room."""
+    submitter = DockerSubmitter("box", command, "lab:1", max_running=2)
+    ids = [submitter.submit(submission("sleep", "60", name=f"redun-job-{n}"))[0] for n in range(4)]
+    running, waiting = RemoteStatus.RUNNING, RemoteStatus.WAITING
+    assert [submitter.poll(ids)[job_id].status for job_id in ids] == [running, running, waiting, waiting]
+    submitter.cancel(ids[:1], "enough")
+    submitter.poll(ids)
+    assert [submitter.poll(ids)[job_id].status for job_id in ids[1:]] == [running, running, waiting]
+    submitter.cancel(ids, "enough")
+    states = submitter.poll(ids)
+    assert [states[job_id].status.name for job_id in ids] == ["FAILED", "FAILED", "FAILED", "GONE"]
+
+
+def test_containers_that_wait_are_found_and_started_by_another_run(command):
+    """One that was killed had made them, say."""
+    submitter = DockerSubmitter("box", command, "lab:1", max_running=0)
+    (job_id,) = submitter.submit(submission("true", name="redun-job-aa"))
+    later = DockerSubmitter("box", command, "lab:1")
+    assert later.find_live("redun-job") == {"redun-job-aa": job_id}
+    assert wait(later, job_id).status is RemoteStatus.SUCCEEDED
+
+
+def test_a_container_that_cannot_be_started_has_failed(command):
+    """It is not tried again for ever."""
+    submitter = DockerSubmitter("box", command, "lab:1", max_running=0)
+    (job_id,) = submitter.submit(submission("unstartable"))
+    state = DockerSubmitter("box", command, "lab:1").poll([job_id])[job_id]
+    assert (state.status, state.reason) == (
+        RemoteStatus.FAILED,
+        "Error response from daemon: runc create failed: unable to start container process",
+    )
+
+
 def test_containers_that_succeeded_are_removed_when_the_run_ends(submitter):
     """Those that failed stay, to be looked into."""
     (good,), (bad,) = submitter.submit(submission("true")), submitter.submit(submission("false"))

@@ -31,7 +31,7 @@ class TestRealEngine(SubmitterSuite):
         """Talks to the engine."""
         self.podman = podman
         words = podman.words if engine_name == "podman" else podman.serve()
-        made = DockerSubmitter("box", ContainerCommand(words), IMAGE)
+        made = DockerSubmitter("box", ContainerCommand(words), IMAGE, max_running=3)
         yield made
         made.close()
 
@@ -85,6 +85,13 @@ class TestRealEngine(SubmitterSuite):
         ids = submitter.submit(replace(self._one(""), command=("no-such-program",)))
         assert self._wait(submitter, ids)[ids[0]].status is RemoteStatus.FAILED
         assert "No such file or directory" in " ".join(submitter.fetch_log(ids[0], 5))
+
+    def test_a_job_can_have_the_terminal(self, submitter):
+        """It reads what is typed there: here, nothing."""
+        asked = replace(self._one("read -r line || echo end of input"), options=self.options(interactive=True))
+        ids = submitter.submit(asked)
+        assert self._wait(submitter, ids)[ids[0]].status is RemoteStatus.SUCCEEDED
+        self._expect_log(submitter, ids[0], ["end of input"])
 
     def test_an_image_that_is_missing_is_told(self, submitter):
         """It is nowhere to be pulled from."""
