@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,10 @@ class SlurmExecutor(RemoteExecutor):
         sbatch_words(name, values)
         submitter = SlurmSubmitter(name, values, _log_folder(name, values))
         super().__init__(name, values, submitter, table=SLURM_OPTIONS, scratch=values["scratch"])
+
+    def make_command(self, options: Mapping[str, Any], words: Sequence[str]) -> tuple[str, ...]:
+        given = options["worker_command"] or [sys.executable, "-m", "redun"]
+        return super().make_command({**options, "worker_command": given}, words)
 
 
 def make_executor(name: str, section: Mapping[str, Any]) -> Executor:

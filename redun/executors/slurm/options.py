@@ -6,7 +6,6 @@ For users: docs/guide/executors-slurm.md.  An option that nobody says leaves the
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,9 +33,10 @@ OWN_WORDS = (
 SLURM_OPTIONS = OptionTable(
     "slurm",
     [
+        *common_options(),
         # All nodes mount what this machine does: the Python that runs this, and the project, in which a relative path
         # should mean the same there as here.
-        *common_options(worker_command=[sys.executable, "-m", "redun"]),
+        Option("worker_command", WORDS, "how a node calls redun; without it, by the Python that runs this one"),
         Option(
             "code_package", CODE, "whether the project's code is sent along; or the path of a tar.gz", default=False
         ),

@@ -88,6 +88,14 @@ def test_a_scratch_that_is_a_bucket_needs_a_folder_of_logs():
     assert SlurmExecutor("lab", config={"scratch": "s3://bucket/scratch", "log_dir": "/shared/logs"}).name == "lab"
 
 
+def test_nodes_use_the_python_that_runs_this():
+    """Without a command of theirs; all nodes mount it."""
+    executor = SlurmExecutor("lab", config={"scratch": "s"})
+    assert executor.make_command(executor.values, ["worker"]) == (sys.executable, "-m", "redun", "worker")
+    executor = SlurmExecutor("lab", config={"scratch": "s", "worker_command": "nice redun"})
+    assert executor.make_command(executor.values, ["worker"]) == ("nice", "redun", "worker")
+
+
 @pytest.fixture
 def make(cluster, tmp_path):
     """Make an executor named ``slurm``."""
