@@ -125,6 +125,13 @@ def test_an_interrupt_from_the_terminal_ends_run_and_workers(tmp_path):
     assert wait_until(lambda: not any(map(is_alive, workers)), WAIT_SECONDS)
 
 
+def test_large_values_pass_without_a_repository():
+    """They go through the connection, in pieces as the other side takes them."""
+    large = bytes(range(256)) * (40 << 10)
+    call = tasks.add.options(executor="process")
+    assert Scheduler().run([call(large, b"1"), call(large, b"2")]) == [large + b"1", large + b"2"]
+
+
 def _children_of(process_id):
     """Return the processes that a process has started, and those that they have."""
     text = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
