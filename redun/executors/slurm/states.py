@@ -30,8 +30,10 @@ _FAILED = {
     "REVOKED": "another cluster took it",
     "TIMEOUT": "its time limit was over",
 }
-HOPELESS = {"BadConstraints", "DependencyNeverSatisfied", "InvalidAccount", "InvalidQOS"}
-"""Reasons for which a job that waits will wait for ever."""
+_HOPELESS = {"BadConstraints", "DependencyNeverSatisfied", "InvalidAccount", "InvalidQOS", "PartitionTimeLimit"}
+"""Reasons for which a job that waits will wait for ever.  Most others pass, though it may take an administrator."""
+_OF_ONE_JOB = "PerJob"
+"""In the names of limits on what one job may ask for: QOSMaxCpuPerJobLimit.  Those on all jobs of a user pass."""
 
 _SIGNALS_FROM = 128
 """A shell tells of a program that signal N ended by the exit code 128 + N."""
@@ -79,7 +81,7 @@ def judge(job_id: str, seen: Seen | None, exit_code: int | None, notes: Iterable
     if seen.node:
         tags["slurm_node"] = seen.node
     if seen.state in _WAITING:
-        if seen.reason not in HOPELESS:
+        if seen.reason not in _HOPELESS and _OF_ONE_JOB not in seen.reason:
             return RemoteState(RemoteStatus.WAITING, "", tags)
         return RemoteState(RemoteStatus.FAILED, f"it would wait for ever: {seen.reason}", tags)
     # The command is done, and Slurm cleans up behind it, for minutes when its epilog is slow.  Of a job that failed it

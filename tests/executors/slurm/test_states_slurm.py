@@ -100,7 +100,7 @@ def test_a_job_that_is_cleaned_up_has_ended_when_its_script_says_so():
     assert judge("7", seen("COMPLETING"), 1).status is RemoteStatus.RUNNING
 
 
-@pytest.mark.parametrize("reason", ["BadConstraints", "InvalidAccount", "InvalidQOS", "DependencyNeverSatisfied"])
+@pytest.mark.parametrize("reason", ["BadConstraints", "InvalidQOS", "PartitionTimeLimit", "QOSMaxCpuPerJobLimit"])
 def test_a_job_that_can_never_begin_has_failed(reason):
     """Nobody waits for what will wait for ever."""
     state = judge("7", seen("PENDING", reason=reason), None)

@@ -117,6 +117,14 @@ def test_what_the_cluster_does_not_have_is_refused(submit, said, told):
     assert caught.value.hint
 
 
+def test_a_time_that_no_partition_allows_is_told(submit, cluster):
+    """Slurm itself would let the job wait for ever."""
+    submitter, ids = submit("true", partition="short", timeout=3600)
+    state = wait(submitter, ids)[ids[0]]
+    assert (state.status, state.reason) == (RemoteStatus.FAILED, "it would wait for ever: PartitionTimeLimit")
+    assert wait_until(lambda: not cluster.ask("squeue", "-h", "-j", ids[0]).strip(), SECONDS)
+
+
 def test_options_reach_the_job(submit, cluster):
     """Slurm shows what was asked for."""
     said = {"partition": "short", "vcpus": 2, "memory": 0.25, "timeout": 90, "nodes": 1, "sbatch_args": ["--nice=7"]}
