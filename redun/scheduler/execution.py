@@ -16,7 +16,7 @@ from redun.scheduler.record import Recorder
 from redun.scheduler.tags import TagRecorder
 from redun.store.base import ObjectStore
 from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
-from redun.tags import Tag, check_tags
+from redun.tags import PROJECT_KEY, USER_KEY, Tag, check_tags
 from redun.version import __version__
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class Home(Protocol):
 
     def touch(self) -> None:
         """Show that this process is alive."""
+
+
+_SHOWN_TAGS = (PROJECT_KEY, USER_KEY, "user_aws")
 
 
 class Execution:
@@ -103,6 +106,12 @@ class Execution:
     def raw_id(self) -> bytes:
         """The 16 bytes of the UUID."""
         return self._uuid.bytes
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What a cluster may show of each job: the execution's id, and of its tags those that people look for."""
+        found = {f"redun_{key}": str(value) for key, value in self._first_tags if key in _SHOWN_TAGS}
+        return {"redun_execution_id": self.id, **found}
 
     def begin(self) -> None:
         """Show the execution as running, with its tags."""

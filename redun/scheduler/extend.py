@@ -78,6 +78,7 @@ class ExtendedExecution:
         """Make a part; ``point`` is the number of the job."""
         self.id: str = whole.id
         self.raw_id: bytes = whole.raw_id
+        self.labels = {"redun_execution_id": whole.id}
         self.argv: list[str] = whole.argv
         self.start_us: int = whole.start_us
         self.clock: Callable[[], int] = whole.clock

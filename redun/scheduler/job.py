@@ -206,7 +206,7 @@ class Job:
     @property
     def labels(self) -> dict[str, str]:
         """What a cluster may show of the job."""
-        return {"redun_job_id": self.id, "redun_execution_id": format_id(self.execution_id)}
+        return {**({} if self.portal is None else self.portal.labels), "redun_job_id": self.id}
 
     @property
     def is_reusable(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.store.base import ObjectStore
@@ -21,4 +21,5 @@ class Portal(NamedTuple):
     keep_bytes: int  # contents of files up to this size are kept
     tag: Callable[[Job, Iterable[Tag] | Iterable[tuple[str, Any]]], None]  # from any thread
     describe: Callable[[], dict[str, Any] | None]  # the run, for one inside a job elsewhere
+    labels: Mapping[str, str]  # what a cluster may show of the execution
     join: Callable[[AddedPart], None]  # links the execution to what such a run has recorded; from any thread

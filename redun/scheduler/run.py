@@ -110,7 +110,13 @@ class Run:
                 failures=self.failures,
                 keeper=FileKeeper(store, keep_bytes),
                 portal=Portal(
-                    store, options.use_cache, keep_bytes, self.add_job_tags, self._describe, self.execution.join
+                    store,
+                    options.use_cache,
+                    keep_bytes,
+                    self.add_job_tags,
+                    self._describe,
+                    execution.labels,
+                    execution.join,
                 ),
                 tags=execution.tags,
                 handles=handles,

@@ -96,13 +96,21 @@ def test_a_workflow_runs_on_batch_over_a_bucket(aws, bucket, redun_command, tmp_
     (tmp_path / ".redun" / "redun.ini").write_text(f"[executors.batch]\n{lines}")
     (tmp_path / "wf.py").write_text(WORKFLOW)
     aws.counts.clear()
-    redun_command("run", "wf.py", "main", "--path", str(tmp_path / "out.txt"), **aws.environment)
+    redun_command("run", "--user", "ada", "wf.py", "main", "--path", str(tmp_path / "out.txt"), **aws.environment)
     assert (tmp_path / "out.txt").read_text() == "0 1 4 9 16"
     assert aws.counts["batch:submitjob"] == 2
-    jobs = json.loads(redun_command("log", "-", "--json").stdout)["jobs"]
+    execution = json.loads(redun_command("log", "-", "--json").stdout)
+    jobs = execution["jobs"]
     square = next(job for job in jobs if job["task"].endswith("square"))
     tags = {tag["key"]: tag["value"] for tag in square["tags"]}
     assert tags["aws_batch_job"].rpartition(":")[2].isdecimal()
+    keep = next(job for job in jobs if job["task"].endswith("keep"))
+    labels = {"redun_execution_id": execution["id"], "redun_project": "batch"}
+    labels.update(redun_user="ada", redun_user_aws="moto")
+    for job, own in ((keep, {"redun_job_id": keep["id"]}), (square, {})):  # of an array, what all have
+        (at_aws,) = (tag["value"].partition(":")[0] for tag in job["tags"] if tag["key"] == "aws_batch_job")
+        (found,) = aws.client("batch").describe_jobs(jobs=[at_aws])["jobs"]
+        assert found["tags"] == {**labels, **own, "redun_task_name": job["task"]}
     logs = redun_command("aws", "logs", "--job", square["id"], **aws.environment).stdout
     assert "squaring" in logs
     assert tags["aws_log_stream"] in logs
