@@ -29,7 +29,7 @@ BATCH_OPTIONS = OptionTable(
         Option("job_def_name", TEXT, "the job definition to use, or to register under"),
         Option("job_def_extra", TABLE, "what is laid over the job definition, as RegisterJobDefinition takes it"),
         Option("batch_tags", TABLE, "tags of the jobs at AWS"),
-        Option("default_batch_tags", FLAG, "whether jobs are tagged with task, execution, project and user", True),
+        Option("default_batch_tags", FLAG, "whether jobs are tagged with task, job, execution, project and user", True),
         Option("num_nodes", COUNT, "nodes of a multi-node parallel job; the main node's result counts"),
         Option("share_id", TEXT, "the share of a queue with a fair-share policy"),
         Option("scheduling_priority_override", WHOLE, "priority within the share, 0 to 9999"),
