@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from redun.cli.errors import ExitCode
-from redun.executors.remote.delivery import code_paths, deliver, fetch_code
+from redun.executors.remote.delivery import RunParcel, code_paths, deliver, fetch_code
 from redun.executors.remote.scratch import Scratch
 
 
@@ -21,15 +21,17 @@ from redun.executors.remote.scratch import Scratch
 @click.option("--array", "array_id", metavar="ID", help="Run one call of array_jobs/ID of the scratch.")
 @click.option("--array-rank-env", metavar="VAR", help="The variable that says which call of the array.")
 @click.option("--code", metavar="NAME", help="Unpack a code package of the scratch, and run there.")
+@click.option("--heartbeat", default=0.0, metavar="SECONDS", help="Say so often in the scratch that this lives.")
 @click.option("--without-output", is_flag=True, help="Leave no outcome: for nodes beside the main one.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def command(
+    *,
     url: str,
     key: str | None,
     array_id: str | None,
     array_rank_env: str | None,
     code: str | None,
-    *,
+    heartbeat: float,
     without_output: bool,
     words: tuple[str, ...],
 ) -> int:
@@ -52,19 +54,21 @@ def command(
                 key, parcel = scratch.read_element(array_id, _read_rank(array_rank_env))
             else:
                 parcel = scratch.read_call(str(key))
-            is_result = _run(scratch, str(key), parcel, has_code=code is not None, leaves_outcome=not without_output)
+            if code is not None:
+                # In front of what is installed here: the code that was sent is the code that was called.
+                sys.path[:0] = code_paths(parcel, Path.cwd())
+            is_result = deliver(
+                scratch, str(key), parcel, _load_run(), leaves_outcome=not without_output, beat_seconds=heartbeat
+            )
         finally:
             os.chdir(here)  # the folder is about to go
     return int(ExitCode.OK if is_result else ExitCode.FAILED)
 
 
-def _run(scratch: Scratch, key: str, parcel: bytes, *, has_code: bool, leaves_outcome: bool) -> bool:
-    from redun.worker import run_parcel
+def _load_run() -> RunParcel:
+    from redun.worker import run_parcel  # with the code that was sent on the path
 
-    if has_code:
-        # In front of what is installed here: the code that was sent is the code that was called.
-        sys.path[:0] = code_paths(parcel, Path.cwd())
-    return deliver(scratch, key, parcel, run_parcel, leaves_outcome=leaves_outcome)
+    return run_parcel
 
 
 def _read_rank(variable: str | None) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import platform
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redun.errors import RedunError
@@ -47,7 +48,15 @@ def code_paths(parcel: bytes, folder: Path) -> list[str]:
     return list(dict.fromkeys([*inside, str(folder.resolve())]))
 
 
-def deliver(scratch: Scratch, key: str, parcel: bytes, run: RunParcel, *, leaves_outcome: bool = True) -> bool:
+def deliver(
+    scratch: Scratch,
+    key: str,
+    parcel: bytes,
+    run: RunParcel,
+    *,
+    leaves_outcome: bool = True,
+    beat_seconds: float = 0,
+) -> bool:
     """Run a call and leave its outcome; return whether that is a result.
 
     A result that lies there already is of an earlier attempt of the same job: what was there before that was submitted
@@ -59,6 +68,7 @@ def deliver(scratch: Scratch, key: str, parcel: bytes, run: RunParcel, *, leaves
         parcel: the call.
         run: makes the outcome of it.
         leaves_outcome: false for a node of several that run the same call, but for one.
+        beat_seconds: how often to say meanwhile that this lives; 0 for never.
 
     Raises:
         ParcelDamaged: it is not the parcel of a call.
@@ -67,23 +77,46 @@ def deliver(scratch: Scratch, key: str, parcel: bytes, run: RunParcel, *, leaves
     if leaves_outcome and scratch.find_outcome(key, with_error=False) is not None:
         return True
     started = time.time()
-    outcome = run(parcel, scratch.contents)
+    with _beating(scratch, key, started, beat_seconds if leaves_outcome else 0):
+        outcome = run(parcel, scratch.contents)
     is_error = OutcomeHeader.decode(decode_parcel(outcome).header).error is not None
     if leaves_outcome:
         scratch.put_outcome(key, outcome, is_error=is_error)
         with suppress(RedunError, OSError):  # for people, and the outcome is there
-            scratch.put_status(key, _status(started, is_error=is_error))
+            ended = {"exit_code": int(is_error), "ended": _utc(time.time())}
+            scratch.put_status(key, {**_status(started), **ended})
     return not is_error
 
 
-def _status(started: float, *, is_error: bool) -> dict[str, object]:
+@contextmanager
+def _beating(scratch: Scratch, key: str, started: float, seconds: float) -> Iterator[None]:
+    """Write the status now and then while the block runs."""
+    is_over = threading.Event()
+
+    def beat() -> None:
+        while True:
+            with suppress(RedunError, OSError):  # the next one may get there
+                scratch.put_status(key, {**_status(started), "alive": _utc(time.time())})
+            if is_over.wait(seconds):
+                return
+
+    thread = threading.Thread(target=beat, name="redun-heartbeat", daemon=True)
+    if seconds:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        if seconds:
+            thread.join()  # or it could write over how the worker ended
+
+
+def _status(started: float) -> dict[str, object]:
     return {
-        "exit_code": int(is_error),
         "host": platform.node(),
         "redun": __version__,
         "python": ".".join(map(str, sys.version_info[:3])),
         "started": _utc(started),
-        "ended": _utc(time.time()),
     }
 
 

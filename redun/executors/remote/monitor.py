@@ -36,9 +36,10 @@ from redun.errors import RedunError
 from redun.executors.base import PortableWork, Report
 from redun.executors.options import BadOption, OptionTable
 from redun.executors.remote.arrays import Batch, Grouper
-from redun.executors.remote.chores import Patience
 from redun.executors.remote.earlier import Earlier
+from redun.executors.remote.heartbeats import Heartbeats
 from redun.executors.remote.jobs import RemoteJob, RemoteJobFailed, RemoteTimeout, Stage, lost_sight
+from redun.executors.remote.polls import Polls
 from redun.executors.remote.sender import Sender, Sent
 from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submitter
 from redun.executors.remote.turns import Turns
@@ -78,10 +79,8 @@ class Monitor:
         self._parts = parts
         self._submitter = parts.submitter
         self._sender = parts.sender
-        self._interval: float = parts.values["job_monitor_interval"]
         self._turns = Turns(parts.name, parts.pauses, parts.thread_setup)
-        self._poll_patience = Patience(parts.pauses)
-        self._poll_at = 0.0
+        self._polls = Polls(parts.submitter, parts.values["job_monitor_interval"], parts.pauses)
         self._grouper = parts.new_grouper()
         self._earlier = Earlier(self._sender, self._submitter)
         self._parked: dict[str, list[RemoteJob]] = {}  # by prefix: NEW jobs
@@ -93,6 +92,8 @@ class Monitor:
         self.done_keys: set[str] = set()  # what succeeded here, and can be removed from the scratch
         self.array_keys: dict[str, list[str]] = {}
         self._refusal: Exception | None = None  # why nothing can be submitted
+        beat: float = parts.values["heartbeat_interval"]
+        self._heartbeats = Heartbeats(beat, self._turns, parts.sender, lambda: list(self._active.values()), self._miss)
         self._turns.start(self)
 
     # -- called from other threads
@@ -137,17 +138,18 @@ class Monitor:
         """Called first."""
         self._parts.prepare()
         self._turns.chores.add(self._submitter.check, self._refuse)
+        self._heartbeats.start()
 
     def turn(self, now: float) -> None:
         """Move on what is due."""
         for batch in self._grouper.take_due(now):
             self._send(batch)
-        if self._active and now >= self._poll_at:
+        if self._active and now >= self._polls.due:
             self._poll()
 
     def iter_dues(self) -> list[float | None]:
         """Return when something will be due."""
-        return [self._grouper.next_due(), self._poll_at if self._active else None]
+        return [self._grouper.next_due(), self._polls.due if self._active else None]
 
     def take_mistake(self, error: Exception) -> None:
         """Fail whatever is at hand."""
@@ -204,7 +206,11 @@ class Monitor:
             job.stage = Stage.WAITING
 
             def go_on(is_taken: bool) -> None:
-                self._end(job) if is_taken else self._join_or_make(job, live)
+                if is_taken:
+                    self.done_keys.add(job.key)
+                    self._end(job)
+                else:
+                    self._join_or_make(job, live)
 
             self._turns.ask(lambda: self._sender.take_earlier(job), go_on, partial(self._fail, job))
         else:
@@ -272,29 +278,19 @@ class Monitor:
 
     def _submitted(self, job: RemoteJob, job_id: str) -> None:
         if not self._active:
-            self._poll_at = monotonic() + self._interval
+            self._polls.begin()
         job.stage, job.job_id, job.n_gone = Stage.SUBMITTED, job_id, 0
         self._active[job_id] = job
 
     # -- from submitted to done
 
     def _poll(self) -> None:
-        self._poll_at = monotonic() + self._interval
-        try:
-            states = self._submitter.poll(list(self._active))
-        except OSError as error:
-            pause = self._poll_patience.fail()
-            if pause is None:
-                self._fail_active(error)
-            else:
-                self._poll_at = monotonic() + max(pause, self._interval)
-            return
-        except Exception as error:  # as in a chore: whatever a client library raises, no run hangs of it
-            self._fail_active(error)
-            return
-        self._poll_patience.succeed()
-        for job_id, job in list(self._active.items()):
-            self._note(job, states.get(job_id, _GONE))
+        states = self._polls.ask(list(self._active))
+        if isinstance(states, Exception):
+            self._fail_active(states)
+        elif states is not None:
+            for job_id, job in list(self._active.items()):
+                self._note(job, states.get(job_id, _GONE))
 
     def _note(self, job: RemoteJob, state: RemoteState) -> None:
         new_tags = [(key, value) for key, value in state.tags.items() if job.tags.get(key, self) != value]
@@ -309,8 +305,7 @@ class Monitor:
             self._begin(job)
             limit = job.options.get("timeout")
             if limit and monotonic() - job.began_at > limit:
-                self._cancel(job, f"timeout of {limit:g} s")
-                self._fail(job, RemoteTimeout(self._parts.name, job.job_id, limit))
+                self._give_up(job, RemoteTimeout(self._parts.name, job.job_id, limit))
         else:
             job.n_gone = job.n_gone + 1 if state.status is RemoteStatus.GONE else 0
             del self._active[job.job_id]
@@ -369,13 +364,18 @@ class Monitor:
         job = self._jobs.get(work_id)
         if job is None:
             return
-        self._cancel(job, "its time is up")
-        self._fail(job, RemoteJobFailed(self._parts.name, job.job_id, "its time was up"))
+        self._give_up(job, RemoteJobFailed(self._parts.name, job.job_id, "its time was up"))
 
-    def _cancel(self, job: RemoteJob, reason: str) -> None:
+    def _miss(self, job: RemoteJob, seconds: float) -> None:
+        why = f"its worker gave no sign of life for {seconds:g} seconds"
+        self._give_up(job, RemoteJobFailed(self._parts.name, job.job_id, why))
+
+    def _give_up(self, job: RemoteJob, error: RemoteJobFailed) -> None:
+        """End a job that may go on over there."""
         if job.stage is Stage.SUBMITTED:
             self._to_cancel.add(job.job_id)
-            self._turns.chores.add(partial(self._cancel_one, job.job_id, reason), lambda _error: None)
+            self._turns.chores.add(partial(self._cancel_one, job.job_id, error.why), lambda _error: None)
+        self._fail(job, error)
 
     def _cancel_one(self, job_id: str, reason: str) -> None:
         self._submitter.cancel([job_id], reason)

@@ -129,7 +129,7 @@ class Scratch:
             raise ScratchError(self.url, f"cannot be listed: {error}") from error
         return found
 
-    def forget_outcome(self, key: str, names: Iterable[str] = (OUTPUT, ERROR)) -> None:
+    def forget_outcome(self, key: str, names: Iterable[str] = (OUTPUT, ERROR, STATUS)) -> None:
         """Remove what an earlier attempt left of a call, lest it pass for what the next one makes.  Raises OSError."""
         for name in names:
             self._storage.delete(f"{JOBS}/{key}/{name}")

@@ -88,7 +88,7 @@ class Sender:
             return self._send_array(list(jobs), calls, code)
         (job,), ((_, parcel),) = jobs, calls
         self._patiently(lambda: self.scratch.put_call(job.key, parcel))
-        words = ["worker", "--scratch", self.scratch.url, "--job", job.key, *code]
+        words = ["worker", "--scratch", self.scratch.url, "--job", job.key, *code, *_beat(options)]
         name = f"{job.prefix}{job.key}"
         command = self._make_command(options, words)
         work, token = job.work, uuid.uuid4().hex
@@ -147,7 +147,7 @@ class Sender:
         array_id, options = uuid.uuid4().hex, jobs[0].options
         self._patiently(lambda: self.scratch.put_array(array_id, calls))
         rank = ["--array-rank-env", str(self._rank_variable)]
-        words = ["worker", "--scratch", self.scratch.url, "--array", array_id, *rank, *code]
+        words = ["worker", "--scratch", self.scratch.url, "--array", array_id, *rank, *code, *_beat(options)]
         submission = Submission(
             f"{jobs[0].prefix}{array_id}",
             self._make_command(options, words),
@@ -170,6 +170,11 @@ class Sender:
             return step()
         except OSError as error:
             raise ScratchError(self.scratch.url, f"cannot be reached: {error}") from error
+
+
+def _beat(options: Mapping[str, Any]) -> list[str]:
+    seconds = options["heartbeat_interval"]
+    return ["--heartbeat", f"{seconds:g}"] if seconds else []
 
 
 def _patterns(given: Any) -> tuple[str, ...]:

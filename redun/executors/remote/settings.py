@@ -52,6 +52,7 @@ def common_options(
         Option("job_name_prefix", TEXT, "what the names of jobs begin with", job_name_prefix),
         Option("worker_command", WORDS, "how a worker's machine calls redun", list(worker_command)),
         Option("timeout", SECONDS, "seconds that a job may run", None),
+        Option("heartbeat_interval", SECONDS, "seconds between two signs of life of a worker; 0 for none", 0, **_OWN),
         Option("clean_scratch", FLAG, "whether what succeeded is removed from the scratch after a run", False, **_OWN),
         Option("scratch_keep_days", SECONDS, "days that what lies in the scratch is kept; 0 for ever", 0, **_OWN),
     ]
