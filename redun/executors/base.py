@@ -132,11 +132,12 @@ class Executor:
         self.name = name
         self._scheduler = scheduler
 
-    def start(self, report: Report, thread_setup: Callable[[], None]) -> None:
-        """Get ready.  ``thread_setup`` is called once in each thread of this process that will run work."""
+    def start(self, *_args: Any, **_kwargs: Any) -> None:
+        """Get ready.  What is called is ``start(report: Report, thread_setup: Callable[[], None])``.
 
-    # Executors of the older shape call ``super().start()``.
-    start.__defaults__ = (None, None)
+        ``thread_setup`` is called once in each thread of this process that will run work.  The parameters are not
+        named here, since executors of the older shape have none: type checkers take both.
+        """
 
     def use_contents(self, contents: Blobs | None) -> None:
         """Learn where contents of 1 MiB and more may lie for workers on this machine; called before ``start``.
@@ -144,12 +145,12 @@ class Executor:
         ``contents`` are those of the run's repository, when that lies on a disk; else None.
         """
 
-    def submit(self, work: Any) -> None:
+    def submit(self, work: Any, /) -> None:
         """Take one piece of ``Work``."""
         del work
         raise ExecutorError(f"executor {self.name!r} ({type(self).__name__}) takes no tasks: it has no method submit")
 
-    def submit_script(self, job: Any) -> None:
+    def submit_script(self, job: Any, /) -> None:
         """Take a job of a script task; of executors of the older shape only.  To others it is work like any other."""
         del job
         raise ExecutorError(

@@ -43,7 +43,7 @@ class CustomExecutor(Executor):
         """Start the inner one, which knows the scheduler already."""
         if self._report is None:
             self._era = Era(thread_setup)
-            self.inner.start()  # type: ignore[call-arg]  # its shape is what this class is for
+            self.inner.start()
         self._report = report
 
     def submit(self, work: Any) -> None:
