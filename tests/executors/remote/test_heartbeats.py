@@ -60,10 +60,9 @@ def test_a_worker_gives_signs_while_it_runs(tmp_path):
 def test_a_job_without_signs_is_given_up(run, cluster):
     """It is ended over there, and the error says how long it was silent."""
     silent = ShellWork("echo > $OUT/status; sleep 60")
-    beating = ShellWork(
-        "for i in 1 2 3 4 5 6 7 8 9 10; do echo > $OUT/status; sleep 0.05; done; printf x > $OUT/output"
-    )
-    run(heartbeat_interval=0.06).do(silent, beating)
+    beats = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo > $OUT/status; sleep 0.1; done"
+    beating = ShellWork(f"{beats}; printf x > $OUT/output")
+    run(heartbeat_interval=0.2).do(silent, beating)
     assert isinstance(silent.error, RemoteJobFailed)
     assert "no sign of life for 0.8 seconds" in str(silent.error)
     assert beating.outcome == b"x"
