@@ -82,7 +82,8 @@ class Podman:
         socket = self.folder / "s"
         if self._service is None:
             command = [*self.words, "system", "service", "--time", "0", f"unix://{socket}"]
-            self._service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            quiet = subprocess.DEVNULL
+            self._service = subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=self.folder)
         limit = time.monotonic() + START_SECONDS
         while not socket.exists():
             if time.monotonic() > limit:
