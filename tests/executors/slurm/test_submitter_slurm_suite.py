@@ -218,7 +218,9 @@ def test_a_job_put_back_into_the_queue_runs_again(submit, cluster, tmp_path):
     assert wait_until(marker.exists, SECONDS)
     cluster.ask("scontrol", "requeue", ids[0])
     assert wait(submitter, ids, {RemoteStatus.WAITING})
-    cluster.ask("scontrol", "update", f"JobId={ids[0]}", "StartTime=now")
+    cluster.ask(
+        "scontrol", "update", f"JobId={ids[0]}", "StartTime=now+3"
+    )  # Slurm refuses a start in the second of the end
     assert wait(submitter, ids)[ids[0]].status is RemoteStatus.SUCCEEDED
 
 
