@@ -38,6 +38,8 @@ class LocalSubmitter(Submitter):
         self._children: list[subprocess.Popen[bytes]] = []
         self.calls: list[str] = []
         """The verbs that were called, in order."""
+        self.polled: list[int] = []
+        """Of how many jobs each poll asked."""
         self.submissions: list[Submission] = []
         self.n_throttled = 0
         """How many of the next calls are to fail as throttled ones do."""
@@ -71,6 +73,7 @@ class LocalSubmitter(Submitter):
 
     def poll(self, ids: Sequence[str]) -> dict[str, RemoteState]:
         self._enter("poll")
+        self.polled.append(len(ids))
         self._begin_some()
         return {job_id: self._state_of(job_id) for job_id in ids}
 
