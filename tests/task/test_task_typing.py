@@ -94,6 +94,7 @@ def test_the_accepted_workflow_runs():
     try:
         spec.loader.exec_module(module)
         result, number, digits = module.run_all()
+        assert module.run_at_once() == 2
     finally:
         del sys.modules["typed_accepted"]
     assert result == ["", "aaa", "a", "b", "a", "aa", "a"]

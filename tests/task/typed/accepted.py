@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from redun import PartialTask, Scheduler, Task, task
+from redun import LocalExecutor, PartialTask, Scheduler, Task, register_executor, task
+from redun.executors.base import Executor
 from redun.promise import Promise
 from redun.scheduler import Job, JobInfo
 from redun.scheduler import Scheduler as RunningScheduler
@@ -87,6 +88,33 @@ def main(n: int = 3) -> list[str]:
     left, right = pair(1)
     part: PartialTask[str] = text.partial(1)
     return [made, bigger, part(), text(exported, right), text(left), text(same(1)), text(later(1))]
+
+
+@register_executor("typed_at_once")
+class AtOnce(Executor):
+    """An executor as users write one: what it overrides has no parameters, or parameters of other names."""
+
+    def __init__(self, name: str, scheduler: RunningScheduler | None = None, config: Any = None) -> None:
+        super().__init__(name, scheduler, config)
+        self.n_jobs = 0
+
+    def start(self) -> None:
+        super().start()
+
+    def submit(self, job: Any) -> None:
+        args, kwargs = job.args
+        self.n_jobs += 1
+        self._scheduler.done_job(job, job.task.func(*args, **kwargs))
+
+
+def run_at_once() -> int:
+    """Run on it."""
+    scheduler, executor = Scheduler(), AtOnce("at_once")
+    scheduler.add_executor(executor)
+    local: LocalExecutor = LocalExecutor("here", config={"max_workers": 2})
+    scheduler.add_executor(local)
+    number: int = scheduler.run(one.options(executor="at_once")(1))
+    return number + executor.n_jobs
 
 
 def run_all() -> tuple[list[str], int, str]:
