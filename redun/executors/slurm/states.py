@@ -75,7 +75,9 @@ def judge(job_id: str, seen: Seen | None, exit_code: int | None, notes: Iterable
     tags: dict[str, Any] = {"slurm_job": int(job_id) if job_id.isdecimal() else job_id}
     if seen is None:
         if exit_code is None:
-            return RemoteState(RemoteStatus.GONE, f"Slurm has no job {job_id} any more, and it left no exit code", tags)
+            # So are, at once, elements that somebody takes out of an array whose others wait on.
+            why = "it was cancelled before it began, or ended by force"
+            return RemoteState(RemoteStatus.GONE, f"Slurm has no job {job_id} any more, nor an exit code: {why}", tags)
         status = RemoteStatus.FAILED if exit_code else RemoteStatus.SUCCEEDED
         return RemoteState(status, _describe_exit(exit_code, 0) if exit_code else "", tags)
     if seen.node:

@@ -119,6 +119,7 @@ def test_a_forgotten_job_is_what_its_script_said():
     assert judge("7", None, 2).reason == "exit code 2"
     assert judge("7", None, 2).status is RemoteStatus.FAILED
     assert judge("7", None, None).status is RemoteStatus.GONE
+    assert "no job 7 any more, nor an exit code" in judge("7", None, None).reason
 
 
 def test_tags_name_job_and_node():
