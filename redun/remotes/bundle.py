@@ -86,9 +86,9 @@ class BundleRemote(Remote):
     def has(self, oid: Oid) -> bool:
         return super().has(oid) or any(base.has(oid) for base in self._bases)
 
-    def blob_size(self, oid: Oid) -> int | None:
-        sizes = (base.blob_size(oid) for base in self._bases)
-        own = super().blob_size(oid)
+    def blob_size(self, oid: Oid, *, is_for_writing: bool = False) -> int | None:
+        sizes = (base.blob_size(oid, is_for_writing=is_for_writing) for base in self._bases)
+        own = super().blob_size(oid, is_for_writing=is_for_writing)
         return next((size for size in sizes if size is not None), None) if own is None else own
 
 

@@ -248,7 +248,7 @@ class _Loader:
             self._cargo.files[oid], size = found
         if size < LARGE_CONTENT_BYTES:
             self._cargo.objects.append((oid, int(Kind.BLOB)))
-        elif self._remote.blob_size(oid) is None:
+        elif self._remote.blob_size(oid, is_for_writing=True) is None:
             self._cargo.large[oid] = size
         return True
 

@@ -18,13 +18,14 @@ from redun.remotes.location import inner_url, open_storage
 from redun.remotes.settings import get_remote
 from redun.store.base import ObjectCorrupt, ReadOnlyStore
 from redun.store.blobs import blob_name
+from redun.store.condemned import is_condemned_list, read_condemned
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
 from redun.store.idx import Idx, check_idx
 from redun.store.local_storage import LocalStorage
 from redun.store.pack import SealedPack, write_pack
-from redun.store.pack_format import FOLDER, IDX_SUFFIX, idx_name
+from redun.store.pack_format import FOLDER, IDX_SUFFIX, PACK_SUFFIX, idx_name
 from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, Refs, TagRef
-from redun.store.storage import NameMissing, Storage
+from redun.store.storage import Entry, NameMissing, Storage
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
@@ -106,6 +107,8 @@ class Remote:
         self._project = project
         self._idxs: dict[Oid, Idx] = {}
         self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
+        self._doomed: set[Oid] = set()  # packs that are condemned
+        self._doomed_blobs: set[Oid] = set()
         self._is_new = False  # nothing is there yet
         self._settle(storage)
 
@@ -194,10 +197,14 @@ class Remote:
             RemoteDamaged: an idx is not what its checksum says.
         """
         with self._reaching():
-            listed = () if self._is_new else self._iter_pack_names()
+            listed, lists = ({}, []) if self._is_new else self._list_packs()
+            condemned = self._map(lambda entry: read_condemned(self.storage, entry), lists)
             names = [pack for pack in listed if pack not in self._idxs]
             self._idxs.update(zip(names, self._map(self._load_idx, names)))
-        self._latest = list(self._idxs.items())
+        self._doomed = {pack for pack in listed if any(one.dooms_pack(pack, listed[pack]) for one in condemned)}
+        self._doomed_blobs = {oid for one in condemned for oid in one.blobs}
+        # Last, and for reading alone: what is about to be deleted there.
+        self._latest = sorted(self._idxs.items(), key=lambda item: item[0] in self._doomed)
 
     @property
     def packs(self) -> dict[Oid, Idx]:
@@ -215,11 +222,22 @@ class Remote:
         return None
 
     def has(self, oid: Oid) -> bool:
-        """Tell whether a pack holds an object, and with it everything that the object's hard links lead to."""
-        return self.find_pack(oid) is not None
+        """Tell whether a pack holds an object, and with it everything that the object's hard links lead to.
 
-    def blob_size(self, oid: Oid) -> int | None:
-        """Return the size in bytes of a large content, None when it is not there."""
+        What is condemned there does not count: it may be gone before anything that is built on it is seen.
+        """
+        pack = self.find_pack(oid)
+        if pack is None or pack not in self._doomed:
+            return pack is not None
+        return any(idx.find(oid) is not None for pack, idx in self._idxs.items() if pack not in self._doomed)
+
+    def blob_size(self, oid: Oid, *, is_for_writing: bool = False) -> int | None:
+        """Return the size in bytes of a large content, None when it is not there.
+
+        ``is_for_writing``: what is condemned does not count, as for ``has``.
+        """
+        if is_for_writing and oid in self._doomed_blobs:
+            return None
         with self._reaching():
             return self.storage.size(blob_name(oid))
 
@@ -303,11 +321,20 @@ class Remote:
         """Tell whether something of it is in the cache: then it is a repository, most likely."""
         return self._cache is None or self._cache.find_any() is not None
 
-    def _iter_pack_names(self) -> Iterator[Oid]:
+    def _list_packs(self) -> tuple[dict[Oid, int], list[Entry]]:
+        """Return the packs there with their times, and the lists of what is condemned: from one listing."""
+        idxs: list[Oid] = []
+        times: dict[str, int] = {}
+        lists: list[Entry] = []
         for entry in self.storage.iter_entries(FOLDER):
             stem, dot, suffix = entry.name.removeprefix(f"{FOLDER}/").rpartition(".")
             if dot + suffix == IDX_SUFFIX and len(stem) == 64:
-                yield parse_oid(stem)
+                idxs.append(parse_oid(stem))
+            elif dot + suffix == PACK_SUFFIX:
+                times[stem] = entry.modified_us
+            elif is_condemned_list(entry.name):
+                lists.append(entry)
+        return {pack: times.get(pack.hex(), 0) for pack in idxs}, lists
 
     def _note_idx(self, pack: Oid, pieces: Iterable[bytes]) -> None:
         """Take the idx of a pack that was written just now, as if it had been read."""

@@ -7,7 +7,7 @@ since the name must be known, and hashed again while it is copied, since the fil
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,14 +41,14 @@ class Blobs:
         """Tell whether a content is here."""
         return self._storage.size(blob_name(oid)) is not None
 
-    def put(self, oid: Oid, content: Buffer, *, is_careful: bool = False) -> None:
-        """Store a content under the name its caller computed.
+    def put(self, oid: Oid, content: Buffer, *, is_careful: bool = False, is_anew: bool = False) -> None:
+        """Store a content under the name its caller computed; ``is_anew``: even if it is there already.
 
         ``is_careful``: one that is there already is hashed before it is trusted; it is what a job was run for, perhaps
         because it is damaged.
         """
         name = blob_name(oid)
-        if self._storage.size(name) != len(content) or (is_careful and not self.is_whole(oid)):
+        if is_anew or self._storage.size(name) != len(content) or (is_careful and not self.is_whole(oid)):
             self._storage.write(name, content)
             self.unsynced.append(name)
 
@@ -61,12 +61,15 @@ class Blobs:
         """Note that another process has put a content, so that it is forced to the disk with the rest."""
         self.unsynced.append(blob_name(oid))
 
-    def put_stream(self, stream: BinaryIO, path: Path) -> tuple[Oid, int]:
+    def put_stream(
+        self, stream: BinaryIO, path: Path, *, is_doomed: Callable[[Oid], bool] = lambda _oid: False
+    ) -> tuple[Oid, int]:
         """Store what a file holds, from its start, in pieces of 1 MiB; return its oid and its size in bytes.
 
         Args:
             stream: the file, open for reading; it is read twice.
             path: what to call it in messages.
+            is_doomed: tells of a content whether to write it even if it is there already.
 
         Raises:
             OSError: it cannot be read, or changes whenever it is read.
@@ -75,7 +78,7 @@ class Blobs:
             stream.seek(0)
             oid, size = hash_stream(stream)
             name = blob_name(oid)
-            if self._storage.size(name) == size:
+            if self._storage.size(name) == size and not is_doomed(oid):
                 return oid, size
             stream.seek(0)
             try:

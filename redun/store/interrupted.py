@@ -35,15 +35,17 @@ _Batch = tuple[Oid, JobsRecord]
 _COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED, JobStatus.UNSURE})
 
 
-def end_interrupted(store: ObjectDb, refs: Refs, journals: Path, clock: Clock) -> None:
-    """Seal the journals of dead writers, and end the runs that they were writing."""
+def end_interrupted(
+    store: ObjectDb, refs: Refs, journals: Path, clock: Clock, *, n_recent: int | None = RECENT_REFS
+) -> None:
+    """Seal the journals of dead writers, and end the runs that they were writing; ``n_recent``: of so many refs."""
     for orphan in store.seal_orphans():
         if orphan.tags:
             write_orphan_tags(refs, orphan.header.created_us, orphan.tags)
         for raw_id, batches in _group(store, orphan.jobs).items():
             for name in refs.find(str(uuid.UUID(bytes=raw_id))):
                 _end(store, refs, name, orphan.writer, batches, orphan.packs)
-    gone = [ref for ref in _iter_running(refs) if not is_writer_there(journals, ref.writer, clock())]
+    gone = [ref for ref in _iter_running(refs, n_recent) if not is_writer_there(journals, ref.writer, clock())]
     if gone:
         batches_by_run = _group(store, [oid for oid, _ in store.iter_oids(int(Kind.JOBS))])
         for ref in gone:
@@ -89,8 +91,8 @@ def is_writer_there(journals: Path, writer: str | None, now_us: int) -> bool:
     return is_writer_alive(header, modified_us, now_us)
 
 
-def _iter_running(refs: Refs) -> Iterator[ExecutionRef]:
-    for name in islice(refs.iter_names(), RECENT_REFS):
+def _iter_running(refs: Refs, n_recent: int | None) -> Iterator[ExecutionRef]:
+    for name in islice(refs.iter_names(), n_recent):
         ref = _find_ref(refs, name)
         if ref is not None and ref.status is RefStatus.RUNNING:
             yield ref

@@ -107,7 +107,7 @@ class ObjectDb(ObjectStore):
             return
         if len(data) >= LARGE_SIZE_BYTES:
             if kind == _BLOB:
-                self._blobs.put(oid, data)
+                self._blobs.put(oid, data, is_anew=self.packs.condemns_blob(oid))
                 return
             if len(data) > MAX_NODE_SIZE_BYTES:
                 raise NodeTooLarge(f"expected a node of at most {MAX_NODE_SIZE_BYTES} bytes, found {len(data)}")
@@ -123,7 +123,7 @@ class ObjectDb(ObjectStore):
         with path.open("rb") as stream:
             content = stream.read(LARGE_SIZE_BYTES)
             if len(content) == LARGE_SIZE_BYTES:
-                return self._blobs.put_stream(stream, path)
+                return self._blobs.put_stream(stream, path, is_doomed=self.packs.condemns_blob)
         oid = hash_blob(content)
         if oid in self._damaged or not (own.has(oid) or self.packs.has(oid)):
             # It never seals, as ``put`` does: no task's thread shall wait for that.

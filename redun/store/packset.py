@@ -19,10 +19,11 @@ from redun.hashing import Oid, hash_blob
 from redun.objects.oid import HEX_DIGITS
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.block_cache import BlockCache
+from redun.store.condemned import SUFFIX, Condemned, is_condemned_list, read_condemned
 from redun.store.liveness import Clock
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER, PACK_SUFFIX, idx_name, pack_name
-from redun.store.storage import NameMissing, Storage
+from redun.store.storage import Entry, NameMissing, Storage
 
 IDX_DELAY_SECONDS = 10
 SMALL_PACK_OBJECTS = 1 << 14
@@ -95,7 +96,10 @@ class PackSet:
         self._cache = BlockCache()
         self._lock = RLock()
         self._absent: set[Oid] = set()  # damaged ones; a pack never changes, so they are not tried again
+        self._lists: dict[str, Condemned] = {}  # by name; a list never changes
         self._view = _View(())
+        self.condemned: tuple[PackReader, ...] = ()
+        """Packs that gc will delete: they are read where nothing else has an object, and nothing new builds on them."""
 
     @property
     def readers(self) -> tuple[PackReader, ...]:
@@ -110,14 +114,23 @@ class PackSet:
     def refresh(self) -> None:
         """List the packs anew: open those that came, let go of those that went."""
         with self._lock:
-            open_already = {reader.name: reader for reader in self.readers}
-            readers = []
-            for name, modified_us in self._list():
+            open_already = {reader.name: reader for reader in (*self.readers, *self.condemned)}
+            listed = self._list()
+            lists = self._lists.values()
+            readers: list[PackReader] = []
+            condemned: list[PackReader] = []
+            for name, modified_us in listed:
                 reader = open_already.get(name) or self._open(name, modified_us)
                 if reader is not None:
-                    readers.append(reader)
+                    is_doomed = any(one.dooms_pack(name, modified_us) for one in lists)
+                    (condemned if is_doomed else readers).append(reader)
+            self.condemned = tuple(condemned)
             if tuple(readers) != self.readers:
                 self._view = _View(tuple(readers))
+
+    def condemns_blob(self, oid: Oid) -> bool:
+        """Tell whether gc may delete a large content that is there: put again, it is written again."""
+        return any(oid in one.blobs for one in self._lists.values())
 
     def add(self, name: Oid) -> None:
         """Take in a pack that this process has just written, as the newest."""
@@ -156,7 +169,8 @@ class PackSet:
 
     def iter_holding(self, oid: Oid) -> Iterator[tuple[PackReader, int]]:
         """Yield (pack, ordinal) of each place of an object, the newest pack first."""
-        for reader, ordinal in self._ask(self._view.holding.narrow(oid), lambda reader: reader.idx.find(oid)):
+        holding = (*self._view.holding.narrow(oid), *self.condemned)
+        for reader, ordinal in self._ask(holding, lambda reader: reader.idx.find(oid)):
             if ordinal is not None:
                 yield reader, ordinal
 
@@ -224,10 +238,15 @@ class PackSet:
     def _list(self) -> list[tuple[Oid, int]]:
         """Return name and time of writing of all packs, newest first: by time, then by name."""
         found = []
+        lists: list[Entry] = []
         for entry in self._storage.iter_entries(FOLDER):
+            if entry.name.endswith(SUFFIX) and is_condemned_list(entry.name):
+                lists.append(entry)
+                continue
             stem = entry.name[len(FOLDER) + 1 :].removesuffix(PACK_SUFFIX)
             if len(stem) == HEX_DIGITS and entry.name.endswith(PACK_SUFFIX) and not stem.strip("0123456789abcdef"):
                 found.append((entry.modified_us, Oid(bytes.fromhex(stem))))
+        self._lists = {one.name: self._lists.get(one.name) or read_condemned(self._storage, one) for one in lists}
         return [(name, modified_us) for modified_us, name in sorted(found, reverse=True)]
 
     def _open(self, name: Oid, modified_us: int) -> PackReader | None:

@@ -16,6 +16,7 @@ from redun.remotes.transfer import TransferReport
 from redun.store.blobs import blob_name
 from redun.store.format_file import FORMAT_NAME
 from redun.store.local_storage import LocalStorage
+from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.memory_storage import MemoryStorage
 from redun.store.objectdb import ObjectDb
 from redun.store.refs import Refs, RefStatus
@@ -246,11 +247,11 @@ def test_a_file_that_changes_while_it_is_sent_is_not_sent(
     made = make_execution(repository.store, repository.refs, files=files)
     blob_size = Remote.blob_size
 
-    def change(remote: Remote, oid: Oid) -> int | None:
+    def change(remote: Remote, oid: Oid, **options: bool) -> int | None:
         # Asked after the file was hashed and before it is sent.
         (project / "large.bin").write_bytes(b"x" * len(LARGE))
         (project / "small.txt").unlink(missing_ok=True)
-        return blob_size(remote, oid)
+        return blob_size(remote, oid, **options)
 
     monkeypatch.setattr(Remote, "blob_size", change)
     report = _push(repository, there)
@@ -356,3 +357,19 @@ def test_a_broken_closure_is_what_the_checks_here_would_see(there: ProbedStorage
         there.delete(entry.name)
     with pytest.raises(BrokenLink):
         _check_whole(there)
+
+
+def test_what_is_condemned_at_the_remote_is_sent_again(repository: Repository, tmp_path: Path) -> None:
+    """A push builds on nothing that the remote is about to delete; until then it can still be fetched."""
+    made = make_execution(repository.store, repository.refs, 20, blobs=[LARGE])
+    there = tmp_path / "there" / ".redun"
+    with Repository.init(there) as remote:
+        push(repository, open_remote("origin", str(there), tmp_path, None))
+        remote.store.refresh(force=True)
+        collect(remote, GcPolicy(keep_executions=0))
+        assert remote.refs.find(made.ref.execution_id) == []
+        report = push(repository, open_remote("origin", str(there), tmp_path, None))
+        assert report.objects == len(made.oids)
+        collect(remote, GcPolicy(grace_seconds=0))
+    assert _check_whole(LocalStorage(there)) == {made.ref.name}
+    assert _store(LocalStorage(there)).blobs.has(hash_blob(LARGE))

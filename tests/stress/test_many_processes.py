@@ -51,6 +51,7 @@ def test_runs_beside_transfers_checks_and_merges(project, make_project, tmp_path
             for place, each in enumerate((project, project, other))
         ]
         words = [("push",), ("pull",), ("fetch",), ("fsck",), ("log", "-"), ("log", "--file"), ("push", "origin", "-")]
+        words.append(("gc", "--apply"))
         beside = [(each, each.start(*chance.choice(words))) for each in (project, other) for _ in range(2)]
         with Repository.open(project.store) as repository:
             consolidate(repository.store)

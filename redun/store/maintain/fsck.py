@@ -43,6 +43,7 @@ from redun.objects.oid import HEX_DIGITS, short
 from redun.store.base import ObjectCorrupt
 from redun.store.blobs import FOLDER as BLOB_FOLDER
 from redun.store.blobs import blob_name
+from redun.store.condemned import is_condemned_list
 from redun.store.idx import Idx, check_idx
 from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
@@ -191,6 +192,8 @@ class _Check:
         while names := [name for name in self._list_packs() if name not in seen]:  # anew: they may be merged meanwhile
             seen.update(names)
             for name in names:
+                if is_condemned_list(name):
+                    continue
                 stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
                 if not _is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
                     self._note("file", name, "it does not belong here")
