@@ -13,12 +13,13 @@ the call that killed it is the first one without a reply.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn
@@ -32,6 +33,11 @@ from redun.worker.running import run_parcel
 _LENGTH = struct.Struct(">Q")
 _END = b""  # in place of a reply: the request is done with
 _SWEEPS = 5
+_POLL_MS = 200
+_READ_BYTES = 1 << 20
+CLOSE_SECONDS = 2.0
+DEATH_SECONDS = 1.0
+"""How long a process whose pipe is closed may take to end: the kernel closes pipes a moment before."""
 
 
 class ChildDied(ExecutorError):
@@ -64,7 +70,8 @@ class Child:
         for descriptor in (requests_in, replies_out, lifeline_in):
             os.close(descriptor)
         self._requests = os.fdopen(requests_out, "wb")
-        self._replies = os.fdopen(replies_in, "rb")
+        self._replies = replies_in
+        self._code: int | None = None  # how it ended
 
     def ask(self, request: Request, take: Callable[[Done], None]) -> None:
         """Have calls run; ``take`` gets what came of each, until all are done or the time is up.
@@ -72,29 +79,64 @@ class Child:
         Raises:
             ChildDied: in the call after the last one taken.
         """
-        try:
+        if self._has_ended():
+            raise ChildDied(self._epitaph())
+        with suppress(BrokenPipeError):
             _write(self._requests, msgpack.packb(request))
-            while reply := _read(self._replies):
-                take(Done(*msgpack.unpackb(reply, max_bin_len=MAX_BYTES)))
-        except (EOFError, BrokenPipeError):
-            raise ChildDied(self._epitaph()) from None
+        for reply in self._iter_replies():
+            if reply == _END:
+                return
+            take(Done(*msgpack.unpackb(reply, max_bin_len=MAX_BYTES)))
+        raise ChildDied(self._epitaph())
 
     def close(self) -> None:
         """End it, and all that it started."""
         os.close(self._lifeline)
-        for stream in (self._requests, self._replies):
-            with suppress(OSError):
-                stream.close()
-        if self._pid:
-            self._wait()
+        with suppress(OSError):
+            self._requests.close()
+        os.close(self._replies)
+        self._bury(CLOSE_SECONDS)
 
-    def _wait(self) -> int:
-        _, status = os.waitpid(self._pid, 0)
-        self._pid = 0
-        return os.waitstatus_to_exitcode(status)
+    def _iter_replies(self) -> Iterator[bytes]:
+        """Yield messages until the child has ended, though what it forked may hold its pipe open."""
+        poll = select.poll()
+        poll.register(self._replies, select.POLLIN)
+        buffer = bytearray()
+        while True:
+            if poll.poll(_POLL_MS):
+                data = os.read(self._replies, _READ_BYTES)
+                if not data:
+                    return
+                buffer += data
+                while (message := _cut(buffer)) is not None:
+                    yield message
+            elif self._has_ended():
+                return
+
+    def _has_ended(self) -> bool:
+        if self._code is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code is not None
+
+    def _bury(self, seconds: float) -> bool:
+        """Wait for its end, then end it, and what it left in its group; tell whether it had to be ended."""
+        deadline = time.monotonic() + seconds
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(_POLL_MS / 10_000)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)
+        if self._code is not None:
+            return False
+        self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return True
 
     def _epitaph(self) -> str:
-        code = self._wait()
+        if self._bury(DEATH_SECONDS):
+            return "the process that ran it closed its connection to the worker"
+        code = self._code
+        assert code is not None
         if code >= 0:
             return f"the process that ran it ended with exit code {code}"
         name = signal.Signals(-code).name
@@ -180,6 +222,18 @@ def _write(stream: BinaryIO, data: bytes) -> None:
     if len(data) >= 1 << 16:
         stream.write(data)
     stream.flush()
+
+
+def _cut(buffer: bytearray) -> bytes | None:
+    """Take the first message out of a buffer; None while it is not all there."""
+    if len(buffer) < _LENGTH.size:
+        return None
+    end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
+    if len(buffer) < end:
+        return None
+    message = bytes(memoryview(buffer)[_LENGTH.size : end])
+    del buffer[:end]
+    return message
 
 
 def _read(stream: BinaryIO) -> bytes:

@@ -69,12 +69,11 @@ def open_cluster(settings: SparkSettings) -> Cluster:
 
 
 def _open_classic(settings: SparkSettings) -> Cluster:
-    from pyspark import SparkContext
     from pyspark.errors import PySparkException
 
     master = settings.values["master"]
-    running = SparkContext._active_spark_context
-    if running is not None and running._jsc is not None and not running._jsc.sc().isStopped():
+    running = _find_running()
+    if running is not None:
         if master is not None and running.master != master:
             raise SparkBusy(
                 f"executor {settings.executor!r}: expected to start Spark with master {master!r}, "
@@ -95,6 +94,29 @@ def _open_classic(settings: SparkSettings) -> Cluster:
     atexit.register(_stop, session)
     _prepare_workers(session.sparkContext, settings, is_local=master.startswith("local"))
     return ClassicCluster(session)
+
+
+def _find_running() -> Any:
+    """Return the SparkContext of this process if it is alive; clear away what is left of a dead one."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    running = SparkContext._active_spark_context
+    if running is None:
+        return None
+    has_java = True
+    try:
+        if running._jsc is not None and not running._jsc.sc().isStopped():
+            return running
+    except Exception:
+        has_java = False
+    with suppress(Exception):
+        running.stop()
+    SparkContext._active_spark_context = None
+    SparkSession._instantiatedSession = None
+    if not has_java:
+        SparkContext._gateway = SparkContext._jvm = None
+    return None
 
 
 def _builder(settings: SparkSettings, conf: dict[str, str]) -> Any:
