@@ -31,6 +31,7 @@ class CommandWork(PortableWork):
         self.words = words
         self.outcome: Any = None
         self.error: BaseException | None = None
+        self.log: list[str] = []
         self.n_reports = 0
         self.begun = threading.Event()
 
@@ -63,7 +64,7 @@ class CommandWork(PortableWork):
         self.outcome = json.loads(outcome)
 
     def fail(self, error: BaseException, log: Sequence[str] = ()) -> None:
-        del log
+        self.log = list(log)
         self.n_reports += 1
         self.error = error
 

@@ -66,8 +66,8 @@ def serve(descriptor: int) -> None:
         os.setpgid(0, 0)
     connection = socket.socket(fileno=descriptor)
     os.set_inheritable(descriptor, False)
-    with suppress(RuntimeError, OSError, ValueError):
-        faulthandler.enable(2)
+    # A crash is told as what stands in the connection behind the last frame; the pool shows it with the failed job.
+    faulthandler.enable(descriptor, all_threads=False)
     _Worker(connection).work()
 
 

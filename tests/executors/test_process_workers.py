@@ -64,6 +64,40 @@ def test_a_death_that_memory_may_explain_says_so(tmp_path):
     assert "memory" in caught.value.hint
 
 
+def test_a_crash_tells_the_line(tmp_path):
+    """The frames of user code stand in the traceback, as the log of the job."""
+    script = tmp_path / "crash.py"
+    script.write_text(_CRASH)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert "Fatal Python error: Segmentation fault" in lines
+    assert f'  File "{script}", line 12 in read_nothing' in lines
+    assert not any("process_main" in line for line in lines)
+    assert done.stderr == ""
+
+
+_CRASH = """
+import ctypes
+import resource
+
+from redun import Scheduler, task
+
+
+@task(namespace="script", executor="process")
+def read_nothing():
+    # a comment, so that lines differ
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.string_at(0)
+
+
+if __name__ == "__main__":
+    try:
+        Scheduler(job_status_interval=0).run(read_nothing())
+    except Exception as error:
+        print("".join(error.redun_traceback.format()))
+"""
+
+
 def test_what_workers_print_passes_through(capfd):
     """To where this process writes."""
     assert Scheduler().run(tasks.say.options(executor="process")("hello")) == "hello"

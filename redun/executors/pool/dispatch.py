@@ -15,7 +15,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from time import monotonic
@@ -224,8 +224,8 @@ class Pool:
             member.process_id = number
             self._n_false_starts = 0
 
-    def _fail(self, flight: Flight, error: Exception) -> None:
-        flight.work.fail(error)
+    def _fail(self, flight: Flight, error: Exception, log: Sequence[str] = ()) -> None:
+        flight.work.fail(error, log)
         self._report(flight.work)
 
     def _take_returned(self, member: Member, numbers: list[int]) -> None:
@@ -244,7 +244,7 @@ class Pool:
         self._staff.remove(member)
         running = None if member.running is None else member.flights.pop(member.running, None)
         if running is not None:
-            self._fail(running, self._death_of(member, running, code))
+            self._fail(running, self._death_of(member, running, code), member.last_words())
         self._take_over(member, code)
         if not (member.is_ready or member.was_told):
             self._note_false_start(f"a process {describe_exit(code)}")

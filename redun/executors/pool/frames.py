@@ -17,6 +17,9 @@ A frame is a kind (u8), a number (u64) and a length (u64), little endian, and th
 | BROKEN: the runner itself raised | of the piece of work | what it said |
 | RETURNED: it will not run these | 0 | numbers, u64 each |
 
+Behind the last frame of a worker that crashes stands what Python's fault handler writes: ``Fatal Python error: ...``
+and the frames of the thread that crashed.
+
 The invariant: BEGUN is sent before anything of a piece of work runs.  So of a worker that died it is known which piece
 it ran, and that the others can be given to another worker.
 """
@@ -100,6 +103,11 @@ class FrameReader:
     def __init__(self, source: socket.socket) -> None:
         self._source = source
         self._buffer = bytearray()
+
+    @property
+    def rest(self) -> bytes:
+        """What has come and is no whole frame.  Of a worker that crashed: what Python wrote as its last words."""
+        return bytes(self._buffer)
 
     def read(self) -> list[Frame] | None:
         """Read once from the socket; return the frames that are whole now, None at its end.

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 
 from redun.executors.base import PortableWork
@@ -19,6 +20,10 @@ MAX_GIVEN = 128
 MAX_UNSENT_BYTES = 1 << 20
 _WEIGHT = 0.2  # of the last piece of work in the average
 _SEND_BYTES = 1 << 20
+
+MAX_LAST_FRAMES = 20
+_FATAL = b"Fatal Python error: "
+_PACKAGE = f'"{Path(__file__).parents[2]}/'
 
 
 class Flight:
@@ -144,6 +149,15 @@ class Member:
             while (frames := self._reader.read()) is not None:
                 found += frames
         return found
+
+    def last_words(self) -> list[str]:
+        """Return where it was when it crashed, as Python's fault handler tells it: the frames of user code."""
+        text = self._reader.rest.partition(_FATAL)[2].decode(errors="replace")
+        if not text:
+            return []
+        ours = _PACKAGE, 'File "<'
+        frames = [line for line in text.splitlines() if line.startswith("  File ") and not any(map(line.count, ours))]
+        return [_FATAL.decode() + text.partition("\n")[0], *frames[:MAX_LAST_FRAMES]]
 
     # -- noting
 

@@ -110,6 +110,16 @@ def test_a_worker_that_dies_fails_what_it_ran_and_no_more(make_crew, name):
     assert crew.reports.empty()
 
 
+def test_a_crash_tells_where_it_was(make_crew):
+    """By the frames that Python's fault handler writes, in the log of the work that crashed."""
+    crew = make_crew(max_workers=1)
+    crew.warm_up(100)
+    killed = crew.submit("kill", "SIGABRT")
+    crew.wait([killed, *[crew.submit("echo", "after") for _ in range(20)]])
+    assert killed.log[0] == "Fatal Python error: Aborted"
+    assert len(killed.log) == 1  # the frames are all of redun's own
+
+
 def test_a_death_is_noticed_though_a_child_holds_the_connection(make_crew):
     """A process that the task forked, and that outlives it."""
     crew = make_crew(max_workers=1)
