@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from redun.executors.credentials import find_aws_environment
+from redun.executors.credentials import AwsEnvironment
 from redun.executors.docker.arguments import Volume, environment_arguments, read_volumes, run_arguments
 from redun.executors.docker.command_line import (
     PULL_SECONDS,
@@ -65,6 +65,7 @@ class DockerSubmitter(Submitter):
         self._volumes = tuple(volumes)
         self._max_running = max_running
         self._make_token = make_token
+        self._aws = AwsEnvironment()
         self._n_running = 0  # as of the last poll, and what was started since
         self._terminals: list[subprocess.Popen[bytes]] = []
         self._known: set[tuple[str, str]] = set()  # images and volumes that are there, by kind
@@ -95,7 +96,7 @@ class DockerSubmitter(Submitter):
         secrets = None
         if options["include_aws_env"]:
             # Not on the command line, where everybody on this machine could read it.
-            secrets = "".join(f"{name}={value}\n" for name, value in find_aws_environment().items())
+            secrets = "".join(f"{name}={value}\n" for name, value in self._aws.read().items())
             words += ["--env-file", "/dev/stdin", *(word for name in _PASSED_ON for word in ("--env", name))]
         words += [options["image"], *submission.command]
         if options["interactive"]:

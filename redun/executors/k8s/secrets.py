@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from redun.executors.credentials import find_aws_environment
+from redun.executors.credentials import AwsEnvironment
 from redun.executors.remote.submitter import SubmitterError
 
 DEFAULT_SECRET = "redun-secret"  # noqa: S105 - the name of one
@@ -25,7 +25,7 @@ def collect_entries(executor: str, values: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         SubmitterError: there are no credentials of AWS, or a variable is not set.
     """
-    entries = find_aws_environment() if values["import_aws_secrets"] else {}
+    entries = AwsEnvironment().read() if values["import_aws_secrets"] else {}
     for name in values["secret_env_vars"]:
         if name not in os.environ:
             hint = f"set it, or take it out of secret_env_vars in [executors.{executor}]"

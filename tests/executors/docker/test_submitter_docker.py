@@ -164,18 +164,6 @@ def test_credentials_travel_unseen(submitter, engine, monkeypatch):
     assert "AWS_DEFAULT_REGION=eu-west-1\n" in about["secrets"]
 
 
-def test_missing_credentials_are_told(submitter, monkeypatch, tmp_path):
-    """With what to do about it, before anything is started."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(SubmitterError, match="expected credentials of AWS on this machine, found none") as got:
-        submitter.submit(submission("true", include_aws_env=True))
-    assert "aws configure" in got.value.hint
-
-
 def test_check_looks_for_engine_and_image(command, engine):
     """An engine that runs and has the image is fine, and is asked once."""
     submitter = DockerSubmitter("box", command, "lab:1")
