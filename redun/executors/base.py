@@ -101,6 +101,9 @@ class PortableWork(Work, Protocol):
     def fail(self, error: BaseException, log: Sequence[str] = ()) -> None:
         """Take an error of the executor's own: the worker died, say.  ``log``: the last lines that it wrote."""
 
+    def add_log(self, lines: Sequence[str]) -> None:
+        """Add the last lines that the worker wrote to an error that ``take`` took; to a result nothing is added."""
+
     def add_tags(self, tags: Iterable[tuple[str, Any]]) -> None:
         """Tag the job that this is: with the id that a cluster gave it, say."""
 

@@ -241,6 +241,15 @@ class Job:
         self.error, self.traceback = error, error.__traceback__
         self.forget_arguments()
 
+    def add_log(self, lines: Sequence[str]) -> None:
+        """Add the last lines of a worker to the error that came from it; what the error tells already is left out."""
+        from redun.scheduler.errors import Traceback
+
+        if isinstance(self.traceback, Traceback):
+            told = self.traceback.error
+            new = [line for line in lines if line.strip() and line.strip() not in told]
+            self.traceback = self.traceback._replace(error="\n".join([*new, told]))
+
     def add_tags(self, tags: Iterable[Tag]) -> None:
         """Tag this job, from any thread."""
         if self.portal is not None:

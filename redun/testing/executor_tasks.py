@@ -189,6 +189,13 @@ def say(line: str) -> str:
 
 
 @task()
+def say_and_fail(line: str) -> None:
+    """Write a line, then raise."""
+    say.func(line)
+    raise OddValueError(1)
+
+
+@task()
 def import_path() -> list[str]:
     """Return where modules are looked for."""
     return list(sys.path)

@@ -77,6 +77,10 @@ class ShellWork:
         """Note it."""
         self.error, self.log = error, list(log)
 
+    def add_log(self, lines: Sequence[str]) -> None:
+        """Note it."""
+        self.log = list(lines)
+
     def add_tags(self, tags: Iterable[tuple[str, Any]]) -> None:
         """Note them."""
         self.tags.update(tags)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from redun.errors import ExecutorError
+from redun.errors import ExecutorError, RedunError
 from redun.executors.base import PortableWork, Report
 
 
@@ -63,6 +64,20 @@ class RemoteJob:
     began_at: float = 0.0
     n_gone: int = 0  # how often in a row the cluster did not know it
     tags: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self, now: float) -> None:
+        """Note that it runs; again and again, if you like."""
+        if not self.has_begun:
+            self.has_begun, self.began_at = True, now
+            self.work.begin()
+
+    def add_tags(self, tags: Mapping[str, Any]) -> None:
+        """Hand on what the cluster tells of it, as far as that is new."""
+        new = [(key, value) for key, value in tags.items() if key not in self.tags or self.tags[key] != value]
+        if new:
+            self.tags.update(new)
+            with suppress(RedunError):  # a word of the cluster's that can be no tag is no reason to fail a job
+                self.work.add_tags(new)
 
     @property
     def prefix(self) -> str:

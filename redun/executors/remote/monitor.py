@@ -32,19 +32,18 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from redun.errors import RedunError
 from redun.executors.base import PortableWork, Report
 from redun.executors.options import BadOption, OptionTable
 from redun.executors.remote.arrays import Batch, Grouper
 from redun.executors.remote.earlier import Earlier
 from redun.executors.remote.heartbeats import Heartbeats
 from redun.executors.remote.jobs import RemoteJob, RemoteJobFailed, RemoteTimeout, Stage, lost_sight
+from redun.executors.remote.logs import Logs
 from redun.executors.remote.polls import Polls
 from redun.executors.remote.sender import Sender, Sent
 from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submitter
 from redun.executors.remote.turns import Turns
 
-LOG_LINES = 100
 LOOK_AGAIN_SECONDS = (0.5, 1.5, 3.0, 5.0)
 """When to look again for the outcome of a job that ended well and seems to have left none."""
 LOOK_AGAIN_FAILED_SECONDS = (0.5,)
@@ -91,6 +90,7 @@ class Monitor:
         self._to_cancel: set[str] = set()  # by id at the cluster: nobody waits for them any more
         self.done_keys: set[str] = set()  # what succeeded here, and can be removed from the scratch
         self.array_keys: dict[str, list[str]] = {}
+        self._logs = Logs(parts.submitter)
         self._refusal: Exception | None = None  # why nothing can be submitted
         beat: float = parts.values["heartbeat_interval"]
         self._heartbeats = Heartbeats(beat, self._turns, parts.sender, lambda: list(self._active.values()), self._miss)
@@ -293,16 +293,12 @@ class Monitor:
                 self._note(job, states.get(job_id, _GONE))
 
     def _note(self, job: RemoteJob, state: RemoteState) -> None:
-        new_tags = [(key, value) for key, value in state.tags.items() if job.tags.get(key, self) != value]
-        if new_tags:
-            job.tags.update(new_tags)
-            with suppress(RedunError):  # a word of the cluster's that can be no tag is no reason to fail a job
-                job.work.add_tags(new_tags)
+        job.add_tags(state.tags)
         if state.status is RemoteStatus.WAITING:
             job.n_gone = 0
         elif state.status is RemoteStatus.RUNNING:
             job.n_gone = 0
-            self._begin(job)
+            job.begin(monotonic())
             limit = job.options.get("timeout")
             if limit and monotonic() - job.began_at > limit:
                 self._give_up(job, RemoteTimeout(self._parts.name, job.job_id, limit))
@@ -312,11 +308,6 @@ class Monitor:
             job.stage = Stage.ENDED
             self._look_for_outcome(job, state, 0)
 
-    def _begin(self, job: RemoteJob) -> None:
-        if not job.has_begun:
-            job.has_begun, job.began_at = True, monotonic()
-            job.work.begin()
-
     def _look_for_outcome(self, job: RemoteJob, state: RemoteState, n_looks: int) -> None:
         is_success = state.status is RemoteStatus.SUCCEEDED
         # An error that lay there before a job was joined is not known to be that job's.
@@ -324,17 +315,18 @@ class Monitor:
         again = LOOK_AGAIN_SECONDS if is_success else LOOK_AGAIN_FAILED_SECONDS
 
         def take(is_result: bool | None) -> None:
-            if is_result is not None:
-                if is_result:
-                    self.done_keys.add(job.key)
+            if is_result:
+                self.done_keys.add(job.key)
                 self._end(job)
+            elif is_result is not None:
+                self._turns.chores.add(partial(self._end_with_log, job), lambda _error: self._end(job))
             elif n_looks < len(again):
                 self._turns.do_later(again[n_looks], lambda: self._look_for_outcome(job, state, n_looks + 1))
             else:
                 self._lose(job, state)
 
         if is_success:
-            self._begin(job)
+            job.begin(monotonic())
         self._turns.ask(
             lambda: self._sender.take_outcome(job, takes_errors=takes_errors), take, partial(self._fail, job)
         )
@@ -355,10 +347,12 @@ class Monitor:
     def _fail_with_log(self, job: RemoteJob, state: RemoteState) -> None:
         is_success = state.status is RemoteStatus.SUCCEEDED
         why = f"it ended well and left no outcome in {self._sender.scratch.url}" if is_success else state.reason
-        log: list[str] = []
-        with suppress(Exception):  # the reason is worth telling without its log, too
-            log = self._submitter.fetch_log(job.job_id, LOG_LINES)
-        self._fail(job, RemoteJobFailed(self._parts.name, job.job_id, why or "it gave no reason"), log)
+        error = RemoteJobFailed(self._parts.name, job.job_id, why or "it gave no reason")
+        self._fail(job, error, self._logs.fetch(job.job_id))
+
+    def _end_with_log(self, job: RemoteJob) -> None:
+        job.work.add_log(self._logs.fetch(job.job_id))
+        self._end(job)
 
     def _abandon(self, work_id: int) -> None:
         job = self._jobs.get(work_id)

@@ -90,6 +90,18 @@ def test_an_array_of_equal_jobs_runs_on_workers(scheduler, make_remote, cluster)
     assert (submission.is_array, submission.size) == (True, 3)
 
 
+def test_what_a_task_wrote_is_told_with_its_error(scheduler, make_remote):
+    """The end of the log stands in the traceback."""
+    scheduler.add_executor(make_remote())
+    with pytest.raises(RedunError) as caught:
+        scheduler.run(tasks.give_up.options(**REMOTE)("no-luck"))
+    lines = [line.strip() for line in caught.value.redun_traceback.format()]
+    assert lines.count("no-luck") == 1
+    with pytest.raises(tasks.OddValueError) as failed:
+        scheduler.run(tasks.say_and_fail.options(**REMOTE)("wrote this"))
+    assert "wrote this" in "".join(failed.value.redun_traceback.format())
+
+
 def test_a_module_that_the_code_package_lacks_is_told(scheduler, make_remote, tmp_path, monkeypatch):
     """The task's module is named."""
     (tmp_path / "project").mkdir()

@@ -46,10 +46,11 @@ def test_a_result_comes_home(run):
 
 
 def test_an_error_comes_home(run):
-    """The outcome of a worker that ended with 1 is taken like any other."""
-    work = ShellWork(FAILURE)
+    """The outcome of a worker that ended with 1 is taken like any other, and what it wrote is added."""
+    work = ShellWork(f"echo said before; {FAILURE}")
     run().do(work)
     assert (work.outcome, work.error) == (b"error", None)
+    assert work.log == ["said before"]
 
 
 def test_a_worker_that_left_nothing_fails_its_job_with_reason_and_log(run, impatient):
