@@ -126,6 +126,7 @@ class AwsServer:
         thread.start()
         self._stack.callback(thread.join)
         self._stack.callback(server.shutdown)
+        self._share_loader()
         self._make_queue()
 
     def stop(self) -> None:
@@ -201,6 +202,14 @@ class AwsServer:
         bucket, _, key = url.removeprefix("s3://").partition("/")
         content: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         return content
+
+    def _share_loader(self) -> None:
+        """Let all sessions of boto3 share what they read from disk: else each new client reads it for 50 ms."""
+        from botocore import session
+
+        plain, shared = session.create_loader, session.create_loader()
+        session.create_loader = lambda *_: shared
+        self._stack.callback(setattr, session, "create_loader", plain)
 
     def _make_queue(self) -> None:
         trust = json.dumps({"Version": "2012-10-17", "Statement": []})

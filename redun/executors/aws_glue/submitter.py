@@ -61,6 +61,7 @@ class AWSGlueSubmitter(Submitter):
         self._logs = AwsService("logs", values["aws_region"])
         self._files: GlueFiles | None = None
         self._job_name = ""
+        self._redun_url = ""
         self._queue: dict[str, dict[str, Any]] = {}  # requests that Glue has not taken, by their place
         self._taken: dict[str, str] = {}  # ids of runs, by the place that they had
         self._refused: dict[str, str] = {}  # why Glue will never take one, by its place
@@ -160,7 +161,9 @@ class AWSGlueSubmitter(Submitter):
 
     def _make_request(self, submission: Submission) -> dict[str, Any]:
         options, files = submission.options, self._open_files()
-        py_files = [files.send("redun.zip", redun_zip()), *files.send_each("extra_py_files", options["extra_py_files"])]
+        if not self._redun_url:
+            self._redun_url = files.send("redun.zip", redun_zip())
+        py_files = [self._redun_url, *files.send_each("extra_py_files", options["extra_py_files"])]
         arguments = {
             WORDS_ARGUMENT: json.dumps(submission.command),
             ENVIRONMENT_ARGUMENT: json.dumps(dict(submission.environment)),

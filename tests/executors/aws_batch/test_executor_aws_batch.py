@@ -142,6 +142,7 @@ def test_thousands_of_jobs_are_submitted_by_few_requests(aws, bucket, section):
     assert sum(counts.values()) <= 30, counts
 
 
+@pytest.mark.cluster
 def test_a_job_that_fails_is_told_with_its_log(scheduler, aws):
     """A worker that dies without an outcome fails its job with AWS's reason, and the last lines of its log."""
     with pytest.raises(RemoteJobFailed, match=r"exit code 7") as caught:
@@ -225,11 +226,13 @@ def test_an_option_of_a_task_is_checked(scheduler):
         add(scheduler, memory="much")
 
 
+@pytest.mark.cluster
 def test_nodes_of_a_job_leave_one_outcome(aws, scheduler):
     """On several nodes the call runs on each, and the main node's result is the job's."""
     assert add(scheduler, num_nodes=2) == 3
 
 
+@pytest.mark.cluster
 def test_a_debugged_job_runs_in_a_container_here(aws, section, tmp_path):
     """With ``debug`` a job runs in a container of this machine, of the same image and size, and AWS is not asked."""
     (tmp_path / "images").write_text("redun:1")

@@ -76,6 +76,7 @@ def runs_of(aws, section):
     return client.get_job_runs(JobName=name)["JobRuns"]
 
 
+@pytest.mark.cluster
 def test_a_workflow_runs_on_glue_over_a_bucket(aws, section, redun_command, tmp_path):
     """`redun run` sends code, driver, redun and extra modules to S3, and each call is a run of one job of Glue."""
     bucket = f"scratch-{uuid.uuid4().hex}"
@@ -104,6 +105,7 @@ def test_a_full_glue_is_waited_for(aws, scheduler):
     assert aws.counts["glue:startjobrun"] == 4
 
 
+@pytest.mark.cluster
 def test_a_worker_that_dies_fails_its_job(scheduler):
     """A run that leaves no outcome fails its job with Glue's reason."""
     with pytest.raises(RemoteJobFailed, match="failed: SystemExit: 7"):
