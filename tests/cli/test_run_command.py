@@ -53,6 +53,16 @@ def test_the_result_alone_goes_to_standard_output(flow, redun_command):
     assert redun_command("run", "flow.py", "nothing").stdout == ""
 
 
+def test_what_to_do_about_an_error_is_told(flow, redun_command):
+    """Of redun's own errors that failed a job, as of those before it."""
+    section = "[executors.box]\ntype = docker\nimage = lab\nscratch = scratch\ncommand = no-such-engine\n"
+    (flow / ".redun").mkdir()
+    (flow / ".redun" / "redun.ini").write_text(section)
+    stderr = redun_command("run", "-o", "executor=box", "flow.py", "add", "--a", "1", code=1).stderr
+    assert "redun: error: SubmitterError: cannot run 'no-such-engine'" in stderr
+    assert "redun: hint: install a container engine" in stderr
+
+
 def test_a_result_that_cannot_be_written_out_does_not_fail_the_run(flow, redun_command):
     """It is named instead."""
     assert redun_command("run", "flow.py", "huge").stdout == "<int whose repr raises ValueError>\n"

@@ -14,6 +14,7 @@ import click
 from redun.cli import ui
 from redun.cli.errors import ExitCode
 from redun.cli.options import Globals, find_config_dir
+from redun.errors import RedunError
 from redun.version import __version__
 
 if TYPE_CHECKING:
@@ -263,6 +264,8 @@ def _evaluate(session: Session, expression: Any, request: _Request) -> int:
         if not hasattr(error, "redun_traceback"):
             raise
         ui.error(f"{type(error).__name__}: {message_of(error)}")
+        if isinstance(error, RedunError) and error.hint:
+            ui.hint(error.hint)
         if request.flags.pdb:
             ui.debug_error(error)
         return int(ExitCode.FAILED)
