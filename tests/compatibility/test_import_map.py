@@ -60,6 +60,10 @@ HOMES = {
     "redun.executors.k8s": "K8SExecutor",
     "redun.executors.local": "LocalExecutor",
     "redun.federated_tasks": "federated_task lambda_federated_task rest_federated_task launch_federated_task",
+    "redun.glue": """
+        get_spark_context get_spark_session get_glue_context udf sql_query load_datacatalog_spark_dataset
+        clean_datacatalog_table get_num_workers setup_glue_job
+    """,
     "redun.tools": "debug_task copy_file copy_files copy_dir render_template",
     "redun.config": "Config",
     "redun.promise": "Promise wait_promises",
