@@ -110,7 +110,10 @@ def _follow(page, folder, environment):
         ids.update(_match_ids(expected, done.stdout.splitlines()))
 
 
-@pytest.mark.parametrize("name", ["quickstart.md", "caching.md", "running.md", "executors.md", "tags.md", "values.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["quickstart.md", "caching.md", "running.md", "executors.md", "executors-local.md", "tags.md", "values.md"],
+)
 def test_the_commands_of_a_page_say_what_it_shows(name, tmp_path, redun_environment):
     """Files and commands of a page, taken in order, give the outputs that stand under the commands."""
     _follow(GUIDE / name, tmp_path, redun_environment)
