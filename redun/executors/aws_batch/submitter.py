@@ -18,7 +18,7 @@ from redun.executors.aws_batch.job_defs import MAIN_NODE, OTHER_NODES, JobDefini
 from redun.executors.aws_batch.logs import last_lines
 from redun.executors.aws_batch.settings import MAX_ARRAY_SIZE, MIN_TIMEOUT_SECONDS
 from redun.executors.aws_batch.states import (
-    ENDED,
+    LIVE,
     array_of,
     describe_jobs,
     list_live_elements,
@@ -102,18 +102,26 @@ class AWSBatchSubmitter(Submitter):
 
     def find_live(self, prefix: str) -> dict[str, str]:
         live: dict[str, str] = {}
-        for job in self._list_named(f"{prefix}*"):
-            job_id, name = job["jobId"], job["jobName"]
-            # AWS ignores case here, and moto lists elements with their arrays.
-            if job["status"] in ENDED or not name.startswith(prefix) or array_of(job_id) != job_id:
-                continue
-            size = job.get("arrayProperties", {}).get("size", 0)
-            if size:
-                elements = list_live_elements(self._batch, job_id, size)
-                live.update((f"{name}:{element.partition(':')[2]}", element) for element in elements)
-            else:
-                live[name] = job_id
+        # Earliest status first: a job that passes on meanwhile is met again.  (Rejected: the filter JOB_NAME, which is
+        # one listing, but of all jobs of that name in the last seven days, a hundred a page.)
+        for status in LIVE:
+            listed = self._batch.iter_items(
+                "list_jobs", "jobSummaryList", jobQueue=self._values["queue"], jobStatus=status
+            )
+            for job in listed:
+                # moto lists elements with their arrays.
+                if job["jobName"].startswith(prefix) and array_of(job["jobId"]) == job["jobId"]:
+                    live.update(self._live_parts(job))
         return live
+
+    def _live_parts(self, job: Mapping[str, Any]) -> dict[str, str]:
+        """Return by name the ids of what is live of a job that was listed: of an array, its elements."""
+        name, job_id = job["jobName"], job["jobId"]
+        size = job.get("arrayProperties", {}).get("size", 0)
+        if not size:
+            return {name: job_id}
+        elements = list_live_elements(self._batch, job_id, size)
+        return {f"{name}:{element.partition(':')[2]}": element for element in elements}
 
     def close(self) -> None:
         self._batch.close()
@@ -146,18 +154,13 @@ class AWSBatchSubmitter(Submitter):
 
     def _find_submitted(self, request: Mapping[str, Any]) -> str | None:
         with suppress(AwsUnavailable):
-            named = self._list_named(request["jobName"], request["jobQueue"])
+            names = [{"name": "JOB_NAME", "values": [request["jobName"]]}]
+            named = self._batch.iter_items("list_jobs", "jobSummaryList", jobQueue=request["jobQueue"], filters=names)
             ids = [job["jobId"] for job in named if array_of(job["jobId"]) == job["jobId"]]
             for job_id, job in describe_jobs(self._batch, ids).items():
                 if job.get("parameters", {}).get(TOKEN_PARAMETER) == request["parameters"][TOKEN_PARAMETER]:
                     return job_id
         return None
-
-    def _list_named(self, pattern: str, queue: str | None = None) -> Any:
-        names = [{"name": "JOB_NAME", "values": [pattern]}]
-        return self._batch.iter_items(
-            "list_jobs", "jobSummaryList", jobQueue=queue or self._values["queue"], filters=names
-        )
 
 
 def make_request(submission: Submission, *, attempts: int = 1) -> dict[str, Any]:

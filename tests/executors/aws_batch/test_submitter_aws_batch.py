@@ -129,7 +129,7 @@ def test_live_jobs_are_found_by_name(aws, submitter, submission):
     submitter.cancel([ended, ids[1]], "not these")
     aws.counts.clear()
     assert submitter.find_live("live-") == {"live-a": single, "live-b:0": ids[0], "live-b:2": ids[2]}
-    assert aws.counts == {"batch:listjobs": 3}
+    assert aws.counts == {"batch:listjobs": 7}
     submitter.cancel([single, *ids], "over")
 
 
