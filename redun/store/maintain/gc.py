@@ -363,14 +363,18 @@ def _weigh_lists(survey: _Survey, marks: Marks, plan: GcPlan, now: int, grace_se
 
 def _sweep(survey: _Survey, marks: Marks, now: int, grace_seconds: float) -> None:
     storage = survey.repository.storage
+    written: set[Oid] = set()
     for condemned in survey.lists:
         if not _is_due(condemned, now, grace_seconds):
             continue
         packs, blobs, _ = _find_doomed(survey, marks, condemned)
         for group in _group(marks, [reader for reader in packs if marks.count(reader)]):
             # Not the packs themselves: what else is in them may link to what is deleted now.
-            survey.store.sealer.write(_iter_needed(marks, group))
+            sealed = survey.store.sealer.write(_iter_needed(marks, group))
+            written |= set() if sealed is None else {sealed.name}  # a pack of which all is needed comes out as it was
         for reader in packs:
+            if reader.name in written:
+                continue
             # The pack first: a reader takes one without an idx for damaged, one that is gone for merged.
             storage.delete(pack_name(reader.name))
             storage.delete(idx_name(reader.name))

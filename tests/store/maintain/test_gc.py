@@ -175,6 +175,16 @@ def test_what_is_needed_again_is_taken_off_the_list(repository):
     _check(repository, [old, new])
 
 
+def test_a_pack_that_is_needed_again_as_a_whole_comes_back(repository):
+    """Written anew it has the name that it had, and is not deleted under it."""
+    made = _make(repository, 0, 20)
+    collect(repository, GcPolicy(keep_executions=0))
+    repository.refs.write(made.ref)
+    _age(repository, DAY_SECONDS + 60)
+    collect(repository, GcPolicy())
+    _check(repository, [made])
+
+
 def test_of_a_pack_that_is_needed_again_only_that_part_comes_back(repository):
     """What else it holds may link to what is deleted: it goes, and fsck finds nothing."""
     made = [_make(repository, seed, 20, blobs=[LARGE + bytes([seed])]) for seed in range(3)]
