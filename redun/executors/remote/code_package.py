@@ -23,12 +23,15 @@ from redun.store.storage import BadName, check_name
 
 MAX_CODE_BYTES = 256 << 20
 """More than that is data that the patterns let in: each worker would unpack it."""
+MAX_CODE_ENTRIES = 200_000
+"""Looking at more takes minutes: that is no project, but a home folder or a disk."""
 LEFT_OUT = frozenset({
     *(".git", ".hg", ".svn", ".redun", ".venv", "node_modules", "__pycache__", ".tox", ".nox"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints"),
 })  # fmt: skip
 """Folders that no pattern reaches into; nor is any virtual environment, whatever its name."""
 _VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
+_EXCLUDES_HINT = "code_excludes leaves files out; data is better handed to tasks as files"
 
 
 class BadCodePackage(ExecutorError):
@@ -51,10 +54,17 @@ def pack_code(base: Path, includes: Sequence[str], excludes: Sequence[str] = ())
         excludes: patterns of what is left out; one that fits a folder leaves out all below it.
 
     Raises:
-        BadCodePackage: a pattern or a link leads out of the folder, no file fits, or they are too many bytes.
-        OSError: a file cannot be read.
+        BadCodePackage: a pattern or a link leads out of the folder, no file fits, they are too many, or one cannot be
+            read.
     """
-    names = sorted(_iter_files(base.resolve(), _compile(includes), _compile(excludes)))
+    try:
+        return _pack(base.resolve(), includes, excludes)
+    except OSError as error:
+        raise BadCodePackage(f"the code in {base} cannot be read: {error}", hint=_EXCLUDES_HINT) from error
+
+
+def _pack(base: Path, includes: Sequence[str], excludes: Sequence[str]) -> CodePackage:
+    names = sorted(_iter_files(base, _compile(includes), _compile(excludes)))
     if not names:
         raise BadCodePackage(
             f"no file in {base} fits code_includes {' '.join(includes)}",
@@ -72,7 +82,7 @@ def pack_code(base: Path, includes: Sequence[str], excludes: Sequence[str] = ())
             if n_bytes > MAX_CODE_BYTES:
                 raise BadCodePackage(
                     f"expected at most {MAX_CODE_BYTES} bytes of code in {base}, found more",
-                    hint="code_excludes leaves files out; data is better handed to tasks as files",
+                    hint=_EXCLUDES_HINT,
                 )
             tar.addfile(info, io.BytesIO(content))
     return _name(packed.getvalue())
@@ -144,12 +154,18 @@ def _iter_members(package: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
 
 def _iter_files(base: Path, includes: list[re.Pattern[str]], excludes: list[re.Pattern[str]]) -> Iterator[str]:
     """Yield the relative paths of the files that go in."""
-    folders = [""]
+    folders, n_entries = [""], 0
     while folders:
         inside = folders.pop()
         with os.scandir(base / inside) as entries:
             for entry in entries:
                 name = f"{inside}/{entry.name}" if inside else entry.name
+                n_entries += 1
+                if n_entries > MAX_CODE_ENTRIES:
+                    hint = "run in the project's folder, or leave folders out with code_excludes"
+                    raise BadCodePackage(
+                        f"expected a project in {base}, found over {MAX_CODE_ENTRIES} files", hint=hint
+                    )
                 if _fits(excludes, name):
                     continue
                 if entry.is_dir():

@@ -97,7 +97,7 @@ class Sender:
 
     def take_outcome(self, job: RemoteJob, *, takes_errors: bool) -> bool | None:
         """Hand a job what its worker left; return whether that was a result, None when the worker left nothing."""
-        found = self._patiently(lambda: self.scratch.find_outcome(job.key, with_error=takes_errors))
+        found = self._patiently(lambda: self.scratch.look_for_outcome(job.key, with_error=takes_errors))
         if found is None:
             return None
         job.work.take(found.outcome, self.scratch.contents)

@@ -152,6 +152,19 @@ def test_too_much_is_refused(project, monkeypatch):
         pack_code(project("a.py", "b.py"), ALL)
 
 
+def test_a_folder_that_is_no_project_is_refused(project, monkeypatch):
+    """A whole disk, say: looking through it would take minutes."""
+    monkeypatch.setattr(code_package, "MAX_CODE_ENTRIES", 3)
+    with pytest.raises(BadCodePackage, match="expected a project"):
+        pack_code(project("a.txt", "b.txt", "c.txt", "d.py"), ALL)
+
+
+def test_code_that_cannot_be_read_is_told(tmp_path):
+    """With the path."""
+    with pytest.raises(BadCodePackage, match="absent"):
+        pack_code(tmp_path / "absent", ALL)
+
+
 def test_a_package_of_the_users_own_is_read(project, tmp_path):
     """It is named by its content too."""
     made = pack_code(project("a.py"), ALL)
