@@ -19,8 +19,9 @@ READ_SECONDS = 60
 _THROTTLED = frozenset({
     *("Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestThrottled"),
     *("RequestThrottledException", "RequestLimitExceeded", "BandwidthLimitExceeded", "SlowDown"),
-    *("PriorRequestNotComplete", "ProvisionedThroughputExceededException", "OperationTimeoutException"),
+    *("PriorRequestNotComplete", "ProvisionedThroughputExceededException", "ConcurrentModificationException"),
 })  # fmt: skip
+_NOT_ANSWERED = frozenset({"OperationTimeoutException"})  # Glue says so with status 400
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _UNKNOWN_KEY = frozenset({
     *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
@@ -153,7 +154,7 @@ def _meaning_of_answer(answer: Mapping[str, Any], verb: str) -> AwsRefused | Aws
     http_status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     if code in _THROTTLED or http_status == 429:
         return AwsUnavailable(f"{verb} was put off by AWS: {code}: {text}", verb=verb, may_be_done=False)
-    if http_status >= 500:
+    if http_status >= 500 or code in _NOT_ANSWERED:
         return AwsUnavailable(f"{verb} failed at AWS: {code}: {text}", verb=verb, may_be_done=True)
     if code in _EXPIRED:
         return AwsRefused(f"the credentials for AWS have expired ({verb}): {text}", verb=verb, code=code, hint=_LOG_IN)

@@ -21,6 +21,7 @@ from typing import Any
 from redun.executors.aws import AwsRefused, AwsService, AwsUnavailable
 from redun.executors.aws_glue.files import GlueFiles, driver_script, redun_requirements, redun_zip
 from redun.executors.aws_glue.runs import LIVE, NAME_ARGUMENT, find_run, iter_runs, log_groups_of, poll_runs
+from redun.executors.aws_glue.settings import SECONDS_PER_MINUTE
 from redun.executors.remote.submitter import RemoteState, RemoteStatus, Submission, Submitter, SubmitterError
 from redun.hashing import hash_blob
 
@@ -179,12 +180,9 @@ class AWSGlueSubmitter(Submitter):
             arguments["--extra-files"] = ",".join(extra)
         if options["enable_metrics"]:
             arguments["--enable-metrics"] = "true"
-        return {
-            "Arguments": arguments,
-            "WorkerType": options["worker_type"],
-            "NumberOfWorkers": options["workers"],
-            "Timeout": max(1, ceil(options["timeout"] / 60)),
-        }
+        limit = {"Timeout": ceil(options["timeout"] / SECONDS_PER_MINUTE)} if options["timeout"] else {}
+        size = {"WorkerType": options["worker_type"], "NumberOfWorkers": options["workers"]}
+        return {"Arguments": arguments, **size, **limit}
 
     def _offer(self) -> None:
         """Offer what waits to Glue, in order, until it is full; then not again for a while."""
