@@ -246,3 +246,18 @@ def test_a_debugged_job_runs_in_a_container_here(aws, section, tmp_path):
     assert not aws.counts
     (call,) = (tmp_path / "here" / "jobs").iterdir()
     assert (call / "output").exists()
+
+
+@pytest.mark.cluster
+def test_a_whole_run_is_launched_on_batch(aws, bucket, redun_command, tmp_path):
+    """`redun launch` starts `redun run` as one job of AWS Batch, with the project's code, and waits when told to."""
+    (tmp_path / ".redun").mkdir()
+    settings = f"type = aws_batch\nimage = redun:1\nqueue = queue\ns3_scratch = s3://{bucket}/scratch\n"
+    (tmp_path / ".redun" / "redun.ini").write_text(f"[executors.batch]\n{settings}job_monitor_interval = 0.1\n")
+    (tmp_path / "wf.py").write_text(WORKFLOW.replace('executor="batch", ', ""))
+    words = ["redun", "-c", str(tmp_path / "there"), "run", "wf.py", "main", "--path", str(tmp_path / "out.txt")]
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "redun.ini").write_text("")
+    redun_command("launch", "--executor", "batch", "--code-package", "--wait", *words, **aws.environment)
+    assert (tmp_path / "out.txt").read_text() == "0 1 4 9 16"
+    assert aws.counts["batch:submitjob"] == 1
