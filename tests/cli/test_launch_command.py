@@ -92,7 +92,7 @@ def test_a_run_becomes_a_job_of_a_cluster(launch, project):
 
 def test_options_are_those_of_the_executor(launch):
     """One that does not fit is refused by its name."""
-    assert "memory" in launch("--executor", "cluster", "-o", "memory=much", "true", code=1).stderr
+    assert "memory" in launch("--executor", "cluster", "-o", "memory=much", "true", code=2).stderr
 
 
 def test_an_executor_that_nobody_tells_of_is_named(launch):
