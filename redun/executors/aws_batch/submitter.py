@@ -176,10 +176,10 @@ def make_request(submission: Submission, *, attempts: int = 1) -> dict[str, Any]
         "jobName": submission.name,
         "jobQueue": options["queue"],
         "retryStrategy": {"attempts": max(1, attempts)},
-        "tags": make_tags(submission),
-        "propagateTags": True,
         "parameters": {TOKEN_PARAMETER: submission.token or submission.name},
     }
+    if tags := make_tags(submission):
+        request.update(tags=tags, propagateTags=True)
     command = submission.command
     if submission.is_array and submission.size > 1:
         request["arrayProperties"] = {"size": submission.size}

@@ -247,9 +247,10 @@ def test_the_request_says_all_options(submission):
 
 
 def test_redun_leaves_its_tags_out_when_told_so(submission):
-    """Without default_batch_tags a job has the tags of the options alone."""
+    """Without default_batch_tags a job has the tags of the options alone, and none when there are none."""
     request = make_request(submission(default_batch_tags=False, batch_tags={"a": "b"}))
     assert request["tags"] == {"a": "b"}
+    assert "tags" not in make_request(submission(default_batch_tags=False))
 
 
 def test_nodes_run_side_by_side_and_the_main_one_counts(submitter, submission):
