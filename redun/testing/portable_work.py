@@ -123,6 +123,16 @@ def _clean_up(held: str, cleaned: str) -> None:
         Path(cleaned).touch()
 
 
+def _end_child() -> int:
+    """Fork a process and end it; return its exit code."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(_LONG_SECONDS)
+        os._exit(0)
+    os.kill(child, signal.SIGTERM)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def _break() -> None:
     raise ValueError("nothing can be made of this")
 
@@ -135,5 +145,6 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "kill_beside": _kill_beside,
     "close_all": _close_all,
     "clean_up": _clean_up,
+    "end_child": _end_child,
     "break": _break,
 }

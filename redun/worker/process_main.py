@@ -138,6 +138,7 @@ class _Worker:
         """Be told what to do, do it, end."""
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, self._on_terminate)
+        os.register_at_fork(before=_hold_sigterm, after_in_parent=_release_sigterm, after_in_child=_forget_handler)
         threading.Thread(target=self._listen, name="redun-listen", daemon=True).start()
         try:
             setup = self._inbox.take()
@@ -229,6 +230,23 @@ class _Worker:
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Do nothing.  A handler, as programs that a task starts would inherit that a signal is ignored."""
+
+
+def _hold_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _release_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _forget_handler() -> None:
+    """Let SIGTERM end a process that a task has forked, as ever.
+
+    It is held while Python forks: the child would lose one that comes before its interpreter is in order.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _release_sigterm()
 
 
 def _prepare(setup: WorkerSetup) -> tuple[Runner, Blobs | None]:

@@ -176,6 +176,14 @@ def test_work_that_is_ended_cleans_up(make_crew, tmp_path):
     assert isinstance(work.error, WorkEnded)
 
 
+def test_what_a_task_forks_ends_by_sigterm_as_ever(make_crew):
+    """It has not the worker's own way to end."""
+    crew = make_crew()
+    work = crew.submit("end_child")
+    crew.wait([work])
+    assert work.outcome == -signal.SIGTERM
+
+
 def test_work_that_cannot_be_packed_fails(make_crew):
     """With the reason, and alone."""
     crew = make_crew()
