@@ -175,9 +175,10 @@ def make_request(submission: Submission, *, attempts: int = 1) -> dict[str, Any]
     request: dict[str, Any] = {
         "jobName": submission.name,
         "jobQueue": options["queue"],
-        "retryStrategy": {"attempts": max(1, attempts)},
         "parameters": {TOKEN_PARAMETER: submission.token or submission.name},
     }
+    if attempts > 1:  # else what the job definition says holds
+        request["retryStrategy"] = {"attempts": attempts}
     if tags := make_tags(submission):
         request.update(tags=tags, propagateTags=True)
     command = submission.command
