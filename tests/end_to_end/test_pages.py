@@ -82,7 +82,7 @@ def _match_ids(expected, said):
     return {there: here for line, match in pairs for there, here in zip(re.findall(ID, line), re.findall(ID, match))}
 
 
-def _follow(page, folder, environment):
+def _follow(page, folder, environment, seconds=60):
     """Do in a folder what a page shows, in order: write its files, run its commands, compare what they say."""
     environment = {
         **environment,
@@ -103,7 +103,7 @@ def _follow(page, folder, environment):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         _check(what, expected, done.stdout.splitlines())
@@ -118,6 +118,13 @@ def test_the_commands_of_a_page_say_what_it_shows(name, tmp_path, redun_environm
     """Files and commands of a page, taken in order, give the outputs that stand under the commands."""
     _follow(GUIDE / name, tmp_path, redun_environment)
     assert list(tmp_path.iterdir())
+
+
+@pytest.mark.cluster
+def test_the_commands_of_the_page_on_spark_say_what_it_shows(spark_home, tmp_path, redun_environment):
+    """On a Spark of this machine."""
+    _follow(GUIDE / "executors-spark.md", tmp_path, {**redun_environment, "SPARK_LOCAL_IP": "127.0.0.1"}, seconds=200)
+    assert list(tmp_path.glob("readings/*.parquet"))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

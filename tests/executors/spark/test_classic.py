@@ -26,8 +26,9 @@ def test_a_call_whose_time_is_up_is_ended(local_spark, tmp_path):
     """What it started goes too, unlike that of a thread; others are not disturbed."""
     scheduler = Scheduler()
     scheduler.add_executor(SparkExecutor("spark", config={"master": "local[2]"}))
-    late = tasks.hold_script.options(executor="spark", timeout=5)(str(tmp_path))
+    late = tasks.hold_script.options(executor="spark", timeout=10)(str(tmp_path))
     others = [tasks.add.options(executor="spark")(number, 1) for number in range(20)]
+    assert scheduler.run(others) == list(range(1, 21))  # the workers have started
     with pytest.raises(TimedOut):
         scheduler.run([late, others], keep_going=True)
     child = int((tmp_path / "child").read_text())
