@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import PurePath
 
 from redun.executors.remote.submitter import SubmitterError
@@ -107,6 +108,13 @@ class ContainerCommand:
     def start_in_terminal(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start it with the terminal of this process as its own."""
         return subprocess.Popen([*self.words, *arguments], cwd=self._folder)
+
+    def leave(self, *arguments: str) -> None:
+        """Start it and do not wait: it goes on when this process ends."""
+        quiet = subprocess.DEVNULL
+        command = [*self.words, *arguments]
+        with suppress(OSError):
+            subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, cwd=self._folder, start_new_session=True)
 
     def _shown(self, arguments: Sequence[str]) -> str:
         return " ".join([*self.words, *arguments[:1]])

@@ -141,8 +141,12 @@ class DockerSubmitter(Submitter):
         return live
 
     def close(self) -> None:
-        with suppress(SubmitterError, EngineUnreachable):  # nothing depends on it
-            self._forget(len(self._succeeded))
+        gone: list[str] = []
+        with suppress(IndexError):  # two threads may close it
+            while True:
+                gone.append(self._succeeded.popleft())
+        for asked in _groups(gone):
+            self._command.leave("rm", "--force", *asked)  # the run ends, and nobody waits for this
 
     def _inspect(self, template: str, ids: Sequence[str]) -> str:
         """Return what ``template`` makes of containers; those that are not there any more are left out."""

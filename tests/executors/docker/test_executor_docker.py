@@ -12,6 +12,8 @@ from redun.executors.docker.executor import DockerExecutor
 from redun.executors.options import BadOption
 from redun.executors.registry import make_executor
 from redun.scheduler.errors import Interrupted
+from redun.scheduler.scheduler import Scheduler
+from redun.store.repository import Repository
 from redun.testing import executor_tasks as tasks
 from redun.testing.executor import WorkflowExecutorSuite, run_aside, wait_until
 from redun.testing.podman import IMAGE
@@ -36,6 +38,18 @@ def test_an_executor_without_room_is_refused():
     """Nothing would ever run."""
     with pytest.raises(BadOption, match="executor 'box': needs max_workers of at least 1, found 0"):
         make_executor("box", {"type": "docker", "image": "lab:1", "scratch": "work", "max_workers": "0"})
+
+
+def test_a_run_leaves_no_container_of_what_succeeded(engine, tmp_path):
+    """They are removed though the run does not wait for it."""
+    repository = Repository.init(tmp_path / "repository")
+    scheduler = Scheduler(backend=repository)
+    section = {"image": "lab:1", "scratch": str(tmp_path / "scratch"), "code_package": False}
+    section |= {"command": engine.words, "worker_command": [sys.executable, "-m", "redun"]}
+    scheduler.add_executor(DockerExecutor("box", config=section))
+    assert scheduler.run(tasks.add.options(executor="box")(1, 2)) == 3
+    repository.close()
+    assert wait_until(lambda: not list((engine.home / "containers").iterdir()), 30)
 
 
 @pytest.mark.cluster

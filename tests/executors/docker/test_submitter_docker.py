@@ -14,6 +14,7 @@ from redun.executors.docker.arguments import Volume
 from redun.executors.docker.options import DOCKER_OPTIONS
 from redun.executors.docker.submitter import DockerSubmitter
 from redun.executors.remote.submitter import RemoteStatus, Submission, SubmitterError
+from redun.testing.executor import wait_until
 from redun.testing.submitter import SubmitterSuite
 
 WAIT_SECONDS = 30.0
@@ -111,8 +112,8 @@ def test_containers_that_succeeded_are_removed_when_the_run_ends(submitter):
     wait(submitter, good)
     wait(submitter, bad)
     submitter.close()
-    states = submitter.poll([good, bad])
-    assert [states[each].status for each in (good, bad)] == [RemoteStatus.GONE, RemoteStatus.FAILED]
+    assert wait_until(lambda: submitter.poll([good])[good].status is RemoteStatus.GONE, WAIT_SECONDS)
+    assert submitter.poll([bad])[bad].status is RemoteStatus.FAILED
 
 
 def test_many_containers_that_succeeded_are_not_left_to_the_end(submitter, monkeypatch):
