@@ -100,7 +100,7 @@ def launch_script(
 
 
 def _make(config: Config, name: str) -> Executor:
-    sections: dict[str, Mapping[str, Any]] = {"default": {}, **config.executors}
+    sections: dict[str, Mapping[str, Any]] = {"default": {}, "process": {"mode": "process"}, **config.executors}
     if name not in sections:
         raise ExecutorError(f"expected a section [executors.{name}], found executors: {', '.join(sorted(sections))}")
     return make_executor(*resolve_section(sections, name))

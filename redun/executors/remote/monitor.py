@@ -206,7 +206,7 @@ class Monitor:
             job.stage = Stage.WAITING
 
             def go_on(is_taken: bool) -> None:
-                if is_taken:
+                if is_taken and job.stage is not Stage.DONE:
                     self.done_keys.add(job.key)
                     self._end(job)
                 else:
@@ -309,12 +309,16 @@ class Monitor:
             self._look_for_outcome(job, state, 0)
 
     def _look_for_outcome(self, job: RemoteJob, state: RemoteState, n_looks: int) -> None:
+        if job.stage is Stage.DONE:
+            return
         is_success = state.status is RemoteStatus.SUCCEEDED
         # An error that lay there before a job was joined is not known to be that job's.
         takes_errors = not is_success and not (job.is_reunited and job.key in self._used_keys)
         again = LOOK_AGAIN_SECONDS if is_success else LOOK_AGAIN_FAILED_SECONDS
 
         def take(is_result: bool | None) -> None:
+            if job.stage is Stage.DONE:
+                return  # abandoned meanwhile
             if is_result:
                 self.done_keys.add(job.key)
                 self._end(job)

@@ -11,7 +11,7 @@ import pytest
 from redun.errors import ExecutorError
 from redun.executors.options import BadOption
 from redun.executors.remote import monitor
-from redun.executors.remote.jobs import RemoteJobFailed, RemoteTimeout
+from redun.executors.remote.jobs import RemoteJobFailed, RemoteTimeout, Stage
 from redun.executors.remote.scratch import Scratch, ScratchError
 from redun.executors.remote.submitter import SubmitterError
 from redun.testing.shell_work import FAILURE, RESULT, ShellExecutor, ShellWork
@@ -417,6 +417,24 @@ class TestEnds:
         one.executor.abandon(work)
         assert one.wait() == [work]
         wait_until(lambda: cluster.find_live("redun-job-") == {})
+
+    def test_a_job_that_is_abandoned_while_its_outcome_is_looked_for_ends_once(self, run, cluster, monkeypatch):
+        """What the look finds, or does not, changes nothing any more."""
+        monkeypatch.setattr(monitor, "POLLS_GONE", 99)
+        monkeypatch.setattr(monitor, "LOOK_AGAIN_FAILED_SECONDS", (0.2,))
+        cluster.is_held = True
+        work = ShellWork()
+        one = run()
+        one.submit(work)
+        wait_until(lambda: work.tags)
+        inside = one.executor._monitor
+        (job,) = inside._jobs.values()
+        cluster.forgotten.add(job.job_id)
+        wait_until(lambda: job.stage is Stage.ENDED)
+        one.executor.abandon(work)
+        assert one.wait() == [work]
+        wait_until(lambda: not inside._turns._later)
+        assert (job.stage, inside._active, one.reports.qsize()) == (Stage.DONE, {}, 0)
 
     def test_what_succeeded_can_be_removed(self, run, tmp_path):
         """By an option; what failed stays, to be looked at."""
