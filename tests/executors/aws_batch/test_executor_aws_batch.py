@@ -56,7 +56,7 @@ def main(path: str) -> File:
 class TestAWSBatchExecutor(WorkflowExecutorSuite):
     """What every executor promises."""
 
-    n_jobs = 20
+    n_jobs = 12
     loads_code = False
 
     @pytest.fixture

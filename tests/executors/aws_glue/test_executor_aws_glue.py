@@ -59,7 +59,7 @@ def scheduler(aws, section):
 class TestAWSGlueExecutor(WorkflowExecutorSuite):
     """What every executor promises."""
 
-    n_jobs = 10
+    n_jobs = 4
     loads_code = False
 
     @pytest.fixture
