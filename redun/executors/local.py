@@ -147,7 +147,13 @@ def _table() -> OptionTable:
             Option(
                 "max_workers", WHOLE, "how many jobs at once; 20 threads, or as many processes as cores", of_task=False
             ),
-            Option("start_method", choice("forkserver", "fork", "spawn"), "how processes are started", of_task=False),
+            Option(
+                "start_method",
+                choice("forkserver", "fork", "spawn"),
+                "how processes are started",
+                "forkserver",
+                of_task=False,
+            ),
             Option("scratch", TEXT, "a folder for what jobs leave", DEFAULT_SCRATCH, of_task=False),
         ],
     )
