@@ -19,7 +19,7 @@ HEAVY = {
     "aiobotocore": ("redun/file/", "redun/store/", "redun/remotes/"),
     "asyncio": ("redun/",),
     "boto3": ("redun/executors/", "redun/aws/", "redun/cli/commands/", "redun/federated_tasks.py", "redun/testing/"),
-    "botocore": ("redun/executors/", "redun/aws/", "redun/file/", "redun/store/", "redun/cli/aws_user.py"),
+    "botocore": ("redun/executors/", "redun/file/", "redun/store/", "redun/cli/aws_user.py", "redun/testing/"),
     "fsspec": ("redun/file/", "redun/store/", "redun/remotes/", "redun/value/"),
     "google": ("redun/executors/gcp_batch/", "redun/testing/"),
     "kubernetes": ("redun/executors/k8s/", "redun/testing/"),
