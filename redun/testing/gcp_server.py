@@ -43,6 +43,7 @@ class GCPServer:
         requests: (method, path) of each request so far, in order.
         failures: codes that the next requests are answered with, instead of being carried out; 0 carries one out and
             loses the answer.
+        unlisted: names of jobs that a listing does not have (yet).
     """
 
     def __init__(self, folder: Path, project: str, region: str) -> None:
@@ -53,6 +54,7 @@ class GCPServer:
         self.failures: list[int] = []
         self.jobs: dict[str, FakeGoogleJob] = {}
         self.page_size = 500
+        self.unlisted: set[str] = set()
         self.lock = threading.Lock()
         self._by_request: dict[str, str] = {}
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -107,6 +109,8 @@ class GCPServer:
         if match := re.fullmatch(rf"{_JOBS}/(?P<job>[^/:]+)/taskGroups/group0/tasks", path):
             tasks = [task.show() for task in self._find(match["job"]).tasks]
             return _page("tasks", tasks, query, self.page_size)
+        if method == "GET" and (match := re.fullmatch(rf"{_JOBS}/(?P<job>[^/:]+)", path)):
+            return self._find(match["job"]).show()
         if method == "POST" and (match := re.fullmatch(rf"{_JOBS}/(?P<job>[^/:]+):cancel", path)):
             return self._cancel(self._find(match["job"]))
         raise Answered(404, f"no such method: {method} {path}")
@@ -133,7 +137,7 @@ class GCPServer:
         return self.jobs[job_id].show()
 
     def _list(self, query: Mapping[str, str]) -> Any:
-        jobs = [job.show() for job in self.jobs.values()]
+        jobs = [job.show() for job in self.jobs.values() if job.job_id not in self.unlisted]
         if "filter" in query:
             match = _FILTER.fullmatch(query["filter"])
             if match is None:

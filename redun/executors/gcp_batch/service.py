@@ -67,6 +67,15 @@ class BatchService:
         request = {"parent": self.parent, "filter": f'labels.{label}="{value}"', "page_size": PAGE_SIZE}
         return self._iter(lambda: self._ask_batch("list_jobs", request))
 
+    def find_job(self, job_id: str) -> Any:
+        """Return a job by its name; None when there is none."""
+        try:
+            return self._call("get_job", {"name": f"{self.parent}/jobs/{job_id}"})
+        except GoogleRefused as error:
+            if error.code != 404:
+                raise
+            return None
+
     def iter_tasks(self, job_id: str) -> Iterator[Any]:
         """Yield the tasks of a job."""
         request = {"parent": f"{self.parent}/jobs/{job_id}/taskGroups/group0", "page_size": PAGE_SIZE}

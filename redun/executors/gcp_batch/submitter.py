@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from redun.executors.gcp_batch.request import ARRAY_LABEL, MANAGER_LABEL, NAME_VARIABLE, RUN_LABEL, build_job
@@ -108,10 +108,19 @@ class GCPBatchSubmitter(Submitter):
     def close(self) -> None:
         self._service.close()
 
-    def _find_jobs(self, ids: Any) -> dict[str, Any]:
-        """Return the jobs of all runs that ids are of, by name: one listing for each run."""
-        runs = sorted({job_id.run for job_id in ids})
-        return {job.name.rpartition("/")[2]: job for run in runs for job in self._service.iter_jobs(RUN_LABEL, run)}
+    def _find_jobs(self, ids: Iterable[JobId]) -> dict[str, Any]:
+        """Return the jobs of all runs that ids are of, by name: one listing for each run.
+
+        What a listing lacks is asked for by name: that a job is gone is believed to nobody else.
+        """
+        asked = list(ids)
+        runs = sorted({job_id.run for job_id in asked})
+        jobs = {job.name.rpartition("/")[2]: job for run in runs for job in self._service.iter_jobs(RUN_LABEL, run)}
+        for name in {job_id.job for job_id in asked} - set(jobs):
+            job = self._service.find_job(name)
+            if job is not None:
+                jobs[name] = job
+        return jobs
 
     def _state_of(self, job_id: JobId | None, jobs: Mapping[str, Any]) -> RemoteState:
         job = jobs.get(job_id.job) if job_id is not None else None

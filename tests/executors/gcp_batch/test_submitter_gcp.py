@@ -75,6 +75,16 @@ def test_a_poll_of_jobs_is_one_request(server, make_submitter, submission):
     assert [method for method, _ in server.requests] == ["GET"]
 
 
+def test_a_job_that_a_listing_lacks_is_asked_for_by_name(server, make_submitter, submission):
+    """A listing may lag; a job is gone only when it has no name any more."""
+    submitter = make_submitter()
+    (job_id,) = submitter.submit(submission("sleep", "60"))
+    server.unlisted.update(server.jobs)
+    states = submitter.poll([job_id, "r/none"])
+    assert states[job_id].status is RemoteStatus.RUNNING
+    assert states["r/none"].status is RemoteStatus.GONE
+
+
 def test_tasks_are_listed_when_something_has_changed(server, make_submitter, submission):
     """The job tells how many are in which state."""
     submitter = make_submitter()
