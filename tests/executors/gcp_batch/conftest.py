@@ -8,14 +8,13 @@ from redun.executors.gcp_batch.options import GCP_OPTIONS
 from redun.executors.gcp_batch.submitter import GCPBatchSubmitter
 from redun.testing.gcp_server import GCPServer
 
-pytest.importorskip("google.cloud.batch_v1", reason="pip install 'redun[gcp]'")
-
 SECTION = {"project": "lab", "region": "us-central1", "image": "lab:1", "gcs_scratch": "gs://lab/scratch"}
 
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A server of its own for each test, which clients speak to instead of Google."""
+    pytest.importorskip("google.cloud.batch_v1", reason="pip install 'redun[gcp]'")
     folder = tmp_path / "tasks"
     folder.mkdir()
     with GCPServer(folder, "lab", "us-central1") as server:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from google.cloud import batch_v1
 
 from redun.executors.gcp_batch.request import build_job, label_value
 from redun.executors.options import BadOption
 from redun.executors.remote.submitter import Submission
+
+batch_v1 = pytest.importorskip("google.cloud.batch_v1", reason="pip install 'redun[gcp]'")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from redun.executors.gcp_batch.submitter import GCPBatchSubmitter
 from redun.executors.remote.submitter import RemoteStatus, Submission, SubmitterError
 from redun.testing.submitter import SubmitterSuite
+
+pytest.importorskip("google.cloud.batch_v1", reason="pip install 'redun[gcp]'")
 
 WAIT_SECONDS = 30.0
 ENDED = (RemoteStatus.SUCCEEDED, RemoteStatus.FAILED, RemoteStatus.GONE)
@@ -207,3 +210,12 @@ def test_a_server_that_does_not_answer_is_told(server, make_submitter):
     server.stop()
     with pytest.raises(SubmitterError, match="executor 'cloud': Google Batch does not answer"):
         submitter.check()
+
+
+def test_a_missing_client_is_told_with_what_to_install(make_submitter, monkeypatch):
+    """Nothing else of redun needs it."""
+    monkeypatch.setitem(sys.modules, "google.cloud.batch_v1", None)
+    monkeypatch.delattr("google.cloud.batch_v1", raising=False)
+    with pytest.raises(SubmitterError, match="the client of Google Batch is not installed") as got:
+        make_submitter().check()
+    assert got.value.hint == "pip install 'redun[gcp]'"

@@ -8,12 +8,11 @@ from redun.executors.k8s.options import K8S_OPTIONS
 from redun.executors.k8s.submitter import K8SSubmitter
 from redun.testing.k8s_server import K8SServer
 
-pytest.importorskip("kubernetes", reason="pip install 'redun[k8s]'")
-
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A server of its own for each test; the current context of the kubeconfig names it."""
+    pytest.importorskip("kubernetes", reason="pip install 'redun[k8s]'")
     folder = tmp_path / "pods"
     folder.mkdir()
     with K8SServer(folder) as server:

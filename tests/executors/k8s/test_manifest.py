@@ -10,6 +10,8 @@ from redun.executors.options import BadOption
 from redun.executors.remote.submitter import Submission
 from redun.testing.k8s_schema import check_object
 
+pytest.importorskip("kubernetes", reason="pip install 'redun[k8s]'")
+
 
 def build(size=None, secret=None, **said):
     """Return a Job that the schema has no objection to."""

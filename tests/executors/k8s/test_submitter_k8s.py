@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -10,6 +11,8 @@ from redun.executors.k8s.options import K8S_OPTIONS
 from redun.executors.k8s.submitter import K8SSubmitter
 from redun.executors.remote.submitter import RemoteStatus, Submission, SubmitterError
 from redun.testing.submitter import SubmitterSuite
+
+pytest.importorskip("kubernetes", reason="pip install 'redun[k8s]'")
 
 WAIT_SECONDS = 30.0
 ENDED = (RemoteStatus.SUCCEEDED, RemoteStatus.FAILED, RemoteStatus.GONE)
@@ -283,3 +286,11 @@ def test_a_server_that_does_not_answer_is_told(server, make_submitter):
     server._http.server_close()
     with pytest.raises(SubmitterError, match="executor 'cloud': Kubernetes does not answer"):
         submitter.check()
+
+
+def test_a_missing_client_is_told_with_what_to_install(make_submitter, monkeypatch):
+    """Nothing else of redun needs it."""
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with pytest.raises(SubmitterError, match="the package kubernetes is not installed") as got:
+        make_submitter().check()
+    assert got.value.hint == "pip install 'redun[k8s]'"
