@@ -11,12 +11,11 @@ import select
 import signal
 import socket
 from contextlib import suppress
-from importlib import import_module
 from typing import NoReturn
 
 from redun.executors.pool.children import reap
 from redun.executors.pool.frames import ENDED, REQUEST, WorkerSetup
-from redun.worker.process_main import adopt, serve_in_fork
+from redun.worker.process_main import adopt, find_runner, serve_in_fork
 
 
 def serve_forks(descriptor: int) -> NoReturn:
@@ -31,7 +30,7 @@ def serve_forks(descriptor: int) -> NoReturn:
         setup = WorkerSetup.decode(stream.read())
     adopt(setup)
     with suppress(Exception):  # each worker will try again, and tell
-        import_module(setup.runner.rpartition(".")[0])
+        find_runner(setup)
     gc.freeze()  # what is here now is never garbage: looking at it would copy its pages into each worker
     with socket.socket(fileno=descriptor) as connection, suppress(ConnectionError):
         _Server(connection).serve()

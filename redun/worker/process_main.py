@@ -252,9 +252,14 @@ def _forget_handler() -> None:
 def _prepare(setup: WorkerSetup) -> tuple[Runner, Blobs | None]:
     """Return what runs parcels and where large contents lie."""
     adopt(setup)
+    return find_runner(setup), None if setup.contents is None else _open_contents(setup.contents)
+
+
+def find_runner(setup: WorkerSetup) -> Runner:
+    """Import what runs parcels."""
     module, _, name = setup.runner.rpartition(".")
     runner: Runner = getattr(import_module(module), name)
-    return runner, None if setup.contents is None else _open_contents(setup.contents)
+    return runner
 
 
 def adopt(setup: WorkerSetup) -> None:

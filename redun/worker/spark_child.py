@@ -28,6 +28,7 @@ import msgpack
 
 from redun.errors import ExecutorError
 from redun.executors.spark.part import MAX_BYTES, Done
+from redun.worker.process_main import flush_streams
 from redun.worker.running import run_parcel
 
 _LENGTH = struct.Struct(">Q")
@@ -180,6 +181,7 @@ def _serve(request: Request, target: BinaryIO) -> None:
         now = time.monotonic()
         _write(target, msgpack.packb(Done(number, now - last, outcome)))
         last = now
+    flush_streams()
     _write(target, _END)
 
 

@@ -11,7 +11,6 @@ parts.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from contextlib import suppress
@@ -67,14 +66,16 @@ def _forget_child() -> None:
 
 
 def _unpacked(name: str) -> str:
-    """Return the folder with what is in a code package: one for each machine, made by the first worker there."""
+    """Return the folder with what is in a code package, beside the package: made by the first worker of an executor."""
     from pyspark import SparkFiles
 
     package = Path(SparkFiles.get(name))
-    folder = Path(tempfile.gettempdir(), f"{name.partition('.')[0]}-{os.getuid()}")
+    folder = package.with_name(name.partition(".")[0])
     if not folder.is_dir():
-        draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-        unpack_code(package.read_bytes(), draft)
-        with suppress(OSError):  # another worker was first
-            draft.rename(folder)
+        with tempfile.TemporaryDirectory(prefix=".redun-code-", dir=package.parent) as draft:
+            code = Path(draft, "code")
+            code.mkdir()
+            unpack_code(package.read_bytes(), code)
+            with suppress(OSError):  # another worker was first
+                code.rename(folder)
     return str(folder)

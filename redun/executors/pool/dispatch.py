@@ -5,7 +5,8 @@ back what they answer, and notices how they end.  Other threads leave work in a 
 
 A worker is given several pieces of work in advance where pieces are short (``Member.room``); it says what it begins.
 When others stand idle, it is asked to give back what it has not begun.  So a worker that dies fails the one piece that
-it ran; what else it held goes to others.  A piece that was held by several that died is taken to be what kills them.
+it ran; what else it held goes to others.  A piece that was the next of several that died is taken to be what kills
+them: its parcel may be too much for their memory.
 
 The invariant: each piece of work that was submitted is reported once, or counted by ``cancel_waiting`` once.
 """
@@ -35,7 +36,8 @@ RECALL_SECONDS = 0.02
 ANSWER_SECONDS = 1.0
 """How long ``cancel_waiting`` waits for workers to give back what they have not begun."""
 MAX_LOSSES = 3
-"""How many workers may die while they hold a piece of work, or before they are ready, until nobody tries again."""
+"""How many workers may die with a piece of work at hand and before they have begun it, or before they are ready, until
+nobody tries again."""
 
 
 class Pool:
@@ -245,6 +247,8 @@ class Pool:
         running = None if member.running is None else member.flights.pop(member.running, None)
         if running is not None:
             self._fail(running, self._death_of(member, running, code), member.last_words())
+        elif member.is_ready and not member.was_told and member.flights:
+            next(iter(member.flights.values())).n_losses += 1  # it may be what kills a worker before it can begin
         self._take_over(member, code)
         if not (member.is_ready or member.was_told):
             self._note_false_start(f"a process {describe_exit(code)}")
@@ -263,7 +267,6 @@ class Pool:
     def _take_over(self, member: Member, code: int | None) -> None:
         """Put what a worker held and had not begun back into line, in order, at the front."""
         for flight in reversed(list(member.flights.values())):
-            flight.n_losses += member.is_ready and not member.was_told
             if flight.n_losses >= MAX_LOSSES:
                 self._fail(flight, WorkerDied(self._name, flight.work.task_name, code))
             else:

@@ -34,7 +34,7 @@ class Flight:
     def __init__(self, work: PortableWork) -> None:
         self.work = work
         self.parcel: bytes | None = None  # kept until the work has begun: it may have to be sent again
-        self.n_losses = 0  # workers that died while they held it
+        self.n_losses = 0  # workers that died with it at hand, and had not begun it
 
 
 class Member:

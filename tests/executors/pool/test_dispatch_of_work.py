@@ -110,6 +110,17 @@ def test_a_worker_that_dies_fails_what_it_ran_and_no_more(make_crew, name):
     assert crew.reports.empty()
 
 
+def test_work_behind_many_deaths_is_run(make_crew):
+    """However often its worker died of other work before it had begun."""
+    crew = make_crew(max_workers=1)
+    crew.warm_up(100)
+    killed = [crew.submit("kill", "SIGKILL") for _ in range(6)]
+    after = crew.submit("echo", "after")
+    crew.wait([*killed, after])
+    assert all(isinstance(work.error, WorkerDied) for work in killed)
+    assert after.outcome == "after"
+
+
 def test_a_crash_tells_where_it_was(make_crew):
     """By the frames that Python's fault handler writes, in the log of the work that crashed."""
     crew = make_crew(max_workers=1)
