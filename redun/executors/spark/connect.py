@@ -39,8 +39,11 @@ class ConnectCluster(Cluster):
             from pyspark.sql.connect import functions
 
             # A table gets as many partitions as the cluster has cores; over Connect nobody tells that number.
-            table = self.session.range(_SLOTS_SAMPLED).select(functions.spark_partition_id())
-            self._slots = max(1, table.distinct().count())
+            try:
+                table = self.session.range(_SLOTS_SAMPLED).select(functions.spark_partition_id())
+                self._slots = max(1, table.distinct().count())
+            except Exception as error:
+                raise self._failure(error) from None
         return self._slots
 
     def add_file(self, path: Path) -> None:
@@ -56,10 +59,7 @@ class ConnectCluster(Cluster):
             for row in table.mapInArrow(ArrowPart(place), "part binary").toLocalIterator():
                 deliver(bytes(row[0]))
         except Exception as error:
-            if not is_unreachable(error):
-                raise explain(str(error)) from None
-            self._fault = f"the Spark Connect server cannot be reached: {words_of(error)}"
-            raise SparkFailed(self._fault) from None
+            raise self._failure(error) from None
         finally:
             with suppress(Exception):
                 spark.removeTag(job)
@@ -72,6 +72,12 @@ class ConnectCluster(Cluster):
         for session in (self._jobs, self.session):
             with suppress(Exception):  # the server is gone, and its jobs with it
                 session.interruptTag(job)
+
+    def _failure(self, error: Exception) -> SparkFailed:
+        if not is_unreachable(error):
+            return explain(str(error))
+        self._fault = f"the Spark Connect server cannot be reached: {words_of(error)}"
+        return SparkFailed(self._fault)
 
     def find_fault(self) -> tuple[str, bool] | None:
         return None if self._fault is None else (self._fault, True)

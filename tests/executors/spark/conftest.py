@@ -105,7 +105,7 @@ class Standalone(Daemons):
         try:
             with urlopen(f"http://127.0.0.1:{self._page_port}/json/", timeout=10) as reply:
                 return int(json.load(reply)["aliveworkers"])
-        except OSError:
+        except (OSError, ValueError):
             return 0  # a page that is not there yet
 
 
