@@ -208,7 +208,25 @@ class _Check:
                 and _is_oid(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)])
                 and pack not in there
             ):
-                self._error("idx", name, "its pack is missing")
+                self._judge_stray_idx(name)
+
+    def _judge_stray_idx(self, name: str) -> None:
+        """Tell of an idx without a pack: left by a process that was killed while it merged, or all that is left."""
+        try:
+            pack = Oid(bytes.fromhex(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)]))
+            idx = Idx(self._storage.read(name), name, pack)
+            is_merged = all(self._repository.store.has(idx.oid_at(ordinal)) for ordinal in range(idx.count))
+        except NameMissing:
+            return  # its pack was merged since the listing, and now it went too
+        except ObjectCorrupt:
+            is_merged = False
+        if not is_merged:
+            self._error("idx", name, "its pack is missing")
+            return
+        if self._repair:
+            self._storage.delete(name)
+        why = "it is left of a pack that was merged into another"
+        self._problems.append(Problem(Severity.NOTE, "idx", name, why, is_repaired=self._repair))
 
     def _list_packs(self) -> list[str]:
         return [entry.name for entry in self._storage.iter_entries(PACK_FOLDER)]

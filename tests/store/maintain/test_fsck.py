@@ -22,10 +22,12 @@ from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import FsckReport, Problem, Severity, check_repository
 from redun.store.maintain.repack import consolidate
 from redun.store.pack import write_pack
+from redun.store.pack_format import pack_name
 from redun.store.refs import Refs, RefStatus
 from redun.store.repository import Repository
 from redun.store.storage import Entry
 from redun.testing.objects import MadeExecution, MadeFile, build_execution, made_ref, make_execution
+from redun.testing.probed import Crash
 
 LARGE = b"large " * 200_000
 
@@ -377,3 +379,41 @@ def test_what_moves_while_it_is_checked_is_no_damage(repository: Repository, mon
         report = check_repository(checked)
     assert next(others, None) != 2, "nothing happened meanwhile"
     assert report.problems == ()
+
+
+def test_an_idx_that_a_killed_merge_has_left_is_removed(tmp_path):
+    """Killed between a pack and its idx, merging leaves an idx whose objects are all in the merged pack."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        for seed in range(3):
+            make_execution(repository.store, repository.refs, seed=seed)
+        delete, n_deleted = repository.storage.delete, []
+
+        def die(name):
+            if name.endswith(".idx"):
+                raise Crash(name)
+            n_deleted.append(name)
+            delete(name)
+
+        repository.storage.delete = die
+        with pytest.raises(Crash):
+            consolidate(repository.store)
+        repository.storage.delete = delete
+        assert len(n_deleted) == 1
+        repository.store.refresh(force=True)
+        report = check_repository(repository)
+        assert report.is_clean
+        assert [(problem.what, problem.severity.value) for problem in report.problems] == [("idx", "note")]
+        assert all(problem.is_repaired for problem in check_repository(repository, repair=True).problems)
+        assert check_repository(repository).problems == ()
+
+
+def test_an_idx_whose_objects_are_nowhere_is_an_error(tmp_path):
+    """A pack that is gone with all that it held is told, and its idx is left to tell of it."""
+    with Repository.init(tmp_path / ".redun") as repository:
+        make_execution(repository.store, repository.refs)
+        (reader,) = repository.store.packs.readers
+        repository.storage.delete(pack_name(reader.name))
+    with Repository.open(tmp_path / ".redun") as repository:
+        for repair in (False, True, False):
+            problems = check_repository(repository, repair=repair).problems
+            assert ("idx", "its pack is missing") in {(problem.what, problem.why) for problem in problems}
