@@ -52,7 +52,8 @@ class K8SServer:
         self.folder = folder
         self.requests: list[tuple[str, str]] = []
         self.failures: list[int] = []
-        self.version = {"major": "1", "minor": "33+", "gitVersion": "v1.33.1"}
+        texts = ("gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
+        self.version = {"major": "1", "minor": "33+", **dict.fromkeys(texts, "fake")}
         self.namespaces = {"default"}
         self.secrets: dict[str, dict[str, str]] = {}
         self.jobs: dict[str, FakeJob] = {}

@@ -61,11 +61,7 @@ def _read_volume(executor: str, row: Any) -> Volume:
 
 def run_arguments(options: Mapping[str, Any], volumes: Iterable[Volume], *, is_podman: bool) -> list[str]:
     """Return what stands between ``run`` and the image: limits, devices and volumes."""
-    words: list[str] = []
-    if options["vcpus"] is not None:
-        words += ["--cpus", f"{options['vcpus']:g}"]
-    if options["memory"] is not None:
-        words += ["--memory", _bytes(options["memory"])]
+    words = ["--cpus", f"{options['vcpus']:g}", "--memory", _bytes(options["memory"])]
     if options["shared_memory"] is not None:
         words += ["--shm-size", _bytes(options["shared_memory"])]
     if options["gpus"]:

@@ -42,6 +42,8 @@ class DockerExecutor(RemoteExecutor):
         read_volumes(name, values["volumes"])
         if values["max_workers"] < 1:
             raise BadOption(name, "max_workers", f"needs max_workers of at least 1, found {values['max_workers']}")
+        if values["include_aws_env"] is None:
+            values["include_aws_env"] = urlsplit(values["scratch"]).scheme == "s3"
         submitter = DockerSubmitter(
             name,
             ContainerCommand(values["command"]),

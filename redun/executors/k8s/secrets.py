@@ -22,10 +22,19 @@ def secret_of(values: Mapping[str, Any]) -> str | None:
 def collect_entries(executor: str, values: Mapping[str, Any]) -> dict[str, str]:
     """Return what the options say is to be put into the Secret, from this process and this machine.
 
+    Where ``import_aws_secrets`` is not said, credentials are put into a Secret that is, if there are any.
+
     Raises:
         SubmitterError: there are no credentials of AWS, or a variable is not set.
     """
-    entries = AwsEnvironment().read() if values["import_aws_secrets"] else {}
+    entries: dict[str, str] = {}
+    is_said = values["import_aws_secrets"]
+    if is_said or (is_said is None and values["secret_name"]):
+        try:
+            entries = AwsEnvironment().read()
+        except SubmitterError:
+            if is_said:
+                raise
     for name in values["secret_env_vars"]:
         if name not in os.environ:
             hint = f"set it, or take it out of secret_env_vars in [executors.{executor}]"

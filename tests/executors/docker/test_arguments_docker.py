@@ -60,16 +60,16 @@ def test_limits_are_given_in_bytes_and_cores():
     ]
 
 
-def test_nothing_said_is_nothing_limited():
-    """Without options a container has what the machine has."""
-    assert run_arguments(options(), [], is_podman=False) == []
+def test_without_options_a_job_has_one_core_and_some_memory():
+    """As at a cluster; shared memory and GPUs are as the engine has them."""
+    assert run_arguments(options(), [], is_podman=False) == ["--cpus", "1", "--memory", "4294967296"]
 
 
 def test_gpus_are_asked_for_as_each_engine_does():
     """Docker counts them, podman names each."""
-    assert run_arguments(options(gpus="2"), [], is_podman=False) == ["--gpus", "2"]
+    assert run_arguments(options(gpus="2"), [], is_podman=False)[4:] == ["--gpus", "2"]
     podman = run_arguments(options(gpus="2"), [], is_podman=True)
-    assert podman == ["--device", "nvidia.com/gpu=0", "--device", "nvidia.com/gpu=1"]
+    assert podman[4:] == ["--device", "nvidia.com/gpu=0", "--device", "nvidia.com/gpu=1"]
 
 
 def test_variables_keep_their_spaces():

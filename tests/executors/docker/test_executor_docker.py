@@ -29,9 +29,13 @@ def test_a_section_of_type_docker_makes_one(tmp_path, monkeypatch):
 
 
 def test_a_scratch_in_a_bucket_is_no_volume():
-    """Containers reach it as this machine does."""
-    executor = make_executor("box", {"type": "docker", "image": "lab:1", "scratch": "s3://lab/work"})
+    """Containers reach it as this machine does, with the same credentials unless the section says no."""
+    section = {"type": "docker", "image": "lab:1", "scratch": "s3://lab/work"}
+    executor = make_executor("box", section)
     assert executor.submitter._volumes == ()
+    assert executor.values["include_aws_env"] is True
+    assert make_executor("box", {**section, "include_aws_env": "no"}).values["include_aws_env"] is False
+    assert make_executor("box", {**section, "scratch": "work"}).values["include_aws_env"] is False
 
 
 def test_an_executor_without_room_is_refused():

@@ -226,6 +226,35 @@ def test_secrets_reach_jobs_and_not_the_manifest(server, make_submitter, monkeyp
     assert not any("hidden" in str(job.body) for job in server.jobs.values())
 
 
+@pytest.fixture
+def no_credentials(monkeypatch, tmp_path):
+    """Hide those of this machine."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_credentials_that_are_not_there_are_missed_when_they_were_asked_for(server, make_submitter):
+    """A Secret that is only named is used as it is."""
+    make_submitter(secret_name="keys").check()
+    assert server.secrets == {}
+    with pytest.raises(SubmitterError, match="expected credentials of AWS on this machine, found none"):
+        make_submitter(import_aws_secrets="true").check()
+
+
+def test_a_secret_can_be_left_as_it_is(server, make_submitter, monkeypatch):
+    """Though there are credentials here."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    make_submitter(secret_name="keys", import_aws_secrets="false").check()
+    assert server.secrets == {}
+    make_submitter(secret_name="keys").check()
+    assert server.secrets["keys"]["AWS_SECRET_ACCESS_KEY"] == "hidden"
+
+
 def test_a_secret_variable_that_is_not_set_is_told(server, make_submitter, monkeypatch):
     """Before anything is submitted."""
     monkeypatch.delenv("LAB_TOKEN", raising=False)
@@ -236,9 +265,9 @@ def test_a_secret_variable_that_is_not_set_is_told(server, make_submitter, monke
 def test_a_missing_namespace_is_told_or_made(server, make_submitter):
     """As the options say."""
     with pytest.raises(SubmitterError, match="executor 'cloud': there is no namespace 'lab'") as got:
-        make_submitter(namespace="lab").check()
+        make_submitter(namespace="lab", create_namespace="false").check()
     assert "create_namespace = true" in got.value.hint
-    make_submitter(namespace="lab", create_namespace="true").check()
+    make_submitter(namespace="lab").check()
     assert "lab" in server.namespaces
 
 
