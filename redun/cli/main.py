@@ -36,6 +36,7 @@ COMMANDS = {
     "tag": CommandEntry("tag", "List, add and remove tags."),
     "show": CommandEntry("show", "Show one object of the store."),
     "fsck": CommandEntry("fsck", "Check the repository, and repair what can be."),
+    "du": CommandEntry("du", "Tell how much room the repository takes, and what for."),
     "gc": CommandEntry("gc", "Delete what no kept execution needs."),
     "remote": CommandEntry("remote", "List, add and remove remotes."),
     "repo": CommandEntry("remote", "Another name of `remote`.", is_hidden=True),
