@@ -71,8 +71,8 @@ class K8SSubmitter(Submitter):
                     raise SubmitterError(f"executor {self._name!r}: there is no namespace {namespace!r}", hint=hint)
                 self._cluster.create_namespace()
             self._cluster.count_jobs()
-        except ClusterUnavailable as error:
-            hint = "see that `kubectl get jobs` works"
+        except (ClusterUnavailable, ClusterRefused) as error:
+            hint = getattr(error, "hint", "") or "see that `kubectl get jobs` works"
             raise SubmitterError(f"executor {self._name!r}: {error}", hint=hint) from error
         if version < ARRAYS_SINCE:
             self.max_array_size = 1
@@ -152,11 +152,14 @@ class K8SSubmitter(Submitter):
         self, states: Mapping[str, RemoteState], asked: Mapping[str, JobId | None], views: Mapping[str, JobView]
     ) -> None:
         """Remove jobs that Kubernetes would try to start for ever: an image that is not there, say."""
+        hopeless: dict[str, set[int | None]] = {}
         for text, job_id in asked.items():
-            if job_id is None or states[text].status is not RemoteStatus.FAILED or job_id.job not in views:
+            if job_id is None or states[text].status is not RemoteStatus.FAILED:
                 continue
             if not views[job_id.job].has_ended(job_id.element):
-                self._end(views[job_id.job], {job_id.element})
+                hopeless.setdefault(job_id.job, set()).add(job_id.element)
+        for name, elements in hopeless.items():
+            self._end(views[name], elements)
 
     def _end(self, view: JobView, indexes: set[int | None]) -> None:
         unfinished = {index for index in view.indexes if not view.has_ended(index)}

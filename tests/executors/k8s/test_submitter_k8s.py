@@ -189,6 +189,16 @@ def test_an_image_that_is_missing_fails_the_job_and_removes_it(server, make_subm
     assert not server.jobs
 
 
+def test_an_array_without_an_image_is_removed_by_one_request(server, make_submitter):
+    """However many elements it has."""
+    submitter = make_submitter()
+    ids = submitter.submit(submission(submitter, "true", image="missing:1", size=20))
+    server.requests.clear()
+    assert {state.status for state in submitter.poll(ids).values()} == {RemoteStatus.FAILED}
+    assert [method for method, _ in server.requests].count("DELETE") == 1
+    assert not server.jobs
+
+
 def test_a_job_that_fits_nowhere_waits_and_tells_why(server, make_submitter):
     """A node may come."""
     submitter = make_submitter()
@@ -320,6 +330,6 @@ def test_a_server_that_does_not_answer_is_told(server, make_submitter):
 def test_a_missing_client_is_told_with_what_to_install(make_submitter, monkeypatch):
     """Nothing else of redun needs it."""
     monkeypatch.setitem(sys.modules, "kubernetes", None)
-    with pytest.raises(SubmitterError, match="the package kubernetes is not installed") as got:
+    with pytest.raises(SubmitterError, match="executor 'cloud': the package kubernetes is not installed") as got:
         make_submitter().check()
     assert got.value.hint == "pip install 'redun[k8s]'"
