@@ -145,6 +145,22 @@ def test_large_values_go_by_the_scratch_or_along(standalone, tmp_path, redun_env
     assert any((tmp_path / "scratch" / "objects" / "blob").iterdir())
 
 
+def test_spark_connect_keeps_the_contract_of_executors(connect_url, tmp_path):
+    """All of it.  In another process, since one with a SparkContext cannot have a session of Connect."""
+    suite = str(Path(__file__).with_name("suite_behind_connect.py"))
+    plain = ["-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=", "--import-mode=importlib", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plain, f"--basetemp={tmp_path / 'inner'}", "--timeout=120", suite],
+        env={**os.environ, "CONNECT_URL": connect_url},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
 def test_calls_run_behind_spark_connect(connect_url, tmp_path, redun_environment):
     """Without Java or a SparkContext here; the code package goes along."""
     project = Project(tmp_path, redun_environment, f"connect = {connect_url}")
