@@ -12,6 +12,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from redun.executors.credentials import AwsEnvironment
 from redun.executors.docker.arguments import Volume, environment_arguments, read_volumes, run_arguments
@@ -43,7 +44,7 @@ class DockerSubmitter(Submitter):
         name: of the executor, for messages.
         command: of the engine.
         image: what jobs run in when they do not say; looked for, and pulled if need be, by ``check``.
-        volumes: what every job sees beside its own volumes: the scratch.
+        volumes: folders that every job sees beside its own volumes: the scratch.  ``check`` makes them.
         max_running: how many containers run at once; further ones are made, and started by ``poll`` when others have
             ended, whoever made them.
         make_token: gives tokens to submissions that have none.
@@ -79,6 +80,12 @@ class DockerSubmitter(Submitter):
             hint = f"start the engine (sudo systemctl start {program}) and see that `{program} version` works"
             raise SubmitterError(f"executor {self._name!r}: no container engine answers: {error}", hint=hint) from error
         self._need_image(self._image)
+        for volume in self._volumes:
+            try:
+                Path(volume.source).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                why = f"folder {volume.source} cannot be made: {error.strerror}"
+                raise SubmitterError(f"executor {self._name!r}: {why}", hint="name another scratch") from error
 
     def submit(self, submission: Submission) -> list[str]:
         options = submission.options

@@ -173,6 +173,15 @@ def test_check_looks_for_engine_and_image(command, engine):
     assert engine.calls == ["version", "image inspect", "run --detach"]
 
 
+def test_the_scratch_is_made_by_the_check(command, tmp_path):
+    """A command that is launched leaves nothing there before; one that cannot be made is told."""
+    DockerSubmitter("box", command, "lab:1", [Volume(str(tmp_path / "a" / "b"), "/a")]).check()
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(SubmitterError, match=f"executor 'box': folder {tmp_path}/file/b cannot be made"):
+        DockerSubmitter("box", command, "lab:1", [Volume(f"{tmp_path}/file/b", "/a")]).check()
+
+
 def test_no_engine_is_told_with_what_to_do(submitter, engine):
     """At once, not after tries."""
     (engine.home / "down").touch()
