@@ -85,12 +85,16 @@ class ProcessExecutor(Executor):
         from redun.executors.pool.dispatch import Pool
         from redun.executors.pool.frames import WorkerSetup
         from redun.executors.pool.staff import PoolSettings
+        from redun.file.statcache import get_stat_cache
 
         if self._report is None:
             raise ExecutorError(f"executor {self.name!r} was given work before it was started")
         contents = self._contents
         place = None if contents is None else str(Path(contents.location).resolve())
-        setup = WorkerSetup(self._runner, place, list(sys.path), list(sys.argv))
+        known = get_stat_cache()
+        known.save()  # what this process has read its workers need not read again
+        cache = None if known.path is None else str(known.path.resolve())
+        setup = WorkerSetup(self._runner, place, cache, list(sys.path), list(sys.argv))
         return Pool(PoolSettings(self.name, self.max_workers, self.start_method, setup, contents), self._report)
 
 

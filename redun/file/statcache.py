@@ -135,6 +135,20 @@ class StatCache:
             self._fresh = set()
             return True
 
+    def take_fresh(self) -> bytes:
+        """Return what was learned since the last time, for ``adopt`` in another process; nothing is empty bytes."""
+        with self._lock:
+            if not self._fresh:
+                return b""
+            fresh, self._fresh = self._fresh, set()
+            entries = self._load()
+            return _pack({key: entries[key] for key in fresh if key in entries})
+
+    def adopt(self, taken: bytes) -> None:
+        """Learn what another process took from its cache; what cannot be read is passed over."""
+        for key, (stamp, digest) in _unpack(taken).items():
+            self._record(key, stamp, digest)
+
     def _find(self, key: str) -> tuple[Oid, int] | None:
         with self._lock:
             entry = self._load().get(key)
@@ -178,15 +192,31 @@ def _drop_oldest(entries: dict[str, Entry], limit: int) -> None:
 
 def _read_entries(path: Path) -> dict[str, Entry]:
     """Return the entries of a file; none when it is missing, damaged or of another version."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return {}
+    return _unpack(data)
+
+
+def _unpack(data: bytes) -> dict[str, Entry]:
     import msgpack
 
     try:
-        magic, version, rows = msgpack.unpackb(path.read_bytes(), unicode_errors="surrogateescape")
+        magic, version, rows = msgpack.unpackb(data, unicode_errors="surrogateescape")
         if (magic, version) != (_MAGIC, _VERSION):
             return {}
         return {key: (_checked_stamp(numbers), _checked_digest(digest)) for key, *numbers, digest in rows}
-    except (OSError, ValueError, TypeError, msgpack.exceptions.UnpackException):
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException):
         return {}
+
+
+def _pack(entries: dict[str, Entry]) -> bytes:
+    import msgpack
+
+    rows = [[key, *stamp, digest] for key, (stamp, digest) in entries.items()]
+    packed: bytes = msgpack.packb([_MAGIC, _VERSION, rows], unicode_errors="surrogateescape")
+    return packed
 
 
 def _checked_stamp(numbers: list[int]) -> Stamp:
@@ -202,10 +232,7 @@ def _checked_digest(digest: bytes) -> Oid:
 
 
 def _write_entries(path: Path, entries: dict[str, Entry]) -> bool:
-    import msgpack
-
-    rows = [[key, *stamp, digest] for key, (stamp, digest) in entries.items()]
-    data = msgpack.packb([_MAGIC, _VERSION, rows], unicode_errors="surrogateescape")
+    data = _pack(entries)
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

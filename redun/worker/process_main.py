@@ -24,11 +24,12 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from redun.executors.pool.frames import Frame, FrameKind, FrameReader, WorkerSetup, encode_frame, encode_numbers
 
 if TYPE_CHECKING:
+    from redun.file.statcache import StatCache
     from redun.store.blobs import Blobs
 
 LEAVE_SECONDS = 5.0
@@ -143,11 +144,11 @@ class _Worker:
         try:
             setup = self._inbox.take()
             if setup is not None:
-                runner, contents = _prepare(WorkerSetup.decode(setup.body))
+                tools = _prepare(WorkerSetup.decode(setup.body))
                 self._say(encode_frame(FrameKind.READY, os.getpid()))
                 while (frame := self._next()) is not None:
                     self._say(encode_frame(FrameKind.BEGUN, frame.number))
-                    self._run(frame, runner, contents)
+                    self._run(frame, tools)
         except BrokenPipeError:
             self._end_orphaned()
         except BaseException:
@@ -163,16 +164,19 @@ class _Worker:
             frame = self._inbox.take()
         return frame
 
-    def _run(self, frame: Frame, runner: Runner, contents: Blobs | None) -> None:
+    def _run(self, frame: Frame, tools: _Tools) -> None:
         try:
-            kind, body = FrameKind.OUTCOME, runner(frame.body, contents)
+            kind, body = FrameKind.OUTCOME, tools.runner(frame.body, tools.contents)
         except BaseException as error:
             kind, body = FrameKind.BROKEN, f"{type(error).__name__}: {error}".encode(errors="replace")
         if self._is_doomed:
             self._die()
         flush_streams()
-        if contents is not None:
-            contents.unsynced.clear()  # the scheduler sees to it: its seal is what must come after them
+        hashed = tools.known_files.take_fresh()
+        if hashed:
+            self._say(encode_frame(FrameKind.HASHED, body=hashed))
+        if tools.contents is not None:
+            tools.contents.unsynced.clear()  # the scheduler sees to it: its seal is what must come after them
         self._unsent = encode_frame(kind, frame.number, body)
 
     def _say(self, message: bytes) -> None:
@@ -249,10 +253,23 @@ def _forget_handler() -> None:
     _release_sigterm()
 
 
-def _prepare(setup: WorkerSetup) -> tuple[Runner, Blobs | None]:
-    """Return what runs parcels and where large contents lie."""
+class _Tools(NamedTuple):
+    """What a worker works with."""
+
+    runner: Runner
+    contents: Blobs | None  # large ones
+    known_files: StatCache
+
+
+def _prepare(setup: WorkerSetup) -> _Tools:
     adopt(setup)
-    return find_runner(setup), None if setup.contents is None else _open_contents(setup.contents)
+    from redun.file.statcache import StatCache, use_stat_cache
+
+    # Anew, also in a fork: there another thread may have held the lock of the old one.
+    known_files = StatCache(None if setup.stat_cache is None else Path(setup.stat_cache))
+    use_stat_cache(known_files)
+    contents = None if setup.contents is None else _open_contents(setup.contents)
+    return _Tools(find_runner(setup), contents, known_files)
 
 
 def find_runner(setup: WorkerSetup) -> Runner:

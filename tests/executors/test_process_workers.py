@@ -12,6 +12,7 @@ import pytest
 from redun import Scheduler, catch
 from redun.errors import ExecutorError
 from redun.executors.process import ProcessExecutor
+from redun.file.statcache import StatCache, use_stat_cache
 from redun.store.repository import Repository
 from redun.testing import executor_tasks as tasks
 from redun.testing.executor import WAIT_SECONDS, WorkflowExecutorSuite, is_alive, wait_until
@@ -157,6 +158,19 @@ def test_an_interrupt_from_the_terminal_ends_run_and_workers(tmp_path):
     assert "KeyboardInterrupt" not in errors
     assert workers
     assert wait_until(lambda: not any(map(is_alive, workers)), WAIT_SECONDS)
+
+
+def test_a_file_that_a_worker_has_read_is_not_read_again(tmp_path):
+    """What it knows of files goes home with its outcomes."""
+    path = tmp_path / "large.txt"
+    path.write_text("text")
+    cache = StatCache()
+    previous = use_stat_cache(cache)
+    try:
+        assert Scheduler().run(tasks.find_file.options(executor="process")(str(path))).path == str(path)
+    finally:
+        use_stat_cache(previous)
+    assert len(cache) == 1
 
 
 def test_large_values_pass_without_a_repository():

@@ -351,6 +351,26 @@ def test_the_oldest_entries_are_dropped(write_old, own_folder):
     assert [os.path.basename(name) for name in opener.opened] == ["f0", "f1"]
 
 
+def test_what_one_process_has_learned_another_takes_over(write_old, own_folder):
+    """Once; and what it had learned before stays."""
+    path = write_old("a", b"content")
+    there, opened_there = make_cache()
+    here, opened_here = make_cache()
+    assert there.take_fresh() == b""
+    there.hash_file(str(path))
+    here.adopt(there.take_fresh())
+    assert there.take_fresh() == b""
+    assert here.hash_file(str(path)) == there.hash_file(str(path)) == (hash_blob(b"content"), 7)
+    assert (len(opened_there.opened), len(opened_here.opened)) == (1, 0)
+
+
+def test_what_cannot_be_read_is_not_taken_over():
+    """Bytes of something else."""
+    cache, _ = make_cache()
+    cache.adopt(b"something else")
+    assert len(cache) == 0
+
+
 def test_many_threads_agree(write_old):
     """Threads that hash the same files at once all get the right digests."""
     for number in range(20):

@@ -28,6 +28,7 @@ from redun.executors.pool.frames import Frame, FrameKind, decode_numbers
 from redun.executors.pool.member import Flight, Member
 from redun.executors.pool.recall import Recall
 from redun.executors.pool.staff import CANCEL_SECONDS, PoolSettings, Staff
+from redun.file.statcache import get_stat_cache
 
 END_SECONDS = 10.0
 """How long a worker without work may take to end."""
@@ -216,6 +217,8 @@ class Pool:
             if flight is not None:
                 flight.work.take(frame.body, self._contents)
                 self._report(flight.work)
+        elif kind == FrameKind.HASHED:
+            get_stat_cache().adopt(frame.body)
         elif kind == FrameKind.BROKEN:
             flight = member.note_ended(number)
             if flight is not None:

@@ -13,6 +13,7 @@ A frame is a kind (u8), a number (u64) and a length (u64), little endian, and th
 | --- | --- | --- |
 | READY | its process id | |
 | BEGUN: it runs this now | of the piece of work | |
+| HASHED: local files that it has read | 0 | as ``StatCache.take_fresh`` gives them |
 | OUTCOME | of the piece of work | an outcome |
 | BROKEN: the runner itself raised | of the piece of work | what it said |
 | RETURNED: it will not run these | 0 | numbers, u64 each |
@@ -51,9 +52,10 @@ class FrameKind(IntEnum):
     END = 3
     READY = 4
     BEGUN = 5
-    OUTCOME = 6
-    BROKEN = 7
-    RETURNED = 8
+    HASHED = 6
+    OUTCOME = 7
+    BROKEN = 8
+    RETURNED = 9
 
 
 class Frame(NamedTuple):
@@ -69,6 +71,7 @@ class WorkerSetup(NamedTuple):
 
     runner: str  # dotted name of a function (parcel, contents) -> outcome
     contents: str | None  # path of the storage of large contents
+    stat_cache: str | None  # path of what is known of local files
     import_paths: list[str]
     arguments: list[str]  # sys.argv
 

@@ -26,7 +26,7 @@ class Crew:
     def __init__(self, max_workers=2, start_method="forkserver", runner=RUNNER, name="tested"):
         self.reports = SimpleQueue()
         self.is_stopped = False
-        setup = WorkerSetup(runner, None, list(sys.path), list(sys.argv))
+        setup = WorkerSetup(runner, None, None, list(sys.path), list(sys.argv))
         settings = PoolSettings(name, max_workers, start_method, setup, None)
         self.pool = Pool(settings, self.reports.put)
 
@@ -264,7 +264,7 @@ from redun.executors.pool.staff import PoolSettings
 from redun.testing.portable_work import RUNNER, CommandWork
 
 folder, method = sys.argv[1:]
-pool = Pool(PoolSettings("tested", 2, method, WorkerSetup(RUNNER, None, sys.path, sys.argv), None), print)
+pool = Pool(PoolSettings("tested", 2, method, WorkerSetup(RUNNER, None, None, sys.path, sys.argv), None), print)
 for number in range(2):
     pool.submit(CommandWork("hold", f"{folder}/held-{number}", f"{folder}/go"))
 time.sleep(60)

@@ -18,6 +18,7 @@ from redun.executors.pool.frames import (
     encode_numbers,
 )
 
+PATHS = st.none() | st.text()
 NUMBERS = st.integers(0, 2**64 - 1)
 FRAMES = st.lists(st.builds(Frame, st.sampled_from(list(FrameKind)), NUMBERS, st.binary(max_size=200)))
 
@@ -43,7 +44,7 @@ def test_numbers_survive(numbers):
     assert decode_numbers(encode_numbers(numbers)) == numbers
 
 
-@given(st.builds(WorkerSetup, st.text(), st.none() | st.text(), st.lists(st.text()), st.lists(st.text())))
+@given(st.builds(WorkerSetup, st.text(), PATHS, PATHS, st.lists(st.text()), st.lists(st.text())))
 def test_a_setup_survives(setup):
     """Paths may hold any text."""
     assert WorkerSetup.decode(setup.encode()) == setup
