@@ -30,7 +30,11 @@ class ClassicCluster(Cluster):
         self._sink = self._context.accumulator([], Sink(self._deliver))
 
     def count_slots(self) -> int:
-        return max(1, int(self._context.defaultParallelism))
+        try:
+            return max(1, int(self._context.defaultParallelism))
+        except Exception as error:
+            fault = self.find_fault()
+            raise SparkFailed(str(error) if fault is None else fault[0]) from None
 
     def add_file(self, path: Path) -> None:
         self._context.addFile(str(path))

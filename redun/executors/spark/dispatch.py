@@ -36,6 +36,7 @@ MAX_LANES = 500
 WATCH_SECONDS = 1.0
 CANCEL_SECONDS = 5.0
 """How long a run that stops waits for the Spark jobs that it cancelled."""
+CANCEL_AGAIN_SECONDS = 0.2
 PARTS_PER_SLOT = 2
 """Parts that are on their way or run, for each slot: one that waits keeps a slot busy while results come home."""
 PACKED_AT_ONCE = 50
@@ -119,12 +120,15 @@ class Dispatcher:
         """End what was sent; return once it has ended, or was given its time."""
         with self._lock:
             batches = list(self._batches.values())
-        for batch in batches:
-            self._cancel(batch)
         deadline = time.monotonic() + CANCEL_SECONDS
-        with self._lock:
-            while any(batch.job in self._batches for batch in batches) and time.monotonic() < deadline:
-                self._lock.wait(WATCH_SECONDS)
+        # Again and again: Spark forgets that a job was to be cancelled which had not begun yet.
+        while left := [batch for batch in batches if batch.job in self._batches]:
+            for batch in left:
+                self._cancel(batch)
+            if time.monotonic() > deadline:
+                return
+            with self._lock:
+                self._lock.wait(CANCEL_AGAIN_SECONDS)
 
     def abandon(self, work: object) -> None:
         """End a call whose time is up."""
@@ -166,21 +170,18 @@ class Dispatcher:
             n_free = PARTS_PER_SLOT * n_slots - sum(batch.n_parts_left for batch in self._batches.values())
             n_wanted = min(PACKED_AT_ONCE, self._limits.max_batch_size - len(self._ready), len(self._waiting))
             is_due = n_free > 0 and self._is_due()
-            if is_due:
-                ready, self._ready = self._ready, []
-            elif n_wanted > 0:
-                if not self._ready:
-                    self._ready_since = time.monotonic()
-                fresh = [self._waiting.popleft() for _ in range(n_wanted)]
-                self._ready += fresh
-            else:
+            batches = self._take_ready(n_free, n_slots) if is_due else []
+            fresh = [] if is_due else [self._waiting.popleft() for _ in range(n_wanted)]
+            if fresh and not self._ready:
+                self._ready_since = time.monotonic()
+            self._ready += fresh
+            if not batches and not fresh:
                 self._lock.wait(self._limits.gather_seconds if self._ready and n_free > 0 else WATCH_SECONDS)
                 return True
-        if is_due:
-            self._send(ready, n_free, n_slots)
-        else:
-            for piece in fresh:
-                self._pack(piece)
+        for batch in batches:
+            self._send(batch)
+        for piece in fresh:
+            self._pack(piece)
         return True
 
     def _is_due(self) -> bool:
@@ -212,23 +213,19 @@ class Dispatcher:
             if not was_dropped:
                 self._fail([piece], error)
 
-    def _send(self, pieces: Sequence[Piece], n_free: int, n_slots: int) -> None:
-        """Send as many parts as there is room for; the other pieces go on waiting, the first ones first."""
-        parts = self._pace.split(pieces, n_slots)
-        sent, kept = parts[:n_free], parts[n_free:]
-        if kept:
-            with self._lock:
-                self._waiting.extendleft(piece for part in reversed(kept) for piece in reversed(part))
+    def _take_ready(self, n_free: int, n_slots: int) -> list[Batch]:
+        """Return Spark jobs of as many parts as there is room for; the other pieces stay.  Under the lock."""
+        parts = self._pace.split(self._ready, n_slots)
+        sent, self._ready = parts[:n_free], [piece for part in parts[n_free:] for piece in part]
         together = [part for part in sent if not part[0].goes_alone]
-        for job in [*([together] if together else []), *([part] for part in sent if part[0].goes_alone)]:
-            self._send_job(job)
+        jobs = [*([together] if together else []), *([part] for part in sent if part[0].goes_alone)]
+        batches = [Batch(f"redun-{self._name}-{next(_jobs)}", job) for job in jobs]
+        self._batches.update((batch.job, batch) for batch in batches)
+        return batches
 
-    def _send_job(self, parts: Sequence[Sequence[Piece]]) -> None:
+    def _send(self, batch: Batch) -> None:
         assert self._ground is not None
-        batch = Batch(f"redun-{self._name}-{next(_jobs)}", parts)
         batch.prepare(self._ground.cluster, self._ground.place, self._deliver, self._end)
-        with self._lock:
-            self._batches[batch.job] = batch
         for piece in list(batch.left.values()):
             piece.work.begin()
         self._lanes.submit(batch)
@@ -292,7 +289,7 @@ class Dispatcher:
             return
         if batch.is_cancelled:
             self._fail(left, self._cancelled())
-        elif failure is not None and ((len(left) == 1 and left[0].goes_alone) or self._find_fault() is not None):
+        elif failure is not None and ((len(left) == 1 and left[0].goes_alone) or self._is_gone()):
             self._fail(left, failure)
         else:
             # Without a failure: results were lost between Spark and here, which Spark does not notice.
@@ -325,6 +322,10 @@ class Dispatcher:
 
     def _find_fault(self) -> tuple[str, bool] | None:
         return None if self._ground is None else self._ground.cluster.find_fault()
+
+    def _is_gone(self) -> bool:
+        fault = self._find_fault()
+        return fault is not None and fault[1]
 
     def _watch(self) -> None:
         """Fail what waits for a cluster that is gone, at once or once that has lasted for too long."""

@@ -41,16 +41,19 @@ class Batch:
         """What has not come home."""
         self.n_parts_left = len(parts)
         self.is_cancelled = False
-        self._parts = [encode_part([(piece.number, piece.parcel) for piece in part]) for part in parts]
+        self._parts = parts
         self._run: Callable[[], None] | None = None
 
     def prepare(self, cluster: Cluster, place: Place, deliver: Deliver, end: End) -> None:
         """Say where it will run, and who gets its results."""
 
         def run() -> None:
-            parts, self._parts = self._parts, []
+            parts = [encode_part([(piece.number, piece.parcel) for piece in part]) for part in self._parts]
+            self._parts = ()
             failure: SparkFailed | None = None
             try:
+                if self.is_cancelled:
+                    raise SparkFailed("the job was cancelled before it began")
                 cluster.run(self.job, parts, place, lambda result: deliver(self, result))
             except SparkFailed as error:
                 failure = error
