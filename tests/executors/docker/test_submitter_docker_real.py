@@ -84,7 +84,8 @@ class TestRealEngine(SubmitterSuite):
         """An image without redun is the first mistake of many."""
         ids = submitter.submit(replace(self._one(""), command=("no-such-program",)))
         assert self._wait(submitter, ids)[ids[0]].status is RemoteStatus.FAILED
-        assert "No such file or directory" in " ".join(submitter.fetch_log(ids[0], 5))
+        # What the init process wrote may come to the log a moment later.
+        assert self._wait_for(lambda: submitter.fetch_log(ids[0], 5), lambda log: "No such file" in " ".join(log))
 
     def test_a_job_can_have_the_terminal(self, submitter):
         """It reads what is typed there: here, nothing."""
