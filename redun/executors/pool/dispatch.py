@@ -4,9 +4,9 @@ Theory of operation.  One thread owns the workers: it starts them as work comes,
 back what they answer, and notices how they end.  Other threads leave work in a queue, or a request, and ring a bell.
 
 A worker is given several pieces of work in advance where pieces are short (``Member.room``); it says what it begins.
-When others stand idle, it is asked to give back what it has not begun.  So a worker that dies fails the one piece that
-it ran; what else it held goes to others.  A piece that was the next of several that died is taken to be what kills
-them: its parcel may be too much for their memory.
+When one of them turns out to be long, it is asked to give back what it has not begun.  So a worker that dies fails the
+one piece that it ran; what else it held goes to others.  A piece that was the next of several that died is taken to be
+what kills them: its parcel may be too much for their memory.
 
 The invariant: each piece of work that was submitted is reported once, or counted by ``cancel_waiting`` once.
 """
@@ -33,7 +33,7 @@ from redun.file.statcache import get_stat_cache
 END_SECONDS = 10.0
 """How long a worker without work may take to end."""
 RECALL_SECONDS = 0.02
-"""How long a worker may be at one piece of work while it holds others and another worker stands idle."""
+"""How long a worker may be at one piece of work while it holds others."""
 ANSWER_SECONDS = 1.0
 """How long ``cancel_waiting`` waits for workers to give back what they have not begun."""
 MAX_LOSSES = 3
@@ -53,6 +53,7 @@ class Pool:
         self._waiting: deque[Flight] = deque()
         self._requests: deque[Callable[[], None]] = deque()
         self._numbers = count()
+        self._turns = count()
         self._n_false_starts = 0
         self._recall = Recall()
         self._awaited: list[tuple[set[int], threading.Event]] = []  # who waits until which workers have ended
@@ -69,7 +70,7 @@ class Pool:
 
     def submit(self, work: PortableWork) -> None:
         """Take one piece of work."""
-        self._waiting.append(Flight(work))
+        self._waiting.append(Flight(work, next(self._turns)))
         self._ring()
 
     def cancel_waiting(self) -> int:
@@ -148,16 +149,14 @@ class Pool:
     def _patience(self) -> float | None:
         if self._requests or (self._waiting and self._has_place()):
             return 0.0
-        if self._is_uneven():
-            return min(RECALL_SECONDS, self._staff.patience() or RECALL_SECONDS)
-        return self._staff.patience()
+        patience = self._staff.patience()
+        if patience is not None and any(map(self._can_recall, self._staff.live())):
+            return min(RECALL_SECONDS, patience)
+        return patience
 
     def _has_place(self) -> bool:
         live = self._staff.live()
         return len(live) < self._max_workers or any(member.room > 0 for member in live)
-
-    def _is_uneven(self) -> bool:
-        return any(member.n_recallable for member in self._staff.live()) and self._staff.has_idle
 
     # -- handing out
 
@@ -194,15 +193,18 @@ class Pool:
             self._note_false_start(f"{type(error).__name__}: {error}")
 
     def _balance(self) -> None:
-        """Have workers that are busy for long give back what they hold in advance, when others have nothing to do."""
-        if self._waiting or not self._is_uneven():
-            return
+        """Have workers that are at one piece for long give back what they hold in advance: others will come to it."""
         now = monotonic()
         for member in self._staff.live():
             is_slow = now - member.changed_at > RECALL_SECONDS
-            if member.n_recallable and is_slow and not member.is_recalled:
+            # One that has begun nothing is starting, or busy in some other way: only an idle one would be quicker.
+            if self._can_recall(member) and is_slow and (member.running is not None or self._staff.has_idle):
                 member.is_recalled = True
-                member.say(FrameKind.RECALL, (member.n_recallable + 1) // 2)
+                member.say(FrameKind.RECALL, member.n_recallable)
+
+    @staticmethod
+    def _can_recall(member: Member) -> bool:
+        return member.n_recallable > 0 and not member.is_recalled
 
     # -- taking back
 
@@ -237,7 +239,16 @@ class Pool:
         member.is_recalled = False
         flights = [member.flights.pop(number) for number in numbers if number in member.flights]
         if not self._recall.take(member.number, len(flights)):
-            self._waiting.extendleft(flights)  # the last one came first, so they stand in order again
+            self._put_back(flights)
+
+    def _put_back(self, flights: list[Flight]) -> None:
+        """Put work back into line, each piece where it was submitted; other threads add to the end meanwhile."""
+        if not flights:
+            return
+        last, waiting = max(flight.turn for flight in flights), self._waiting
+        while waiting and waiting[0].turn < last:
+            flights.append(waiting.popleft())
+        waiting.extendleft(sorted(flights, key=lambda flight: flight.turn, reverse=True))
 
     # -- workers that end
 
@@ -268,12 +279,11 @@ class Pool:
         return WorkerDied(self._name, flight.work.task_name, code)
 
     def _take_over(self, member: Member, code: int | None) -> None:
-        """Put what a worker held and had not begun back into line, in order, at the front."""
-        for flight in reversed(list(member.flights.values())):
+        """Put what a worker held and had not begun back into line."""
+        for flight in member.flights.values():
             if flight.n_losses >= MAX_LOSSES:
                 self._fail(flight, WorkerDied(self._name, flight.work.task_name, code))
-            else:
-                self._waiting.appendleft(flight)
+        self._put_back([flight for flight in member.flights.values() if flight.n_losses < MAX_LOSSES])
         member.flights.clear()
 
     def _note_false_start(self, why: str) -> None:

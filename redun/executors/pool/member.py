@@ -29,10 +29,12 @@ _PACKAGE = f'"{Path(__file__).parents[2]}/'
 class Flight:
     """A piece of work on its way."""
 
-    __slots__ = ("n_losses", "parcel", "work")
+    __slots__ = ("n_losses", "parcel", "turn", "work")
 
-    def __init__(self, work: PortableWork) -> None:
+    def __init__(self, work: PortableWork, turn: int) -> None:
+        """``turn``: its place in the order of submission."""
         self.work = work
+        self.turn = turn
         self.parcel: bytes | None = None  # kept until the work has begun: it may have to be sent again
         self.n_losses = 0  # workers that died with it at hand, and had not begun it
 
@@ -70,7 +72,8 @@ class Member:
         if self.is_ending or self._n_unsent > MAX_UNSENT_BYTES:
             return 0
         limit = 1
-        if self.average_seconds is not None:
+        is_long = self.running is not None and monotonic() - self.changed_at > BACKLOG_SECONDS
+        if self.average_seconds is not None and not is_long:
             limit = max(1, min(MAX_GIVEN, int(BACKLOG_SECONDS / max(self.average_seconds, 1e-6))))
         return limit - len(self.flights)
 

@@ -94,6 +94,25 @@ def test_work_that_waits_behind_a_long_one_goes_to_an_idle_worker(make_crew, tmp
     assert [work.outcome for work in short] == [str(number) for number in range(100)]
 
 
+def test_work_behind_a_long_one_keeps_its_place(make_crew, tmp_path):
+    """It goes back to where it stood in line, though no worker stands idle."""
+    crew = make_crew()
+    crew.warm_up()
+    holds = [crew.submit("hold", str(tmp_path / f"held-{number}"), str(tmp_path / f"go-{number}")) for number in "ab"]
+    early = [crew.submit("echo", str(number)) for number in range(20)]
+    for number in "ab":
+        wait_for(tmp_path / f"held-{number}")
+    assert wait_until(lambda: len(crew.pool._waiting) == len(early), WAIT_SECONDS)
+    late = crew.submit("hold", str(tmp_path / "held-c"), str(tmp_path / "go-c"))
+    (tmp_path / "go-a").touch()
+    crew.wait([holds[0], *early])
+    assert not holds[1].n_reports
+    assert not late.n_reports
+    for number in "bc":
+        (tmp_path / f"go-{number}").touch()
+    crew.wait([holds[1], late])
+
+
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGABRT", "SIGTERM"])
 def test_a_worker_that_dies_fails_what_it_ran_and_no_more(make_crew, name):
     """What it held besides is run by others, once."""
