@@ -238,7 +238,7 @@ class Pool:
     def _take_returned(self, member: Member, numbers: list[int]) -> None:
         member.is_recalled = False
         flights = [member.flights.pop(number) for number in numbers if number in member.flights]
-        if not self._recall.take(member.number, len(flights)):
+        if not self._recall.take(member.number, len(flights), is_all=member.n_recallable == 0):
             self._put_back(flights)
 
     def _put_back(self, flights: list[Flight]) -> None:

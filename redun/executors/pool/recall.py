@@ -24,13 +24,17 @@ class Recall:
         if not members:
             self._done.set()
 
-    def take(self, member: int, n_returned: int) -> bool:
-        """Count what a worker gives back as dropped; False when it was not asked, or nobody counts any more."""
+    def take(self, member: int, n_returned: int, *, is_all: bool) -> bool:
+        """Count what a worker gives back as dropped; False when it was not asked, or nobody counts any more.
+
+        ``is_all``: whether it has nothing left to give; else this answers an earlier request, and more will come.
+        """
         with self._lock:
             if self._is_over or member not in self._members:
                 return False
             self._n_dropped += n_returned
-            self.forget(member)
+            if is_all:
+                self.forget(member)
             return True
 
     def forget(self, member: int) -> None:
