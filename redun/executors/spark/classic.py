@@ -41,6 +41,7 @@ class ClassicCluster(Cluster):
 
     def run(self, job: str, parts: Sequence[bytes], place: Place, deliver: Callable[[bytes], None]) -> None:
         from py4j.protocol import Py4JError, Py4JJavaError
+        from pyspark.errors import PySparkException
 
         context = self._context
         self._takers[job] = deliver
@@ -49,6 +50,8 @@ class ClassicCluster(Cluster):
             context.runJob(context.parallelize(parts, len(parts)), RddPart(place, job, self._sink))
         except Py4JJavaError as error:
             raise explain(str(error.java_exception.getMessage() or error)) from None
+        except PySparkException as error:  # of a worker, as a rule: a function of redun cannot be imported there
+            raise explain(str(error)) from None
         except (Py4JError, OSError, EOFError) as error:
             raise SparkFailed(GONE if not self._is_answering() else str(error)) from None
         finally:

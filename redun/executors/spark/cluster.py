@@ -12,8 +12,11 @@ from redun.errors import ExecutorError
 from redun.executors.spark.part import Place
 
 _JAVA_FRAME = re.compile(r"^\s+at |^\s+\.\.\. \d+ more|^Driver stacktrace:|^JVM stacktrace:")
+_PYTHON_ERROR = re.compile(r"\s*(?!org\.|java\.|Caused)[\w.]+(Error|Exception): \S")
 _HINTS = {
+    "SRE module mismatch": "option python names the Python of Spark's workers, which must be that of the scheduler",
     "No module named 'redun'": "install redun, of the same version, in the Python of Spark's workers",
+    "No module named 'msgpack'": "install redun, of the same version, in the Python of Spark's workers",
     "PYTHON_VERSION_MISMATCH": "option python names the Python of Spark's workers, which must be that of the scheduler",
     "spark.rpc.message.maxSize": "option scratch names a place for large values",
     "spark.driver.maxResultSize": "option scratch names a place for large values",
@@ -31,9 +34,14 @@ class SparkFailed(ExecutorError):
 
 
 def explain(text: str) -> SparkFailed:
-    """Make the error of what Spark said: its first sentence, and the rest without Java's frames as the log."""
+    """Make the error of what Spark said: its first sentence, and the rest without Java's frames as the log.
+
+    Where that sentence only announces the traceback of a Python worker, the end of the traceback is added.
+    """
     lines = [line for line in text.splitlines() if line.strip() and not _JAVA_FRAME.match(line)]
     first = lines[0].strip() if lines else "no reason was given"
+    if first.endswith(":"):
+        first += next((f" {line.strip()}" for line in lines if _PYTHON_ERROR.match(line)), "")
     hint = next((hint for sign, hint in _HINTS.items() if sign in text), "")
     return SparkFailed(first, log=lines[1:], hint=hint)
 

@@ -134,8 +134,10 @@ def _prepare_workers(context: Any, settings: SparkSettings, *, is_local: bool) -
     if python is not None:
         context.pythonExec = python
     if is_local:
-        # What this process can import, its workers can; PYTHONPATH is read by them before anything is unpickled.
-        paths = [str(Path(path).resolve()) for path in sys.path if not path.endswith(".zip")]
+        # What this process can import, its workers can; PYTHONPATH is read by them before anything is unpickled.  What
+        # comes with this Python comes with theirs, which may be another one.
+        own = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+        paths = [str(Path(path).resolve()) for path in sys.path if not path.startswith(own)]
         context.environment["PYTHONPATH"] = os.pathsep.join(paths)
 
 

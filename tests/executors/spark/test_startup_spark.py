@@ -84,6 +84,19 @@ attempt(tasks.add.options(executor="other")(1, add(1, 2)))
     assert "Spark Connect" in line
 
 
+def test_workers_without_redun_are_told_of(spark_home, tmp_path):
+    """With what to install there."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    program = f"""
+section = {{"master": "local[2]", "python": {str(tmp_path / "bare" / "bin" / "python")!r}}}
+scheduler.add_executor(SparkExecutor("bare", config=section))
+attempt(tasks.add.options(executor="bare")(1, 2))
+"""
+    (line,) = run_program(program)
+    assert "ModuleNotFoundError: No module named" in line
+    assert line.endswith("install redun, of the same version, in the Python of Spark's workers")
+
+
 def test_spark_that_goes_away_fails_its_jobs_and_is_started_again(spark_home):
     """Whether its Java process is killed or somebody stops the context."""
     first, killed, second, stopped, third = run_program(GOES_AWAY)
