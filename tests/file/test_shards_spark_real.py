@@ -61,6 +61,7 @@ def test_saving_replaces_what_was_there(spark):
 def test_a_shard_that_changed_is_refused_if_told(spark):
     """Spark would read it, and the result would be under the wrong hash."""
     dataset = ShardedS3Dataset.from_data(pd.DataFrame({"id": [1, 2]}), "out", format="json")
+    assert dataset.hash
     File(dataset.filenames[0]).write('{"id": 7}\n')
     assert [row.id for row in dataset.load_spark().collect()] == [7]
     with pytest.raises(BadDataset, match="no longer"):
