@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from redun.errors import RemoteError
-from redun.remotes.location import REPOSITORY_FOLDER, is_local, locate
 from redun.remotes.pull import pull
 from redun.remotes.remote import open_remote
 from redun.remotes.settings import DEFAULT_REMOTE, add_remote, load_remotes
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
+from redun.remotes.urls import REPOSITORY_FOLDER
+from redun.store.location import is_local, locate
 from redun.store.repository import Repository
 
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from redun.errors import RemoteError
 from redun.hashing import Buffer, Oid
 from redun.objects.oid import parse_oid
-from redun.remotes.location import inner_url, open_storage
 from redun.remotes.settings import get_remote
+from redun.remotes.urls import inner_url
 from redun.store.base import ObjectCorrupt, ReadOnlyStore
 from redun.store.blobs import blob_name
 from redun.store.condemned import is_condemned_list, read_condemned
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
 from redun.store.idx import Idx, check_idx
 from redun.store.local_storage import LocalStorage
+from redun.store.location import open_storage
 from redun.store.pack import SealedPack, write_pack
 from redun.store.pack_format import FOLDER, IDX_SUFFIX, PACK_SUFFIX, idx_name
 from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, Refs, TagRef

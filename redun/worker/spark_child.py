@@ -165,8 +165,8 @@ def _live(requests: int, replies: int, lifeline: int) -> NoReturn:
 
 
 def _serve(request: Request, target: BinaryIO) -> None:
-    from redun.remotes.location import open_storage
     from redun.store.blobs import Blobs
+    from redun.store.location import open_storage
 
     if request.folder is not None:
         os.chdir(request.folder)

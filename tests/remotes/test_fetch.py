@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from redun.hashing import hash_blob
 from redun.objects.links import walk
 from redun.remotes.fetch import fetch
-from redun.remotes.fsspec_storage import FsspecStorage
 from redun.remotes.pull import pull
 from redun.remotes.push import push
 from redun.remotes.remote import NotARemote, Remote, RemoteDamaged
 from redun.remotes.transfer import TransferReport
 from redun.store.base import ReadOnlyStore
 from redun.store.blobs import blob_name
+from redun.store.fsspec_storage import FsspecStorage
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.memory_storage import MemoryStorage

@@ -10,8 +10,8 @@ from redun.cli.options import Globals
 from redun.cli.render.sync import format_size, plural
 from redun.cli.sync import is_silent, run_transfer
 from redun.remotes.clone import clone
-from redun.remotes.location import folder_name
 from redun.remotes.transfer import TransferReport
+from redun.remotes.urls import folder_name
 
 
 @click.command("clone")

@@ -16,11 +16,11 @@ from redun.cli.render.text import one_line
 from redun.config_dir import CONFIG_FILE
 from redun.errors import RemoteError
 from redun.remotes.fetch import read_tracked
-from redun.remotes.location import is_local
 from redun.remotes.negotiate import is_transferable
 from redun.remotes.remote import connect
 from redun.remotes.settings import add_remote, get_remote, load_remotes, remove_remote, set_remote_url
 from redun.store.format_file import NotARepository
+from redun.store.location import is_local
 from redun.store.repository import Repository
 
 

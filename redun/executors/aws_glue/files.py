@@ -14,7 +14,7 @@ from pathlib import Path
 
 from redun.executors.remote.submitter import SubmitterError
 from redun.hashing import hash_blob
-from redun.remotes.location import locate, open_storage
+from redun.store.location import locate, open_storage
 
 FOLDER = "glue"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)

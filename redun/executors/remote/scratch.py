@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from redun.errors import ExecutorError, RedunError
 from redun.executors.remote.code_package import CodePackage
 from redun.hashing import hash_blob
-from redun.remotes.location import locate, open_storage
 from redun.store.blobs import FOLDER as BLOB_FOLDER
 from redun.store.blobs import Blobs
+from redun.store.location import locate, open_storage
 from redun.store.storage import NameMissing, Storage
 
 JOBS, ARRAYS, CODE = "jobs", "array_jobs", "code"

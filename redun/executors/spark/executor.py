@@ -134,7 +134,7 @@ class SparkExecutor(Executor):
         return Ground(cluster, place, contents)
 
     def _contents(self, cluster: Cluster) -> Blobs | None:
-        from redun.remotes.location import locate, open_storage
+        from redun.store.location import locate, open_storage
 
         scratch = self.settings.values["scratch"]
         if scratch is not None:

@@ -1,4 +1,4 @@
-"""From what a user calls a remote to the Storage that holds it.
+"""From what a user calls a place to the Storage that holds it.
 
 The invariant: a relative path means the same whoever says it and wherever: it starts at the project directory.
 """
@@ -12,7 +12,6 @@ from redun.store.local_storage import LocalStorage
 from redun.store.storage import Storage
 
 _FILE_SCHEME = "file://"
-REPOSITORY_FOLDER = ".redun"
 
 
 class UnsupportedUrl(RemoteError):
@@ -47,26 +46,6 @@ def open_storage(url: str, base: Path | None = None) -> Storage:
     """
     if is_local(url):
         return LocalStorage(Path(locate(url, base or Path.cwd())))
-    from redun.remotes.fsspec_storage import FsspecStorage
+    from redun.store.fsspec_storage import FsspecStorage
 
     return FsspecStorage(url)
-
-
-def inner_url(url: str) -> str:
-    """Return the URL of the ``.redun`` folder in the project at a URL."""
-    return f"{url.rstrip('/')}/{REPOSITORY_FOLDER}"
-
-
-def folder_name(url: str) -> str:
-    """Return what to call a clone of a URL: its last part, without ``.redun``.
-
-    Raises:
-        UnsupportedUrl: the URL has no part that could be a folder's name.
-    """
-    parts = [part for part in url.partition("://")[2 if "://" in url else 0].rstrip("/").split("/") if part]
-    while parts and parts[-1] == REPOSITORY_FOLDER:
-        parts.pop()
-    name = parts[-1].removesuffix(REPOSITORY_FOLDER) if parts else ""
-    if name in ("", ".", ".."):
-        raise UnsupportedUrl(url, "it has no name for the new folder", "name the folder: `redun clone URL DIR`")
-    return name

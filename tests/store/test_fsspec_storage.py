@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from redun.remotes.fsspec_storage import FsspecStorage
+from redun.store.fsspec_storage import FsspecStorage
 from redun.store.storage import NameMissing
 from redun.testing.storage import StorageSuite
 

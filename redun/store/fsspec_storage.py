@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from redun.hashing import READ_SIZE_BYTES, Buffer
-from redun.remotes.location import UnsupportedUrl
 from redun.store.base import ReadOnlyStore
+from redun.store.location import UnsupportedUrl
 from redun.store.storage import Entry, NameMissing, Storage, check_name
 
 TEMPORARY_PREFIX = ".tmp-"

@@ -1,4 +1,4 @@
-"""From what a user calls a remote to where it is."""
+"""From what a user calls a place to where it is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from redun.remotes.location import UnsupportedUrl, folder_name, is_local, locate, open_storage
 from redun.store.local_storage import LocalStorage
+from redun.store.location import UnsupportedUrl, is_local, locate, open_storage
 
 
 def test_a_relative_path_starts_at_the_base(tmp_path: Path) -> None:
@@ -36,26 +36,3 @@ def test_a_scheme_that_nobody_knows_is_refused() -> None:
     """The message names the URL and what is missing."""
     with pytest.raises(UnsupportedUrl, match="nonsense://x"):
         open_storage("nonsense://x/y")
-
-
-@pytest.mark.parametrize(
-    ("url", "name"),
-    [
-        ("/data/proj", "proj"),
-        ("/data/proj/.redun", "proj"),
-        ("/data/proj.redun/", "proj"),
-        ("s3://bucket/team/wf", "wf"),
-        ("s3://bucket", "bucket"),
-        ("../x", "x"),
-    ],
-)
-def test_a_clone_is_called_as_its_origin(url: str, name: str) -> None:
-    """The last part of the URL, without .redun."""
-    assert folder_name(url) == name
-
-
-@pytest.mark.parametrize("url", ["/", "..", ".redun", "s3://"])
-def test_a_url_without_a_name_is_refused(url: str) -> None:
-    """The hint tells to name the folder."""
-    with pytest.raises(UnsupportedUrl):
-        folder_name(url)
