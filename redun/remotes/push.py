@@ -8,19 +8,20 @@ anywhere leaves a sound remote, and the next one goes on from there.  Nothing is
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redun.hashing import READ_SIZE_BYTES, Oid, hash_blob, hash_stream
+from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_stream
 from redun.objects.codec import decode_node
 from redun.objects.ids import format_id
 from redun.objects.kinds import FileRecord, Kind, RunSubject, TagRecord
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.remotes.negotiate import names_to_read, plan_refs
-from redun.remotes.remote import Remote
+from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import (
     LARGE_CONTENT_BYTES,
     ContentChanged,
@@ -31,6 +32,8 @@ from redun.remotes.transfer import (
     ignore_progress,
 )
 from redun.store.blobs import blob_name
+from redun.store.memory_storage import MemoryStorage
+from redun.store.pack import write_pack
 from redun.store.pack_format import idx_name, pack_name
 from redun.store.refs import BadRef, ExecutionRef, TagRef, execution_id_of
 
@@ -56,6 +59,7 @@ def push(
     names: Sequence[str] | None = None,
     *,
     bases: Sequence[Path] = (),
+    listed: RefNames | None = None,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
@@ -68,7 +72,8 @@ def push(
             the remote then has.
         bases: folders where relative paths of files are looked up whose contents the repository does not keep; the
             project directory when empty.
-        is_dry_run: only tell what would be sent.
+        listed: what ``remote.look_or_create`` has just given, when that was asked already.
+        is_dry_run: only tell what would be sent.  The objects are packed all the same, since only that tells the bytes.
         on_progress: told now and then how far it is.
 
     Returns:
@@ -78,7 +83,7 @@ def push(
         RemoteError: the remote cannot be reached or written, is no repository, or is damaged.
     """
     skipped: list[Skipped] = []
-    listed = remote.look_or_create()
+    listed = remote.look_or_create() if listed is None else listed
     planned = _plan(repository, remote, names, listed.executions, skipped)
     tag_refs = _plan_tags(repository, listed.tags, skipped)
     report = TransferReport(remote.name, remote.location, skipped=tuple(skipped), is_dry_run=is_dry_run)
@@ -97,7 +102,9 @@ def push(
         objects=len(cargo.objects) + len(cargo.large),
         skipped=(*skipped, *cargo.skipped),
     )
-    if is_dry_run or not (cargo.refs or cargo.tags):
+    if is_dry_run:
+        return dataclasses.replace(report, transferred_bytes=_weigh(repository, cargo))
+    if not (cargo.refs or cargo.tags):
         return _end_empty(remote, report)
     return _send(repository, remote, cargo, report, on_progress)
 
@@ -265,6 +272,20 @@ class _Loader:
                 if digest == oid:
                     return path, size
         return None
+
+
+class _Nowhere(MemoryStorage):
+    """Takes everything and keeps nothing."""
+
+    def write(self, name: str, content: Buffer | Iterable[Buffer]) -> None:  # noqa: ARG002 - the name is the contract's
+        if not isinstance(content, (bytes, bytearray, memoryview)):
+            deque(content, maxlen=0)
+
+
+def _weigh(repository: Repository, cargo: _Cargo) -> int:
+    """Return the bytes that sending would write."""
+    pack = write_pack(_iter_objects(repository, cargo, []), _Nowhere())
+    return sum(cargo.large.values()) + (0 if pack is None else pack.pack_size + pack.idx_size)
 
 
 def _send(

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from redun.errors import RemoteError
 from redun.hashing import Buffer, Oid
-from redun.objects.oid import parse_oid
+from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
 from redun.remotes.settings import get_remote
 from redun.remotes.urls import inner_url
 from redun.store.base import ObjectCorrupt, ReadOnlyStore
+from redun.store.blobs import FOLDER as BLOBS
 from redun.store.blobs import blob_name
 from redun.store.condemned import is_condemned_list, read_condemned
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
@@ -108,6 +109,7 @@ class Remote:
         self._project = project
         self._idxs: dict[Oid, Idx] = {}
         self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
+        self._sizes: dict[Oid, int] = {}  # bytes of each pack, as it was listed
         self._doomed: set[Oid] = set()  # packs that are condemned
         self._doomed_blobs: set[Oid] = set()
         self._is_new = False  # nothing is there yet
@@ -211,6 +213,21 @@ class Remote:
     def packs(self) -> dict[Oid, Idx]:
         """The idx of each pack, by the pack's name."""
         return self._idxs
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is there yet, as ``look_or_create`` found."""
+        return self._is_new
+
+    def pack_size(self, pack: Oid) -> int:
+        """Return the size in bytes of a pack that ``load_packs`` listed; 0 of any other."""
+        return self._sizes.get(pack, 0)
+
+    def list_blobs(self) -> dict[Oid, int]:
+        """Return the large contents there with their sizes in bytes; a request for each 1 000 of them."""
+        with self._reaching():
+            found = ((entry.name.rpartition("/")[2], entry.size) for entry in self.storage.iter_entries(BLOBS))
+            return {parse_oid(stem): size for stem, size in found if is_prefix(stem) and len(stem) == HEX_DIGITS}
 
     def find_pack(self, oid: Oid) -> Oid | None:
         """Return a pack that holds an object, None when there is none."""
@@ -326,15 +343,17 @@ class Remote:
         """Return the packs there with their times, and the lists of what is condemned: from one listing."""
         idxs: list[Oid] = []
         times: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         lists: list[Entry] = []
         for entry in self.storage.iter_entries(FOLDER):
             stem, dot, suffix = entry.name.removeprefix(f"{FOLDER}/").rpartition(".")
             if dot + suffix == IDX_SUFFIX and len(stem) == 64:
                 idxs.append(parse_oid(stem))
             elif dot + suffix == PACK_SUFFIX:
-                times[stem] = entry.modified_us
+                times[stem], sizes[stem] = entry.modified_us, entry.size
             elif is_condemned_list(entry.name):
                 lists.append(entry)
+        self._sizes = {pack: sizes.get(pack.hex(), 0) for pack in idxs}
         return {pack: times.get(pack.hex(), 0) for pack in idxs}, lists
 
     def _note_idx(self, pack: Oid, pieces: Iterable[bytes]) -> None:

@@ -106,8 +106,9 @@ def test_push_tells_exact_counts_and_then_that_there_is_nothing(project: Path, c
     made = _make(project, 0, 1)
     _redun(capsys, "remote", "add", "origin", "../shared")
     count = len(made[0].oids | made[1].oids)
-    assert _redun(capsys, "push", "-n") == f"Would push 2 executions to remote 'origin': {count} objects.\n"
-    assert _redun(capsys, "push").startswith(f"Pushed 2 executions to remote 'origin': {count} objects, ")
+    told = _redun(capsys, "push", "-n")
+    assert told.startswith(f"Would push 2 executions to remote 'origin': {count} objects, ")
+    assert _redun(capsys, "push") == told.replace("Would push", "Pushed")
     assert _redun(capsys, "push") == "Remote 'origin' is up to date.\n"
 
 
@@ -166,6 +167,30 @@ def test_remote_show_compares(project: Path, capsys) -> None:
     record = json.loads(_redun(capsys, "remote", "show", "origin", "--json"))
     assert (record["executions"], record["only_here"], record["only_there"], record["fetched"]) == (1, 1, 0, 1)
     assert "there       1 execution\n" in _redun(capsys, "remote", "show", "origin")
+
+
+def test_remote_status_tells_what_either_side_lacks(project: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Of one remote or of all; one that is nothing yet is no error, one that cannot be reached is."""
+    _make(project, 0)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    there = tmp_path / "shared"
+    ahead = json.loads(_redun(capsys, "push", "-n", "--json"))
+    lines = _redun(capsys, "remote", "status").splitlines()
+    assert lines[:2] == [f"origin  {there}", "  nothing is there yet: the first push makes a repository"]
+    assert lines[2].startswith(f"  ahead   1 execution: {ahead['objects']} objects, ")
+    assert lines[3:] == ["  behind  0 executions"]
+    record = json.loads(_redun(capsys, "remote", "status", "origin", "--json"))
+    assert record["ahead"]["bytes"] == ahead["bytes"] > 0
+    _redun(capsys, "push")
+    assert _redun(capsys, "remote", "status") == f"origin  {there}\n  up to date, 1 execution\n"
+    with Repository.open(there) as shared:
+        make_execution(shared.store, shared.refs, seed=1)
+    assert "  behind  1 execution: at most " in _redun(capsys, "remote", "status", "origin")
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange/file").write_text("")
+    _redun(capsys, "remote", "add", "broken", "../strange")
+    assert "broken" in _redun(capsys, "remote", "status", code=ExitCode.FAILED)
+    assert "no remote 'x'" in _redun(capsys, "remote", "status", "x", code=ExitCode.FAILED)
 
 
 def test_clone_names_its_folder_after_the_url(project: Path, tmp_path: Path, monkeypatch, capsys) -> None:

@@ -30,7 +30,7 @@ DRY = TransferReport("origin", "/there", 1, 45, is_dry_run=True)
             "pull",
             "Pulled 1 execution and 1 tag edit from remote 'o': 3 objects, 1 byte.",
         ),
-        (DRY, "push", "Would push 1 execution to remote 'origin': 45 objects."),
+        (DRY, "push", "Would push 1 execution to remote 'origin': 45 objects, 0 bytes."),
         (DRY, "pull", "Would pull 1 execution from remote 'origin'."),
         (TransferReport("origin", "/there"), "push", "Remote 'origin' is up to date."),
         (TransferReport("origin", "/there"), "pull", "Already up to date with remote 'origin'."),

@@ -11,10 +11,13 @@ import click
 
 from redun.cli import ui
 from redun.cli.options import Globals, find_config_dir, open_repository
-from redun.cli.render.sync import plural
+from redun.cli.render.remote import status_json, status_lines
+from redun.cli.render.sync import plural, progress
 from redun.cli.render.text import one_line
+from redun.cli.sync import file_bases
 from redun.config_dir import CONFIG_FILE
 from redun.errors import RemoteError
+from redun.remotes.compare import compare
 from redun.remotes.fetch import read_tracked
 from redun.remotes.negotiate import is_transferable
 from redun.remotes.remote import connect
@@ -79,6 +82,44 @@ def show_command(options: Globals, /, name: str, is_json: bool) -> int:
         ui.error(str(error))
         return 1
     return 0
+
+
+@command.command("status")
+@click.argument("name", required=False)
+@click.option("--json", "is_json", is_flag=True, help="Print a JSON record; without NAME, a list of them.")
+@click.pass_obj
+def status_command(options: Globals, /, name: str | None, is_json: bool) -> int:
+    """Tell what a push to the remote NAME would send, and what a pull would bring.  Without NAME, of all remotes.
+
+    What would come is known in executions; its bytes are told as the most that it can be.
+
+    \b
+    redun remote status            all remotes
+    redun remote status origin     one of them
+    """  # noqa: D301 - click takes the character \b, not two, as "leave this paragraph as it is"
+    with open_repository(options) as repository:
+        names = [name] if name is not None else list(load_remotes(repository.config_path))
+        records, errors = [], []
+        for one in names:
+            try:
+                remote = connect(repository, one)
+                with progress(is_shown=not (is_json or options.is_quiet)) as tell:
+                    found = compare(repository, remote, bases=file_bases(repository.path.parent), on_progress=tell)
+                records.append(status_json(found))
+            except RemoteError as error:
+                if name is not None and not is_json:
+                    raise
+                records.append({"name": one, "error": str(error)})
+                errors.append(error)
+    if is_json:
+        ui.echo(json.dumps(records if name is None else records[0], indent=2))
+    else:
+        for record in records:
+            for line in status_lines(record):
+                ui.echo(line)
+    for failure in errors:
+        ui.error(str(failure))
+    return int(bool(errors))
 
 
 @command.command("remove")

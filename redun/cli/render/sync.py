@@ -28,10 +28,7 @@ def report_line(report: TransferReport, verb: str) -> str:
     line = f"{done} {_count(report)} {way} {place}"
     if report.is_dry_run and verb != "push":
         return f"{line}."
-    details = plural(report.objects, "object")
-    if not report.is_dry_run:
-        details += f", {format_size(report.transferred_bytes)}"
-    return f"{line}: {details}."
+    return f"{line}: {plural(report.objects, 'object')}, {format_size(report.transferred_bytes)}."
 
 
 def _count(report: TransferReport) -> str:
