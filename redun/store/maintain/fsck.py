@@ -43,7 +43,7 @@ from redun.objects.oid import HEX_DIGITS, short
 from redun.store.base import ObjectCorrupt
 from redun.store.blobs import FOLDER as BLOB_FOLDER
 from redun.store.blobs import blob_name
-from redun.store.condemned import is_condemned_list
+from redun.store.condemned import is_condemned_list, list_condemned
 from redun.store.idx import Idx, check_idx
 from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
@@ -211,7 +211,7 @@ class _Check:
                 self._judge_stray_idx(name)
 
     def _judge_stray_idx(self, name: str) -> None:
-        """Tell of an idx without a pack: left by a process that was killed while it merged, or all that is left."""
+        """Tell of an idx without a pack: left by a merge or a collection that was killed, or all that is left."""
         try:
             pack = Oid(bytes.fromhex(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)]))
             idx = Idx(self._storage.read(name), name, pack)
@@ -220,13 +220,19 @@ class _Check:
             return  # its pack was merged since the listing, and now it went too
         except ObjectCorrupt:
             is_merged = False
-        if not is_merged:
+        if not (is_merged or self._is_condemned(name, pack)):
             self._error("idx", name, "its pack is missing")
             return
         if self._repair:
             self._storage.delete(name)
-        why = "it is left of a pack that was merged into another"
+        why = f"it is left of a pack that was {'merged into another' if is_merged else 'collected'}"
         self._problems.append(Problem(Severity.NOTE, "idx", name, why, is_repaired=self._repair))
+
+    def _is_condemned(self, name: str, pack: Oid) -> bool:
+        """Tell whether a list still condemns a pack: collections delete the list last."""
+        entries = (entry for entry in self._storage.iter_entries(PACK_FOLDER) if entry.name == name)
+        idx = next(entries, None)
+        return idx is not None and any(one.dooms_pack(pack, idx.modified_us) for one in list_condemned(self._storage))
 
     def _list_packs(self) -> list[str]:
         return [entry.name for entry in self._storage.iter_entries(PACK_FOLDER)]

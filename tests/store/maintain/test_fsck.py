@@ -20,6 +20,7 @@ from redun.store.journal import Journal
 from redun.store.liveness import describe_writer, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import FsckReport, Problem, Severity, check_repository
+from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.maintain.repack import consolidate
 from redun.store.pack import write_pack
 from redun.store.pack_format import pack_name
@@ -405,6 +406,18 @@ def test_an_idx_that_a_killed_merge_has_left_is_removed(tmp_path):
         assert [(problem.what, problem.severity.value) for problem in report.problems] == [("idx", "note")]
         assert all(problem.is_repaired for problem in check_repository(repository, repair=True).problems)
         assert check_repository(repository).problems == ()
+
+
+def test_an_idx_that_a_killed_collection_has_left_is_removed(repository):
+    """Killed between a pack and its idx, collecting leaves an idx of what nothing needs: its list says so."""
+    collect(repository, GcPolicy(keep_executions=0, grace_seconds=3600.0))
+    packs = _names(repository, ".pack")
+    assert packs
+    repository.storage.delete(packs[0])
+    problem = _only(_check(repository), "idx")
+    assert (problem.severity, problem.why) == (Severity.NOTE, "it is left of a pack that was collected")
+    assert _only(_check(repository, repair=True), "idx").is_repaired
+    assert _check(repository).is_clean
 
 
 def test_an_idx_whose_objects_are_nowhere_is_an_error(tmp_path):
