@@ -6,11 +6,11 @@ A context is immutable.  Jobs share it with the job above, unless their call ove
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from redun.context import merge_dicts
 from redun.hashing import Oid
+from redun.once import once
 from redun.scheduler.errors import NotSerializable
 from redun.value.encoding import ValueNotEncodable, encode_value
 
@@ -21,7 +21,7 @@ class Context:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
 
-    @cached_property
+    @once
     def key(self) -> Oid:
         """What tells this context from others: calls of one execution are one call only in equal contexts.
 

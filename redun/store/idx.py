@@ -13,12 +13,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from blake3 import blake3
 
 from redun.hashing import OID_SIZE, Buffer, Oid, hash_blob
 from redun.objects.kinds import Kind
+from redun.once import once
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.canonical import KIND_COUNT
 from redun.store.lookups import LOOKUP_KINDS, find_outcomes, find_produced
@@ -72,7 +72,7 @@ class Idx:
         if cut.at + CHECKSUM_SIZE != len(view):
             raise self._damaged(f"expected {cut.at + CHECKSUM_SIZE} bytes, found {len(view)}")
 
-    @cached_property
+    @once
     def extern_prefixes(self) -> Numbers:
         """The first four bytes of the oids that the tables name and the pack does not hold, ascending."""
         return _prefixes(self._externs)

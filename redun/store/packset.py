@@ -11,12 +11,12 @@ searched; packs are merged geometrically (``maintain/repack.py``), so there are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from threading import RLock
 from typing import NamedTuple, TypeVar
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.oid import HEX_DIGITS
+from redun.once import once
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.block_cache import BlockCache
 from redun.store.condemned import SUFFIX, Condemned, is_condemned_list, read_condemned
@@ -63,12 +63,12 @@ class _View:
         # Taken out when asked for, so it stays small; wrong at worst in a damaged pack, which the hash then tells.
         self.trail: dict[Oid, tuple[PackReader, int]] = {}
 
-    @cached_property
+    @once
     def holding(self) -> _Filter:
         """Tells which packs may hold an object; made on the first question (60 ns an object)."""
         return _Filter.make([(reader, set(reader.idx.prefixes) if small else None) for reader, small in self._sizes()])
 
-    @cached_property
+    @once
     def naming(self) -> _Filter:
         """Tells which packs may name an object in their tables, whether they hold it or not."""
         sets: list[tuple[PackReader, set[int] | None]] = []

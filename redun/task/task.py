@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from redun.context import CONTEXT_OPTION, merge_dicts
@@ -19,6 +18,7 @@ from redun.hashing import Oid
 from redun.namespace import check_name, check_namespace, join_fullname, split_task_fullname
 from redun.objects.codec import Node
 from redun.objects.kinds import Kind, TaskRecord
+from redun.once import once
 from redun.task.binding import Binder, BoundArguments
 from redun.task.built import building
 from redun.task.code import Source, TaskCode
@@ -130,7 +130,7 @@ class Task(Value, Generic[P, R]):
         """The source that the hash stands for, as written."""
         return self._code.text
 
-    @cached_property
+    @once
     def signature(self) -> Signature:
         """The signature that calls are bound to: the function's, or that of the task which it wraps."""
         from inspect import signature  # 10 ms to import
@@ -311,7 +311,7 @@ class Task(Value, Generic[P, R]):
 
     # -- inside
 
-    @cached_property
+    @once
     def _inferred_nout(self) -> int | None:
         return infer_nout(self.func)
 

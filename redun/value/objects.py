@@ -5,6 +5,7 @@ Normative page: docs/format/value.md.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -48,7 +49,9 @@ _rooms = {
 }
 """Where the codecs stand of packages that redun knows and may not have imported: loaded when a class of theirs is met,
 or the name of a codec, which begins alike."""
-_rooms_lock = threading.Lock()
+_rooms_lock = threading.RLock()
+# A fork waits until no other thread has it: in the child nobody would release it.
+os.register_at_fork(before=_rooms_lock.acquire, after_in_parent=_rooms_lock.release, after_in_child=_rooms_lock.release)
 
 
 def add_codec(cls: type | str, codec: Codec) -> None:
