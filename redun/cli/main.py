@@ -38,6 +38,8 @@ COMMANDS = {
     "fsck": CommandEntry("fsck", "Check the repository, and repair what can be."),
     "du": CommandEntry("du", "Tell how much room the repository takes, and what for."),
     "gc": CommandEntry("gc", "Delete what no kept execution needs."),
+    "forget": CommandEntry("forget", "Let recorded results not serve again, or drop executions."),
+    "purge": CommandEntry("purge", "Remove the bytes of an object for good."),
     "remote": CommandEntry("remote", "List, add and remove remotes."),
     "repo": CommandEntry("remote", "Another name of `remote`.", is_hidden=True),
     "push": CommandEntry("push", "Send executions and their objects to a remote."),

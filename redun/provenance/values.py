@@ -13,6 +13,7 @@ from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.kinds import CallRecord, EvalRecord, Kind, TaskRecord
 from redun.objects.oid import short
+from redun.store.absent import ObjectAbsent
 from redun.store.base import ObjectCorrupt, ObjectMissing, ObjectStore
 from redun.value.preview import preview_value
 
@@ -69,6 +70,8 @@ def view_eval(store: ObjectStore, oid: Oid, fullname: str | None = None) -> Eval
 
 def describe_damage(oid: Oid, error: ObjectError) -> str:
     """Return the text that stands in the place of an object that cannot be read."""
+    if isinstance(error, ObjectAbsent):
+        return f"<{short(oid)} {error.absence.why}>"
     if isinstance(error, ObjectMissing):
         return f"<{short(oid)} is missing>"
     if isinstance(error, ObjectCorrupt):

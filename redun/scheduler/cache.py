@@ -35,6 +35,7 @@ from redun.scheduler.calling import encode_calling, may_be_passed_over
 from redun.scheduler.summary import produced_files
 from redun.scheduler.unread import find_unread
 from redun.scheduler.validity import is_still_valid, must_be_asked
+from redun.store.absent import ObjectAbsent
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
 from redun.task.options import CacheResult
 from redun.task.task import tasks_by_name
@@ -127,6 +128,8 @@ class Cache:
                 return self._try(eval_oid, candidate, is_shallow, is_async, allowed), ""
             except Refused as refusal:
                 why = why or str(refusal)
+            except ObjectAbsent as error:
+                why = why or str(error)  # somebody wanted it so: no cause for a warning
             except (ObjectMissing, ObjectCorrupt) as error:
                 self._warn(f"a recorded result cannot be used: {error}")
                 why = why or str(error)
@@ -185,8 +188,8 @@ class Cache:
             raise Refused(f"call {short(target)} was recorded for another eval")
         if is_async:
             _refuse_unallowed(CacheResult.ULTIMATE, allowed)
-            if not all(map(self._is_current, record.summary.tasks)):
-                raise Refused("a task that it awaits has changed")
+            if not all(self._is_uncontested(task, candidate.time_us) for task in record.summary.tasks):
+                raise Refused("a task that it awaits has changed, or has another result by now")
             return self._serve_shallow(target, record)
         if record.reduction is None:
             if allowed is not None and CacheResult.SINGLE not in allowed:
@@ -247,11 +250,10 @@ class Cache:
 
         A call that was made, or confirmed by stepping, after the contest holds what stepping finds.
         """
-        return (
-            self._is_current(task_oid)
-            and task_oid not in self._must_run
-            and self._contested_us.get(task_oid, -1) <= time_us
-        )
+        return self._is_uncontested(task_oid, time_us) and task_oid not in self._must_run
+
+    def _is_uncontested(self, task_oid: Oid, time_us: int) -> bool:
+        return self._is_current(task_oid) and self._contested_us.get(task_oid, -1) <= time_us
 
     def _is_current(self, task_oid: Oid) -> bool:
         """Tell whether a task below is the one that is registered now; looked up once, with its contests.

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from redun.errors import ObjectError, StoreError
 from redun.hashing import Oid
 from redun.objects.codec import Node, decode_node
 from redun.objects.oid import short
+
+if TYPE_CHECKING:
+    from redun.store.absent import Absence
 
 
 class ObjectMissing(ObjectError):
@@ -124,6 +127,10 @@ class ObjectStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release what is held.  Idempotent.  What was put and flushed stays."""
+
+    def find_absence(self, _oid: Oid) -> Absence | None:
+        """Return why an object is missing on purpose, None when nothing is known of that."""
+        return None
 
     def find_kind_and_data(self, oid: Oid) -> tuple[int, bytes] | None:
         """Return kind and bytes, or None when the object is not here: the reader that ``objects.links.walk`` takes."""

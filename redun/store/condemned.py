@@ -7,20 +7,17 @@ list, by the storage's own clock, is not condemned by it: names follow contents,
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import NamedTuple
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.oid import parse_oid
+from redun.store.lists import is_list_name, write_list
 from redun.store.pack_format import FOLDER
 from redun.store.storage import Entry, NameMissing, Storage
 
 SUFFIX = ".condemned"
-_NAME = re.compile(rf"{FOLDER}/\d{{8}}T\d{{6}}\.\d{{6}}Z-[0-9a-f]{{8}}{re.escape(SUFFIX)}")
 _VERSION_LINE = "redun-condemned 1"
 
 
@@ -43,7 +40,7 @@ class Condemned(NamedTuple):
 
 def is_condemned_list(name: str) -> bool:
     """Tell whether a name in a storage is that of a list."""
-    return _NAME.fullmatch(name) is not None
+    return is_list_name(name, SUFFIX)
 
 
 def write_condemned(storage: Storage, packs: Iterable[Oid], blobs: Iterable[Oid], now_us: int) -> str:
@@ -58,11 +55,7 @@ def write_condemned(storage: Storage, packs: Iterable[Oid], blobs: Iterable[Oid]
     Raises:
         OSError, StoreError: it cannot be written.
     """
-    moment = datetime.fromtimestamp(now_us / 1e6, timezone.utc)
-    name = f"{FOLDER}/{moment:%Y%m%dT%H%M%S.%fZ}-{os.urandom(4).hex()}{SUFFIX}"
-    lines = [_VERSION_LINE, *_lines("pack", packs), *_lines("blob", blobs)]
-    storage.write(name, "".join(f"{line}\n" for line in lines).encode())
-    return name
+    return write_list(storage, SUFFIX, [_VERSION_LINE, *_lines("pack", packs), *_lines("blob", blobs)], now_us)
 
 
 def read_condemned(storage: Storage, entry: Entry) -> Condemned:

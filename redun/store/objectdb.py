@@ -23,6 +23,7 @@ from redun.hashing import Oid, hash_blob
 from redun.objects.codec import Node, decode_node
 from redun.objects.kinds import Kind
 from redun.objects.oid import prefix_range
+from redun.store.absent import Absence, ObjectAbsent
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore, ReadOnlyStore
 from redun.store.blobs import LARGE_SIZE_BYTES, Blobs
 from redun.store.journal import DURABILITIES
@@ -168,8 +169,14 @@ class ObjectDb(ObjectStore):
         except NameMissing:
             return BytesIO(self.get(oid))
 
+        absence = self.find_absence(oid)
+        if absence is not None:
+            raise ObjectAbsent(absence)
     def has(self, oid: Oid) -> bool:
         return (self._own is not None and self._own.has(oid)) or self.packs.has(oid) or self.kind_of(oid) is not None
+    def find_absence(self, oid: Oid) -> Absence | None:
+        return self.packs.notes.absent.get(oid)
+
 
     def kind_of(self, oid: Oid) -> int | None:
         kind = None if self._own is None else self._own.kind_of(oid)
@@ -204,7 +211,8 @@ class ObjectDb(ObjectStore):
             found += own.lookups.find_candidates(eval_oid)
         if self.live is not None and len(self.live):
             found += self.live.find_candidates(eval_oid)
-        return newest_first(found)
+        forgotten = self.packs.notes.forgotten
+        return newest_first(found if forgotten is None else forgotten.filter(eval_oid, found))
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
         found = self.packs.find_producers(file_oid)

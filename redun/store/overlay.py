@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from redun.hashing import Oid
 from redun.objects.codec import Node
+from redun.store.absent import Absence
 from redun.store.base import Candidate, ObjectStore
 from redun.store.lookups import newest_first
 
@@ -58,6 +59,9 @@ class OverlayStore(ObjectStore):
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
         return sorted({*self._upper.find_producers(file_oid), *self._lower.find_producers(file_oid)})
+
+    def find_absence(self, oid: Oid) -> Absence | None:
+        return self._lower.find_absence(oid)
 
     def flush(self) -> None:
         self._upper.flush()

@@ -21,6 +21,7 @@ from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.block_cache import BlockCache
 from redun.store.condemned import SUFFIX, Condemned, is_condemned_list, read_condemned
 from redun.store.liveness import Clock
+from redun.store.notes import Notes, is_note
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER, PACK_SUFFIX, idx_name, pack_name
 from redun.store.storage import Entry, NameMissing, Storage
@@ -98,6 +99,7 @@ class PackSet:
         self._absent: set[Oid] = set()  # damaged ones; a pack never changes, so they are not tried again
         self._lists: dict[str, Condemned] = {}  # by name; a list never changes
         self._view = _View(())
+        self.notes = Notes(storage, warn)
         self.condemned: tuple[PackReader, ...] = ()
         """Packs that gc will delete: they are read where nothing else has an object, and nothing new builds on them."""
 
@@ -239,13 +241,18 @@ class PackSet:
         """Return name and time of writing of all packs, newest first: by time, then by name."""
         found = []
         lists: list[Entry] = []
+        notes: list[str] = []
         for entry in self._storage.iter_entries(FOLDER):
             if entry.name.endswith(SUFFIX) and is_condemned_list(entry.name):
                 lists.append(entry)
                 continue
+            if is_note(entry.name):
+                notes.append(entry.name)
+                continue
             stem = entry.name[len(FOLDER) + 1 :].removesuffix(PACK_SUFFIX)
             if len(stem) == HEX_DIGITS and entry.name.endswith(PACK_SUFFIX) and not stem.strip("0123456789abcdef"):
                 found.append((entry.modified_us, Oid(bytes.fromhex(stem))))
+        self.notes.update(notes)
         self._lists = {one.name: self._lists.get(one.name) or read_condemned(self._storage, one) for one in lists}
         return [(name, modified_us) for modified_us, name in sorted(found, reverse=True)]
 

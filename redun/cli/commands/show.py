@@ -12,9 +12,11 @@ import click
 from redun.cli import ui
 from redun.cli.options import Globals, open_repository
 from redun.cli.render.show import object_json, object_lines
-from redun.provenance.resolve import resolve_oid
+from redun.objects.oid import is_prefix
+from redun.provenance.resolve import UnknownId, resolve_oid
 from redun.provenance.show import iter_raw, show_object
 from redun.provenance.tags import TagBook
+from redun.store.absent import ObjectAbsent
 
 
 @click.command("show")
@@ -30,7 +32,13 @@ def command(options: Globals, /, prefix: str, is_json: bool, is_raw: bool, no_pa
     """
     repository = open_repository(options)
     try:
-        oid, kind = resolve_oid(prefix, repository.store)
+        try:
+            oid, kind = resolve_oid(prefix, repository.store)
+        except UnknownId:
+            absences = repository.store.packs.notes.find_absences(prefix) if is_prefix(prefix) else []
+            if len(absences) != 1:
+                raise
+            raise ObjectAbsent(absences[0]) from None
         if is_raw:
             for piece in iter_raw(repository.store, oid):
                 ui.echo_bytes(piece)

@@ -251,14 +251,15 @@ def _keep_tags(repository: Repository, plan: GcPlan) -> list[TagRef]:
             ref = repository.refs.read_tags(name)
         except BadRef as error:
             raise GcRefused(repository.location, str(error)) from error
-        if gone and _speaks_only_of(repository.store, ref, gone):
+        if gone and speaks_only_of(repository.store, ref, gone):
             plan.dropped_tags.append(ref)
         else:
             kept.append(ref)
     return kept
 
 
-def _speaks_only_of(store: ObjectDb, ref: TagRef, executions: set[str]) -> bool:
+def speaks_only_of(store: ObjectDb, ref: TagRef, executions: set[str]) -> bool:
+    """Tell whether an edit of tags speaks of nothing but some executions (uuids); no when it cannot be read."""
     try:
         subjects = [TagRecord.decode(decode_node(store.get(tag))).subject for tag in ref.tags]
     except ObjectError:
