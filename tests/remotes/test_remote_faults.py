@@ -1,0 +1,207 @@
+"""What servers and networks do to requests, injected between a real S3 client and a real S3 server.
+
+The fact behind all of them: a transfer succeeds, or fails with an error that names the remote; both sides are whole
+in either case, and the next transfer brings the rest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from redun.errors import RemoteError
+from redun.remotes.pull import pull
+from redun.remotes.push import push
+from redun.remotes.remote import RemoteUnreachable, open_remote
+from redun.store.maintain.fsck import check_repository
+from redun.store.repository import Repository
+from redun.testing.faulty_proxy import EVER_AFTER, Fault, FaultyProxy
+from redun.testing.objects import execution_id, make_execution
+
+pytestmark = pytest.mark.timeout(600)  # clients wait longer and longer before they try again
+
+VERBS = {"push": push, "pull": pull}
+CAUSES = {
+    Fault.SLOW_DOWN: "reduce your request rate|SlowDown",
+    Fault.FORBIDDEN: "Access Denied|AccessDenied|Forbidden",
+    Fault.RESET: "onnection|reset",
+}
+"""What an error says besides the remote's name."""
+
+
+class World:
+    """A repository here, a bucket there behind a proxy, and a repository elsewhere that pulls from it."""
+
+    def __init__(self, folder: Path, bucket: str, server_url: str, proxy: FaultyProxy, patch: pytest.MonkeyPatch):
+        self.folder = folder
+        self.url = f"{bucket}/shared"
+        self.urls = {"server": server_url, "proxy": proxy.url}
+        self.proxy = proxy
+        self.patch = patch
+        self.n_looks = 0
+        self.here = Repository.init(folder / "here" / ".redun")
+        self.there = Repository.init(folder / "there" / ".redun")
+        self.seeds: set[int] = set()
+
+    def run(self, n_jobs=20):
+        """Make one more execution here, with a large content that is a file of its own."""
+        seed = len(self.seeds)
+        blobs = [bytes([seed]) * (1 << 20)]
+        make_execution(self.here.store, self.here.refs, n_jobs, seed=seed, blobs=blobs)
+        self.seeds.add(seed)
+
+    def transfer(self, verb, through="proxy"):
+        """Push from here, or pull over there, as a process that has just begun."""
+        self.forget_clients(through)
+        repository = self.here if verb == "push" else self.there
+        return VERBS[verb](repository, open_remote("origin", self.url, self.folder, repository.cache_path))
+
+    def forget_clients(self, through):
+        import s3fs
+
+        self.patch.setenv("AWS_ENDPOINT_URL", self.urls[through])
+        s3fs.S3FileSystem.clear_instance_cache()
+
+    def expect_failure(self, verb, cause):
+        """Check that a transfer fails with an error that names the remote and the cause."""
+        with pytest.raises(RemoteError) as caught:
+            self.transfer(verb)
+        assert "origin" in str(caught.value)
+        assert self.url in str(caught.value)
+        assert re.search(cause, str(caught.value))
+
+    def check(self):
+        """Check that both sides are whole: what the bucket shows can be had, and is all that a ref stands for."""
+        for repository in (self.here, self.there):
+            report = check_repository(repository)
+            assert report.is_clean, report.problems
+        self.forget_clients("server")
+        self.n_looks += 1
+        with Repository.init(self.folder / f"look {self.n_looks}" / ".redun") as looked:
+            remote = open_remote("origin", self.url, self.folder, None)
+            try:
+                listed = remote.look().executions
+            except RemoteError:
+                return set()  # nobody has made the repository yet
+            pull(looked, remote)
+            report = check_repository(looked)
+            assert report.is_clean, report.problems
+            assert set(looked.refs.iter_names()) == set(listed)
+            return {seed for seed in self.seeds if any(name.endswith(execution_id(seed)) for name in listed)}
+
+    def settle(self):
+        """Check that undisturbed transfers bring everything everywhere."""
+        self.proxy.calm()
+        self.transfer("push")
+        self.transfer("pull")
+        assert self.check() == self.seeds
+        found = {name[-36:] for name in self.there.refs.iter_names()}
+        assert found == {execution_id(seed) for seed in self.seeds}
+
+
+@pytest.fixture
+def world(tmp_path, s3_bucket, s3_server, monkeypatch):
+    """Clients try twice before they give up, so that what lasts does not last for minutes."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    with FaultyProxy(s3_server.url) as proxy:
+        world = World(tmp_path, s3_bucket, s3_server.url, proxy, monkeypatch)
+        yield world
+        world.here.close()
+        world.there.close()
+        world.forget_clients("server")
+
+
+def test_undisturbed_transfers_pass_through(world):
+    """The proxy by itself changes nothing."""
+    world.run()
+    world.settle()
+    assert {method for method, _ in world.proxy.requests} >= {"GET", "PUT"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("fault", [Fault.INTERNAL_ERROR, Fault.SLOW_DOWN, Fault.RESET, Fault.LOST_REPLY])
+def test_what_passes_is_tried_again(world, verb, fault):
+    """One failing request of a transfer, the first, does not keep it from its end."""
+    world.run()
+    if verb == "pull":
+        world.transfer("push")
+    rule = world.proxy.inject(fault, times=1)
+    assert world.transfer(verb).executions == 1
+    assert rule.hits == 1
+    world.settle()
+
+
+@pytest.mark.parametrize("fault", [Fault.FORBIDDEN, Fault.SLOW_DOWN, Fault.RESET])
+@pytest.mark.parametrize(("verb", "method"), [("push", "PUT"), ("pull", "GET")])
+def test_what_lasts_is_told_with_the_remote_and_the_cause(world, verb, method, fault):
+    """A server that always refuses is no reason to wait for ever, and what was there before is still there."""
+    world.run()
+    world.settle()
+    world.run()
+    if verb == "pull":
+        world.transfer("push")
+    world.proxy.inject(fault, method)
+    world.expect_failure(verb, CAUSES[fault])
+    assert world.check() >= {0}
+    world.settle()
+
+
+def test_a_reply_that_is_cut_short_is_not_taken_for_the_content(world):
+    """Half a pack is not a pack: nothing of it is taken, and the next pull takes all of it."""
+    world.run(n_jobs=200)
+    world.transfer("push")
+    world.proxy.inject(Fault.TRUNCATED, "GET", "objects/pack/")
+    with pytest.raises(RemoteUnreachable):
+        world.transfer("pull")
+    world.check()
+    assert not list(world.there.refs.iter_names())
+    world.settle()
+
+
+def test_a_ref_whose_reply_is_lost_is_written_once(world):
+    """The server has the ref and could not say so: writing it again is harmless, and it reads as it was written."""
+    world.run()
+    rule = world.proxy.inject(Fault.LOST_REPLY, "PUT", "/refs/", times=1)
+    assert world.transfer("push").executions == 1
+    assert rule.hits == 1
+    asked = [request for request in world.proxy.requests if "/refs/" in request[1]]
+    assert sum(method == "PUT" for method, _ in asked) >= 2
+    assert not any("uploads" in target for _, target in asked), "a ref is never sent in parts"
+    assert world.transfer("push").is_up_to_date
+    world.settle()
+
+
+def test_slow_requests_are_waited_for(world):
+    """A line that takes a while for each request costs time and nothing else."""
+    world.run()
+    world.proxy.latency_seconds = 0.05
+    assert world.transfer("push").executions == 1
+    assert world.transfer("pull").executions == 1
+    world.settle()
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("is_passing", [True, False])
+def test_a_fault_at_any_request_leaves_both_sides_whole(world, verb, fault, is_passing):
+    """Whichever request of a transfer is hit, once or from then on: success, or an error that names the remote."""
+    for place in itertools.count():
+        world.run()
+        if verb == "pull":
+            world.transfer("push", "server")
+        world.proxy.calm()
+        rule = world.proxy.inject(fault, skip=place, times=1 if is_passing else EVER_AFTER)
+        try:
+            world.transfer(verb)
+        except RemoteError as error:
+            assert "origin" in str(error)
+            assert world.url in str(error)
+        assert world.check() >= world.seeds - {max(world.seeds)}
+        is_hit = rule.hits > 0
+        world.settle()
+        if not is_hit:
+            return
