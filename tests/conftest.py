@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,15 +107,19 @@ def local_spark(spark_home: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of an empty bucket; while the test runs, every S3 client finds its server through the environment."""
     import s3fs
 
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     url = f"s3://test-{uuid.uuid4().hex}"
-    s3fs.S3FileSystem(**s3_server.client_options).mkdir(url)
-    return url
+    client = s3fs.S3FileSystem(**s3_server.client_options)
+    client.mkdir(url)
+    yield url
+    client.invalidate_cache()
+    with suppress(OSError):  # a test may have taken it away
+        client.rm(url, recursive=True)  # each bucket takes a volume of the server's, and there are only so many
 
 
 @pytest.fixture(scope="session")

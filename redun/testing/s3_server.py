@@ -66,7 +66,9 @@ class S3Server:
         ports = dict(zip(_PORTS, _free_ports(len(_PORTS))))
         self.url = f"http://127.0.0.1:{ports['s3.port']}"
         options = ["-dir=" + str(self.folder), "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false"]
-        options += ["-admin.ui=false", "-master.telemetry=false", *(f"-{name}={port}" for name, port in ports.items())]
+        # Left to itself it allows as many buckets as 128 MB fit onto the disk, full or not.
+        options += ["-admin.ui=false", "-master.telemetry=false", "-volume.max=1000"]
+        options += [f"-{name}={port}" for name, port in ports.items()]
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", _GUARD, "sh", self._program, "-logtostderr=true", "mini", *options],
