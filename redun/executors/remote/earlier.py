@@ -1,6 +1,6 @@
 """What earlier runs left that this one can go on with: results in the scratch, and jobs that still run.
 
-Both are asked for once in a run, in as few requests as there are folders and prefixes, and kept.  An entry is handed
+Both are asked for once for each prefix of names, in as few requests as there are folders and prefixes, and kept.  An entry is handed
 out once: whoever finds it to be no good makes the call anew.
 """
 
@@ -19,6 +19,7 @@ class Earlier:
         self._submitter = submitter
         self._listed: dict[str, dict[str, int]] | None = None
         self._live: dict[str, dict[str, str]] = {}  # ids by key, by prefix
+        self._taken: set[str] = set()  # finished ones that were handed out
 
     def knows(self, prefix: str) -> bool:
         """Tell whether it was looked for jobs whose names begin so."""
@@ -26,15 +27,19 @@ class Earlier:
 
     def look(self, prefix: str) -> None:
         """Look.  Raises ScratchError; OSError when the cluster should be asked again."""
-        if self._listed is None:
-            self._listed = self._sender.list_jobs()
-        if prefix not in self._live:
+        is_new = prefix not in self._live
+        if is_new:
             self._live[prefix] = self._find_live(prefix)
+        if is_new or self._listed is None:
+            # After the cluster was asked: a job that ends in between shows in one of the two.
+            self._listed = self._sender.list_jobs()
 
     def take_finished(self, key: str) -> bool:
         """Tell whether a result of this call lies in the scratch; the second time it is said not to."""
-        left = (self._listed or {}).get(key, {})
-        return left.pop(OUTPUT, None) is not None
+        if key in self._taken or OUTPUT not in (self._listed or {}).get(key, {}):
+            return False
+        self._taken.add(key)
+        return True
 
     def take_live(self, prefix: str, key: str) -> str | None:
         """Return the id of a job that makes this call; None when there is none, or it was handed out."""
