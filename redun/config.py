@@ -58,6 +58,7 @@ class RepositorySettings:
     url: str | None = None
     durability: str = "commit"
     config_dir: str | None = None  # filled in when the settings were read from a file
+    alternates: tuple[str, ...] = ()  # repositories that are read too: paths as written, relative to the project
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +285,10 @@ class Config:
         """``[repository]``."""
         section = Section(self, ("repository",))
         durability = section.getchoice("durability", DURABILITIES, "commit")
-        return RepositorySettings(section.get("url"), durability, section.get("config_dir"))
+        alternates = tuple(re.split(r"\s*[,\n]\s*", str(section.get("alternates", "")).strip(" ,\n")))
+        return RepositorySettings(
+            section.get("url"), durability, section.get("config_dir"), alternates if alternates != ("",) else ()
+        )
 
     @property
     def limits(self) -> dict[str, int]:

@@ -162,7 +162,6 @@ class _Loader:
 
     def __init__(self, repository: Repository, remote: Remote, bases: Sequence[Path], on_progress: OnProgress) -> None:
         self._store = repository.store
-        self._storage = repository.storage
         self._remote = remote
         self._bases = bases
         self._on_progress = on_progress
@@ -247,7 +246,7 @@ class _Loader:
 
     def _take_content(self, oid: Oid, *, is_here: bool) -> bool:
         if is_here:
-            size = self._storage.size(blob_name(oid)) or 0
+            size = self._store.blob_size(oid) or 0
         else:
             found = self._find_in_working_tree(oid)
             if found is None:

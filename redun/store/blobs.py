@@ -41,6 +41,10 @@ class Blobs:
         """Tell whether a content is here."""
         return self._storage.size(blob_name(oid)) is not None
 
+    def size(self, oid: Oid) -> int | None:
+        """Return a content's size in bytes, None when it is not here."""
+        return self._storage.size(blob_name(oid))
+
     def put(self, oid: Oid, content: Buffer, *, is_careful: bool = False, is_anew: bool = False) -> None:
         """Store a content under the name its caller computed; ``is_anew``: even if it is there already.
 
@@ -62,7 +66,12 @@ class Blobs:
         self.unsynced.append(blob_name(oid))
 
     def put_stream(
-        self, stream: BinaryIO, path: Path, *, is_doomed: Callable[[Oid], bool] = lambda _oid: False
+        self,
+        stream: BinaryIO,
+        path: Path,
+        *,
+        is_doomed: Callable[[Oid], bool] = lambda _oid: False,
+        is_elsewhere: Callable[[Oid, int], bool] = lambda _oid, _size: False,
     ) -> tuple[Oid, int]:
         """Store what a file holds, from its start, in pieces of 1 MiB; return its oid and its size in bytes.
 
@@ -70,6 +79,7 @@ class Blobs:
             stream: the file, open for reading; it is read twice.
             path: what to call it in messages.
             is_doomed: tells of a content whether to write it even if it is there already.
+            is_elsewhere: tells of a content of a size in bytes whether it need not be written.
 
         Raises:
             OSError: it cannot be read, or changes whenever it is read.
@@ -79,6 +89,8 @@ class Blobs:
             oid, size = hash_stream(stream)
             name = blob_name(oid)
             if self._storage.size(name) == size and not is_doomed(oid):
+                return oid, size
+            if is_elsewhere(oid, size):
                 return oid, size
             stream.seek(0)
             try:

@@ -4,9 +4,9 @@ The invariant: what was put is found at every moment until ``store/maintain`` de
 put, seal and merge.  Journals are therefore listed before packs (an object moves from the first to the second), and a
 pack that is gone when it is read for the first time makes the store list packs anew.
 
-Sources are asked in the order of what they cost and how likely they are: own journal, packs, other journals, blobs.  A
-damaged copy is passed over as long as another source has the object, and does not keep it from being put again: so a
-run heals what it needs.
+Sources are asked in the order of what they cost and how likely they are: own journal, packs, other journals, blobs, and
+what lies beyond the store (``store/beyond.py``), which is not put again.  A damaged copy is passed over as long as
+another source has the object, and does not keep it from being put again: so a run heals what it needs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from threading import RLock
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from redun.errors import StoreError
 from redun.hashing import Oid, hash_blob
@@ -32,8 +32,11 @@ from redun.store.liveness import Clock, is_writer_alive, now_us
 from redun.store.lookups import newest_first
 from redun.store.own_journal import OwnJournal
 from redun.store.packset import PackSet
-from redun.store.seal import LivenessCheck, OrphanSealed, Sealer, is_orphan, remove_journal
+from redun.store.seal import LivenessCheck, OrphanSealed, Sealer
 from redun.store.storage import NameMissing, Storage
+
+if TYPE_CHECKING:
+    from redun.store.beyond import Beyond
 
 REFRESH_SECONDS = 0.5
 MAX_NODE_SIZE_BYTES = 512 << 20  # half of what a pack's reader agrees to decompress at once
@@ -79,6 +82,7 @@ class ObjectDb(ObjectStore):
         if journals is not None and is_writable:
             self._own = OwnJournal(journals, clock=clock, durability=durability)
         self._blobs = Blobs(storage)
+        self.beyond: Beyond | None = None  # what can be read and is not here
         self.sealer = Sealer(storage, self.packs, durability != "off", self._warn)
         self._clock = clock
         self._is_alive = is_alive
@@ -108,11 +112,12 @@ class ObjectDb(ObjectStore):
             return
         if len(data) >= LARGE_SIZE_BYTES:
             if kind == _BLOB:
-                self._blobs.put(oid, data, is_anew=self.packs.condemns_blob(oid))
+                if self.beyond is None or not self.beyond.holds_content(oid, len(data)):
+                    self._blobs.put(oid, data, is_anew=self.packs.condemns_blob(oid))
                 return
             if len(data) > MAX_NODE_SIZE_BYTES:
                 raise NodeTooLarge(f"expected a node of at most {MAX_NODE_SIZE_BYTES} bytes, found {len(data)}")
-        if self.packs.has(oid) and oid not in self._damaged:
+        if self._is_packed(oid) and oid not in self._damaged:
             return
         with own.lock:
             own.put(oid, data, kind)
@@ -124,9 +129,10 @@ class ObjectDb(ObjectStore):
         with path.open("rb") as stream:
             content = stream.read(LARGE_SIZE_BYTES)
             if len(content) == LARGE_SIZE_BYTES:
-                return self._blobs.put_stream(stream, path, is_doomed=self.packs.condemns_blob)
+                beyond = {} if self.beyond is None else {"is_elsewhere": self.beyond.holds_content}
+                return self._blobs.put_stream(stream, path, is_doomed=self.packs.condemns_blob, **beyond)
         oid = hash_blob(content)
-        if oid in self._damaged or not (own.has(oid) or self.packs.has(oid)):
+        if oid in self._damaged or not (own.has(oid) or self._is_packed(oid)):
             # It never seals, as ``put`` does: no task's thread shall wait for that.
             with own.lock:
                 own.put(oid, content, _BLOB)
@@ -154,6 +160,8 @@ class ObjectDb(ObjectStore):
         return decode_node(self._get_anywhere(oid))
 
     def _get_anywhere(self, oid: Oid) -> bytes:
+        if self.beyond is not None and (nearest := self.beyond.read(oid)) is not None:
+            return nearest
         errors: list[ObjectCorrupt] = []
         data = self._find_data(oid, errors)
         if data is None and not errors:
@@ -161,22 +169,28 @@ class ObjectDb(ObjectStore):
             data = self._find_data(oid, errors)
         if data is not None:
             return data
+        absence = self.find_absence(oid)
+        if absence is not None:
+            raise ObjectAbsent(absence)
         raise errors[0] if errors else ObjectMissing(oid)
+
+    def find_absence(self, oid: Oid) -> Absence | None:
+        return self.packs.notes.absent.get(oid)
 
     def open(self, oid: Oid) -> BinaryIO:
         try:
             return self._blobs.open(oid)
         except NameMissing:
-            return BytesIO(self.get(oid))
+            stream = None if self.beyond is None else self.beyond.open(oid)
+            return BytesIO(self.get(oid)) if stream is None else stream
 
-        absence = self.find_absence(oid)
-        if absence is not None:
-            raise ObjectAbsent(absence)
+    def blob_size(self, oid: Oid) -> int | None:
+        """Return the size in bytes of a content that is a file of its own; None for any other object."""
+        size = self._blobs.size(oid)
+        return self.beyond.blob_size(oid) if size is None and self.beyond is not None else size
+
     def has(self, oid: Oid) -> bool:
-        return (self._own is not None and self._own.has(oid)) or self.packs.has(oid) or self.kind_of(oid) is not None
-    def find_absence(self, oid: Oid) -> Absence | None:
-        return self.packs.notes.absent.get(oid)
-
+        return (self._own is not None and self._own.has(oid)) or self._is_packed(oid) or self.kind_of(oid) is not None
 
     def kind_of(self, oid: Oid) -> int | None:
         kind = None if self._own is None else self._own.kind_of(oid)
@@ -186,11 +200,14 @@ class ObjectDb(ObjectStore):
             kind = self.live.kind_of(oid)
         if kind is None and self._blobs.has(oid):
             kind = _BLOB
+        if kind is None and self.beyond is not None:
+            kind = self.beyond.kind_of(oid)
         return kind
 
     def iter_oids(self, kind: int | None = None) -> Iterator[tuple[Oid, int]]:
         seen: set[Oid] = set()
-        for oid, own_kind in chain(self._iter_journals(), self.packs.iter_oids(kind), self._iter_blobs(kind)):
+        beyond = () if self.beyond is None else self.beyond.iter_oids(kind)
+        for oid, own_kind in chain(self._iter_journals(), self.packs.iter_oids(kind), self._iter_blobs(kind), beyond):
             if (kind is None or own_kind == kind) and oid not in seen:
                 seen.add(oid)
                 yield oid, own_kind
@@ -200,14 +217,17 @@ class ObjectDb(ObjectStore):
         rows = self.packs.find_prefix(low, high, limit)
         loose = chain(self._iter_journals(), ((oid, _BLOB) for oid in self._blobs.iter_oids(prefix[:2].lower())))
         rows.update(row for row in loose if low <= row[0] <= high)
+        rows |= set() if self.beyond is None else self.beyond.find_prefix(prefix, limit)
         return sorted(rows)[:limit]
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         found = self.packs.find_candidates(eval_oid)
+        if self.beyond is not None:
+            found += self.beyond.find_candidates(eval_oid)
         own = self._own
         # An eval that nobody has put has no outcome.  Asked first, a cold run never has to gather its own outcomes,
         # which takes 250 bytes a job.
-        if own is not None and (found or own.has(eval_oid) or self.packs.has(eval_oid)):
+        if own is not None and (found or own.has(eval_oid) or self._is_packed(eval_oid)):
             found += own.lookups.find_candidates(eval_oid)
         if self.live is not None and len(self.live):
             found += self.live.find_candidates(eval_oid)
@@ -220,6 +240,8 @@ class ObjectDb(ObjectStore):
             found.update(self._own.lookups.find_producers(file_oid))
         if self.live is not None:
             found |= self.live.find_producers(file_oid)
+        if self.beyond is not None:
+            found |= self.beyond.find_producers(file_oid)
         return sorted(found)
 
     def flush(self) -> None:
@@ -250,6 +272,8 @@ class ObjectDb(ObjectStore):
                 self.live.refresh(None if self._own is None else self._own.begun_writer)
                 self.packs.refresh()
                 self.live.drop_gone()
+            if self.beyond is not None:
+                self.beyond.refresh(force=force)
 
     def seal(self) -> list[Oid]:
         """Write what was put as a pack; its journal stays until ``finish``, so that a crash in between loses nothing.
@@ -282,18 +306,7 @@ class ObjectDb(ObjectStore):
         """
         self._get_own()
         self.refresh(force=True)
-        sealed = []
-        for journal in self.live or ():
-            if not is_orphan(journal.reader, self._clock(), self._is_alive):
-                continue
-            try:
-                orphan = self.sealer.seal_orphan(journal.reader)
-                remove_journal(journal.reader)
-            except (OSError, StoreError) as error:
-                self._warn(f"the journal {journal.reader.path.name} cannot be sealed: {error}")
-                continue
-            if orphan is not None:
-                sealed.append(orphan)
+        sealed = self.sealer.seal_orphans([one.reader for one in self.live or ()], self._clock, self._is_alive)
         self.refresh(force=True)
         return sealed
 
@@ -348,7 +361,11 @@ class ObjectDb(ObjectStore):
         try:
             return self._blobs.get(oid)
         except NameMissing:
-            return None
+            return None if self.beyond is None else self.beyond.find(oid)
+
+    def _is_packed(self, oid: Oid) -> bool:
+        """Tell whether a pack has an object to stay, here or beyond."""
+        return self.packs.has(oid) or (self.beyond is not None and self.beyond.holds(oid))
 
     def _iter_journals(self) -> Iterator[tuple[Oid, int]]:
         if self._own is not None:

@@ -129,6 +129,10 @@ class Repository:
         repository = cls(path, storage, store, is_writable=is_writable)
         if is_writable:
             end_interrupted(store, repository.refs, root / JOURNALS, clock)
+        if config.repository.alternates:
+            from redun.store.alternates import attach_alternates
+
+            attach_alternates(store, path, config, on_warning)
         return repository
 
     @classmethod

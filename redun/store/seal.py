@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from redun.errors import StoreError
 from redun.hashing import Oid
 from redun.objects.kinds import Kind
 from redun.store.blobs import Blobs
 from redun.store.journal_reader import JournalReader
-from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, JournalHeader
+from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, Clock, JournalHeader
 from redun.store.own_journal import OwnJournal
 from redun.store.pack import SealedPack, write_pack
 from redun.store.pack_format import idx_name, pack_name
@@ -79,6 +80,24 @@ class Sealer:
         if sealed is not None:
             own.packs.append(sealed.name)
         own.mark_sealed()
+
+    def seal_orphans(
+        self, journals: Iterable[JournalReader], clock: Clock, is_alive: LivenessCheck
+    ) -> list[OrphanSealed]:
+        """Seal the journals whose writers are dead, and remove them; one that cannot be sealed is warned of."""
+        found: list[OrphanSealed] = []
+        for journal in journals:
+            if not is_orphan(journal, clock(), is_alive):
+                continue
+            try:
+                orphan = self.seal_orphan(journal)
+                remove_journal(journal)
+            except (OSError, StoreError) as error:
+                self.warn(f"the journal {journal.path.name} cannot be sealed: {error}")
+                continue
+            if orphan is not None:
+                found.append(orphan)
+        return found
 
     def seal_orphan(self, journal: JournalReader) -> OrphanSealed | None:
         """Seal the journal of a dead writer; the journal stays.  Return None when there is nothing in it.

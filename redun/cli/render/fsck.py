@@ -7,7 +7,8 @@ from typing import Any
 
 from redun.cli.render.sync import plural
 from redun.cli.render.text import one_line
-from redun.store.maintain.fsck import FsckReport, Problem, Severity
+from redun.store.maintain.findings import Problem, Severity
+from redun.store.maintain.fsck import FsckReport
 
 
 def fsck_lines(report: FsckReport) -> Iterator[str]:

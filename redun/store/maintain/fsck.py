@@ -10,17 +10,14 @@ Everything else is told, with its place and reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import Enum
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redun.errors import ObjectError, RedunError
+from redun.errors import ObjectError
 from redun.hashing import Buffer, Oid, hash_blob, hash_stream
 from redun.objects.codec import NotCanonical, decode_node
-from redun.objects.ids import format_id
 from redun.objects.kinds import (
     SOFT_LINK_KINDS,
     CallRecord,
@@ -38,8 +35,8 @@ from redun.objects.kinds import (
     UnitRecord,
     ValueRecord,
 )
-from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import HEX_DIGITS, short
+from redun.store.absent import Absence, Cause
 from redun.store.base import ObjectCorrupt
 from redun.store.blobs import FOLDER as BLOB_FOLDER
 from redun.store.blobs import blob_name
@@ -48,13 +45,16 @@ from redun.store.idx import Idx, check_idx
 from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
 from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, is_writer_alive, now_us
+from redun.store.maintain.findings import Findings, Known, Problem, Severity, kind_name
+from redun.store.maintain.fsck_refs import RefCheck
+from redun.store.notes import is_note
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX, idx_name, pack_name
-from redun.store.refs import EXECUTIONS, REMOTES, TAGS, ExecutionRef, RefStatus, TagRef
 from redun.store.storage import Entry, NameMissing
 
 if TYPE_CHECKING:
+    from redun.store.beyond import Beyond
     from redun.store.repository import Repository
 
 _JOURNALS = "objects/journal"
@@ -76,24 +76,6 @@ RECORDS: dict[int, Any] = {
     Kind.TAG: TagRecord,
     Kind.EXECUTION: ExecutionRecord,
 }
-
-
-class Severity(str, Enum):
-    """How much a finding matters."""
-
-    NOTE = "note"  # nothing is lost: a run that was cut off, a file that does not belong
-    ERROR = "error"  # something is damaged or missing
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One finding."""
-
-    severity: Severity
-    what: str  # "pack", "idx", "journal", "blob", "object", "ref", "file"
-    where: str  # its name in the repository, or its oid
-    why: str
-    is_repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,46 +125,36 @@ def _look(repository: Repository) -> list[Entry]:
     return [entry for folder in ("objects", "refs") for entry in repository.storage.iter_entries(folder)]
 
 
-@dataclass(slots=True)
-class _Known:
-    """The objects that are here whole, and the links that were seen so far."""
-
-    kinds: dict[Oid, int] = field(default_factory=dict)
-    linked: dict[Oid, Oid] = field(default_factory=dict)  # target: a node that must have it
-
-
 class _Check:
     def __init__(self, repository: Repository, *, is_full: bool, repair: bool) -> None:
         self._repository = repository
         self._storage = repository.storage
         self._is_full = is_full
         self._repair = repair
-        self._known = _Known()
+        self._known = Known(beyond=repository.store.beyond)
         self._rebuilt: list[PackReader] = []  # packs whose idx was wrong: the store may not look into them
-        self._problems: list[Problem] = []
+        self._found = Findings(_find_gone(repository.store.beyond))
+        self._refs = RefCheck(repository, self._known, self._found, self._get, is_full=is_full)
         self._counts = dict.fromkeys(("packs", "idxs", "journals", "refs", "blobs"), 0)
 
     def run(self) -> FsckReport:
         # In the order in which what they name moves on, from journals to packs: so nothing slips by, and what a ref
         # that was read first names is there.
-        refs = self._read_refs()
+        refs = self._refs.read()
+        self._counts["refs"] = self._refs.count
         self._repository.store.refresh(force=True)
         self._check_journals()
         self._check_packs()
         self._check_blobs()
         self._check_unfinished()
         self._check_links()
-        for where, ref in refs:
-            if isinstance(ref, TagRef):
-                self._check_tag_ref(ref, where)
-            else:
-                self._check_ref(ref, where)
+        self._refs.check(refs)
         objects: dict[str, int] = {}
         for kind in self._known.kinds.values():
-            name = _kind_name(kind)
+            name = kind_name(kind)
             objects[name] = objects.get(name, 0) + 1
         level = "full" if self._is_full else "quick"
-        problems = tuple(self._problems)
+        problems = tuple(self._found.problems)
         return FsckReport(self._repository.location, level, objects, problems=problems, **self._counts)
 
     # Packs
@@ -192,11 +164,11 @@ class _Check:
         while names := [name for name in self._list_packs() if name not in seen]:  # anew: they may be merged meanwhile
             seen.update(names)
             for name in names:
-                if is_condemned_list(name):
+                if is_condemned_list(name) or is_note(name):
                     continue
                 stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
                 if not _is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
-                    self._note("file", name, "it does not belong here")
+                    self._found.note("file", name, "it does not belong here")
                 elif f".{suffix}" == PACK_SUFFIX:
                     with suppress(NameMissing):  # merged since the listing
                         self._check_pack(Oid(bytes.fromhex(stem)))
@@ -221,12 +193,12 @@ class _Check:
         except ObjectCorrupt:
             is_merged = False
         if not (is_merged or self._is_condemned(name, pack)):
-            self._error("idx", name, "its pack is missing")
+            self._found.error("idx", name, "its pack is missing")
             return
         if self._repair:
             self._storage.delete(name)
         why = f"it is left of a pack that was {'merged into another' if is_merged else 'collected'}"
-        self._problems.append(Problem(Severity.NOTE, "idx", name, why, is_repaired=self._repair))
+        self._found.problems.append(Problem(Severity.NOTE, "idx", name, why, is_repaired=self._repair))
 
     def _is_condemned(self, name: str, pack: Oid) -> bool:
         """Tell whether a list still condemns a pack: collections delete the list last."""
@@ -247,7 +219,7 @@ class _Check:
             if found == pack:
                 rebuilt = self._attempt("pack", name, lambda: rebuild_idx(content, name))
             else:
-                self._error("pack", name, f"its content hashes to {short(found)}, not to its name")
+                self._found.error("pack", name, f"its content hashes to {short(found)}, not to its name")
         self._counts["packs"] += 1
         is_idx_sound = self._check_idx(pack, rebuilt)
         if rebuilt is None and not is_idx_sound and not self._repair_unread(pack):
@@ -281,7 +253,7 @@ class _Check:
         is_repaired = self._repair and rebuilt is not None
         if is_repaired and rebuilt is not None:
             self._storage.write(name, rebuilt)
-        self._error("idx", name, why, is_repaired=is_repaired)
+        self._found.error("idx", name, why, is_repaired=is_repaired)
         return False
 
     def _repair_unread(self, pack: Oid) -> bool:
@@ -291,14 +263,14 @@ class _Check:
         name = pack_name(pack)
         content = self._storage.view(name)
         if hash_blob(content) != pack:
-            self._error("pack", name, "its content does not hash to its name")
+            self._found.error("pack", name, "its content does not hash to its name")
             return False
         rebuilt = self._attempt("pack", name, lambda: rebuild_idx(content, name))
         if rebuilt is None:
             return False
         self._storage.write(idx_name(pack), rebuilt)
-        last = self._problems.pop()
-        self._problems.append(Problem(last.severity, last.what, last.where, last.why, is_repaired=True))
+        last = self._found.problems.pop()
+        self._found.problems.append(Problem(last.severity, last.what, last.where, last.why, is_repaired=True))
         return True
 
     def _check_objects(self, reader: PackReader) -> None:
@@ -317,7 +289,7 @@ class _Check:
                 continue
             self._check_object(oid, kind, data, reader.where)
         if lost:
-            self._error("pack", reader.where, f"{len(lost)} of its {len(reader)} objects are lost: {why}")
+            self._found.error("pack", reader.where, f"{len(lost)} of its {len(reader)} objects are lost: {why}")
 
     def _check_object(self, oid: Oid, kind: int, data: bytes, where: str) -> None:
         """Decode an object whose hash is checked, and remember where it links to."""
@@ -332,7 +304,7 @@ class _Check:
             if record is not None:
                 record.decode(node)
         except ObjectError as error:
-            self._error("object", oid.hex(), f"in {where}: {error}")
+            self._found.error("object", oid.hex(), f"in {where}: {error}")
             return
         if kind not in SOFT_LINK_KINDS:
             for link in node.links:
@@ -344,7 +316,7 @@ class _Check:
         for entry in self._storage.iter_entries(BLOB_FOLDER):
             stem = entry.name.rpartition("/")[2]
             if not _is_oid(stem) or blob_name(Oid(bytes.fromhex(stem))) != entry.name:
-                self._note("file", entry.name, "it does not belong here")
+                self._found.note("file", entry.name, "it does not belong here")
                 continue
             self._counts["blobs"] += 1
             oid = Oid(bytes.fromhex(stem))
@@ -352,7 +324,7 @@ class _Check:
                 with self._storage.open(entry.name) as stream:
                     found, _ = hash_stream(stream)
                 if found != oid:
-                    self._error("blob", entry.name, f"its content hashes to {short(found)}, not to its name")
+                    self._found.error("blob", entry.name, f"its content hashes to {short(found)}, not to its name")
                     continue
             self._known.kinds[oid] = int(Kind.BLOB)
 
@@ -362,19 +334,19 @@ class _Check:
                 if self._repair:
                     (self._storage.path / entry.name).unlink(missing_ok=True)
                 why = f"{entry.size} bytes left by a process that died while it wrote"
-                self._problems.append(Problem(Severity.NOTE, "file", entry.name, why, is_repaired=self._repair))
+                self._found.problems.append(Problem(Severity.NOTE, "file", entry.name, why, is_repaired=self._repair))
 
     def _check_journals(self) -> None:
         for entry in self._storage.iter_entries(_JOURNALS):
             if not entry.name.endswith(SUFFIX):
-                self._note("file", entry.name, "it does not belong here")
+                self._found.note("file", entry.name, "it does not belong here")
                 continue
             try:
                 reader = JournalReader(self._storage.path / entry.name)
             except FileNotFoundError:  # sealed since the listing
                 continue
             except OSError as error:
-                self._error("journal", entry.name, f"it cannot be read: {error.strerror}")
+                self._found.error("journal", entry.name, f"it cannot be read: {error.strerror}")
                 continue
             self._counts["journals"] += 1
             try:
@@ -386,11 +358,11 @@ class _Check:
     def _check_journal(self, reader: JournalReader, name: str) -> None:
         reader.refresh()
         if reader.header is None:
-            self._error("journal", name, "it does not begin as a journal does")
+            self._found.error("journal", name, "it does not begin as a journal does")
             return
         is_alive = is_writer_alive(reader.header, reader.modified_us, now_us())
         if not is_alive:
-            self._note("journal", name, "its writer is gone; the next run seals it")
+            self._found.note("journal", name, "its writer is gone; the next run seals it")
             self._check_tail(reader, name)
         for oid, kind in reader.index.kinds().items():
             data = reader.get(oid)
@@ -404,89 +376,37 @@ class _Check:
             return
         # A kill cuts off the last record and nothing else: a whole record behind it means that this one was damaged.
         if any(decode_record(tail, at) for at in range(1, len(tail) - RECORD_HEAD_SIZE + 1)):
-            self._error("journal", name, f"the record at byte {reader.end} is damaged; all from there on is lost")
+            self._found.error("journal", name, f"the record at byte {reader.end} is damaged; all from there on is lost")
         else:
-            self._note("journal", name, f"torn tail: the last record, at byte {reader.end}, was not written to its end")
+            self._found.note(
+                "journal", name, f"torn tail: the last record, at byte {reader.end}, was not written to its end"
+            )
 
     # Links and refs
 
     def _check_links(self) -> None:
-        known = self._known.kinds
+        known, notes = self._known.kinds, self._repository.store.packs.notes
         for target, source in sorted(self._known.linked.items()):
-            if target not in known:
-                kind = _kind_name(known[source])
-                self._error("object", target.hex(), f"it is missing; {kind} {short(source)} links to it")
+            if self._known.kind_of(target) is None and target not in notes.absent:
+                kind = kind_name(known[source])
+                self._found.error("object", target.hex(), f"it is missing; {kind} {short(source)} links to it")
+        self._tell_absent(notes.absent.values())
+        for name in sorted(notes.strange):
+            self._found.error("file", name, "it is a list that is not understood, so not all that is said in it holds")
 
-    def _read_refs(self) -> list[tuple[str, ExecutionRef | TagRef]]:
-        found: list[tuple[str, ExecutionRef | TagRef]] = []
-        refs = self._repository.refs
-        for name in refs.iter_strangers():
-            self._note("file", name, "it is no ref")
-        reads: list[tuple[str, Callable[[], ExecutionRef | TagRef]]] = []
-        for remote in (None, *refs.iter_remotes()):
-            folder = EXECUTIONS if remote is None else f"{REMOTES}/{remote}"
-            reads += [
-                (f"{folder}/{name}", partial(refs.read, name, remote=remote)) for name in refs.iter_names(remote=remote)
-            ]
-        reads += [(f"{TAGS}/{name}", partial(refs.read_tags, name)) for name in refs.iter_tag_names()]
-        self._counts["refs"] = len(reads)
-        for where, read in reads:
-            try:
-                found.append((where, read()))
-            except RedunError as error:
-                self._error("ref", where, str(error))
-        return found
-
-    def _check_tag_ref(self, ref: TagRef, where: str) -> None:
-        for tag in ref.tags:
-            if self._known.kinds.get(tag) != Kind.TAG:
-                self._error("ref", where, f"its tag {short(tag)} is missing")
-
-    def _check_ref(self, ref: ExecutionRef, where: str) -> None:
-        if ref.status is RefStatus.RUNNING:
-            if not self._repository.is_alive(ref):
-                self._note("ref", where, "its run was interrupted; the next run says so in it")
-            return
-        if ref.object is None:
-            self._error("ref", where, f"it says {ref.status.value} and names no object")
-        elif self._known.kinds.get(ref.object) != Kind.EXECUTION:
-            self._error("ref", where, f"its execution {short(ref.object)} is missing")
-        elif self._is_full:
-            self._check_closure(ref, ref.object, where)
-
-    def _check_closure(self, ref: ExecutionRef, oid: Oid, where: str) -> None:
-        try:
-            found = ExecutionRecord.decode(decode_node(self._get(oid)))
-            if format_id(found.execution_id) != ref.execution_id:
-                self._error("ref", where, f"its object tells of execution {format_id(found.execution_id)}")
-            else:
-                self._compare(ref, found, where)
-            if any(problem.severity is Severity.ERROR for problem in self._problems):
-                # Every hard link of every object was followed already; only which runs it concerns is left to find.
-                for _ in walk([oid], self._find):
-                    pass
-        except BrokenLink as error:
-            self._error("ref", where, f"its run is not whole: object {short(error.oid)} is missing")
-        except ObjectError as error:
-            self._error("ref", where, f"its run is not whole: {error}")
-
-    def _compare(self, ref: ExecutionRef, record: ExecutionRecord, where: str) -> None:
-        """A ref has no checksum, but whatever it says its execution says too."""
-        pairs: dict[str, tuple[Any, Any]] = {
-            "status": (ref.status.value, record.status.name.lower()),
-            "start": (ref.start_us, record.start_us),
-            "end": (ref.end_us, record.end_us),
-            "argv": (ref.argv, record.argv),
-        }
-        for key, (said, expected) in pairs.items():
-            if said != expected:
-                self._error("ref", where, f"it says {key} {said!r}, and its execution says {expected!r}")
-
-    def _find(self, oid: Oid) -> tuple[int, bytes] | None:
-        kind = self._known.kinds.get(oid)
-        if kind is None or kind == Kind.BLOB:
-            return None if kind is None else (kind, b"")  # it was hashed before, and leads nowhere
-        return kind, self._get(oid)
+    def _tell_absent(self, absences: Iterable[Absence]) -> None:
+        """Tell what is missing on purpose, and what was purged and is here."""
+        n_withheld = 0
+        for absence in sorted(absences):
+            is_here = self._known.kind_of(absence.oid) is not None
+            if absence.cause is Cause.PURGED:
+                again = ", and is here: `redun purge` removes it again" if is_here else ""
+                self._found.note("object", absence.oid.hex(), f"the {kind_name(absence.kind)} {absence.why}{again}")
+            n_withheld += absence.cause is Cause.WITHHELD and not is_here
+        if n_withheld:
+            self._found.note(
+                "object", PACK_FOLDER, f"{n_withheld} objects were not taken from where only data is trusted"
+            )
 
     def _get(self, oid: Oid) -> bytes:
         holder = next((reader for reader in self._rebuilt if reader.has(oid)), None)
@@ -497,21 +417,14 @@ class _Check:
         try:
             return step()
         except (ObjectError, NotCanonical) as error:
-            self._error(what, where, str(error))
+            self._found.error(what, where, str(error))
             return None
 
-    def _note(self, what: str, where: str, why: str) -> None:
-        self._problems.append(Problem(Severity.NOTE, what, where, why))
 
-    def _error(self, what: str, where: str, why: str, *, is_repaired: bool = False) -> None:
-        self._problems.append(Problem(Severity.ERROR, what, where, why, is_repaired))
-
-
-def _kind_name(kind: int) -> str:
-    try:
-        return Kind(kind).name.lower()
-    except ValueError:
-        return f"kind {kind}"
+def _find_gone(beyond: Beyond | None) -> list[Problem]:
+    """Return which alternates cannot be read; what only they had is told as missing."""
+    why = "it cannot be read, so what only it has is missing: "
+    return [Problem(Severity.NOTE, "alternate", one.place, why + one.why) for one in (beyond.gone if beyond else ())]
 
 
 def _is_oid(stem: str) -> bool:

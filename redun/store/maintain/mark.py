@@ -82,7 +82,7 @@ class Marks:
                 continue  # another pack may have it whole
         size = self._blob_sizes.get(oid)
         if size is None:
-            if not self._is_in_journal(oid):
+            if not (self._is_in_journal(oid) or self._is_beyond(oid) or self._store.find_absence(oid)):
                 self.lost.add(oid)
         elif oid not in self.blobs:
             self.blobs.add(oid)
@@ -107,6 +107,10 @@ class Marks:
 
     def _is_there(self, oid: Oid) -> bool:
         return oid in self._blob_sizes or any(reader.has(oid) for reader in self._readers) or self._is_in_journal(oid)
+
+    def _is_beyond(self, oid: Oid) -> bool:
+        """Tell whether an alternate has an object: with all that it leads to, and not ours to keep."""
+        return self._store.beyond is not None and self._store.beyond.kind_of(oid) is not None
 
     def _is_in_journal(self, oid: Oid) -> bool:
         return self._store.live is not None and self._store.live.kind_of(oid) is not None

@@ -19,7 +19,8 @@ from redun.store.blobs import blob_name
 from redun.store.journal import Journal
 from redun.store.liveness import describe_writer, now_us
 from redun.store.local_storage import LocalStorage
-from redun.store.maintain.fsck import FsckReport, Problem, Severity, check_repository
+from redun.store.maintain.findings import Problem, Severity
+from redun.store.maintain.fsck import FsckReport, check_repository
 from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.maintain.repack import consolidate
 from redun.store.pack import write_pack
