@@ -6,7 +6,7 @@ The invariant: an execution that was asked for and not transferred makes the exi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,33 +14,13 @@ import click
 
 from redun.cli import ui
 from redun.cli.options import Globals, open_repository
-from redun.cli.render.sync import progress, report_json, report_line, skipped_lines
-from redun.errors import RefError
+from redun.cli.render.sync import report_json, report_line, skipped_lines
+from redun.cli.selection import Selection, select_remote, selection_options
 from redun.remotes.remote import NothingThere, connect
 from redun.remotes.settings import DEFAULT_REMOTE
 from redun.remotes.transfer import OnProgress, TransferReport
-from redun.store.refs import Refs, execution_id_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_MAX_CANDIDATES = 10
-
-
-class NoSuchExecution(RefError):
-    """No execution has an id that begins so."""
-
-    def __init__(self, prefix: str) -> None:
-        why = "there is no execution yet" if prefix == "-" else f"no execution has an id that begins with {prefix!r}"
-        super().__init__(why, hint="`redun log` lists executions")
-        self.prefix = prefix
-
-
-class AmbiguousExecution(RefError):
-    """Several executions have ids that begin so."""
-
-    def __init__(self, prefix: str, candidates: list[str]) -> None:
-        shown = ", ".join(candidates[:_MAX_CANDIDATES])
-        super().__init__(f"{len(candidates)} executions have ids that begin with {prefix!r}: {shown}")
-        self.prefix = prefix
 
 
 def transfer_options(function: _Function) -> _Function:
@@ -56,16 +36,20 @@ def transfer_options(function: _Function) -> _Function:
 
 _RECEIVING_HELP = """{summary}
 
-EXEC_ID is a prefix of an execution's id; without one, all are taken.  Every object is checked against its hash before
-anything of its pack is written, and nothing is unpickled."""
+EXEC_ID is a prefix of an execution's id, or - for the newest there; without one, all are taken, or those that the
+options below choose.  Every object is checked against its hash before anything of its pack is written, and nothing is
+unpickled.
+
+\b
+redun {verb} origin --since 7d --tag project=maps"""
 
 
 def receiving_command(verb: str, receive: Callable[..., TransferReport], summary: str) -> click.Command:
     """Make the command that gets executions from a remote in one of the ways there are: ``fetch`` or ``pull``."""
 
-    @click.command(verb, help=_RECEIVING_HELP.format(summary=summary))
+    @click.command(verb, help=_RECEIVING_HELP.format(summary=summary, verb=verb))
     @click.argument("remote", default=DEFAULT_REMOTE)
-    @click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
+    @selection_options
     @click.option(
         "--if-exists", "may_be_absent", is_flag=True, help="Do nothing, without an error, when REMOTE is still empty."
     )
@@ -75,19 +59,25 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
         options: Globals,
         /,
         remote: str,
-        ids: tuple[str, ...],
         *,
         may_be_absent: bool,
         is_dry_run: bool,
         is_json: bool,
         is_quiet: bool,
+        **chosen: Any,
     ) -> int:
         with open_repository(options, writable=True) as repository:
             source = connect(repository, remote)
+
+            def work(tell: OnProgress) -> TransferReport:
+                listed = source.look()
+                ids = select_remote(source, Selection(**chosen), listed.executions)
+                return receive(repository, source, ids, listed=listed, is_dry_run=is_dry_run, on_progress=tell)
+
             try:
                 return run_transfer(
                     verb,
-                    lambda tell: receive(repository, source, ids or None, is_dry_run=is_dry_run, on_progress=tell),
+                    work,
                     is_quiet=is_silent(options, is_quiet),
                     is_json=is_json,
                 )
@@ -118,7 +108,7 @@ def run_transfer(
         is_json: print a record instead of a line.
         line: makes the line, where it is not the usual one.
     """
-    with progress(is_shown=not (is_quiet or is_json)) as on_progress:
+    with ui.progress(is_shown=not (is_quiet or is_json)) as on_progress:
         report = work(on_progress)
     for text in skipped_lines(report):
         ui.warn(text)
@@ -132,26 +122,6 @@ def run_transfer(
 def is_silent(options: Globals, is_quiet: bool) -> bool:
     """Tell whether quiet was asked for, before the command's name or behind it."""
     return is_quiet or options.is_quiet
-
-
-def find_refs(refs: Refs, prefixes: Sequence[str]) -> list[str] | None:
-    """Return the refs that ids name (``-`` is the newest); None when no id is given, which means all.
-
-    Raises:
-        NoSuchExecution: an id names none.
-        AmbiguousExecution: an id names several.
-    """
-    if not prefixes:
-        return None
-    found: list[str] = []
-    for prefix in prefixes:
-        names = next(([name] for name in refs.iter_names()), []) if prefix == "-" else refs.find(prefix)
-        if not names:
-            raise NoSuchExecution(prefix)
-        if len(names) > 1:
-            raise AmbiguousExecution(prefix, [execution_id_of(name) for name in names])
-        found += names
-    return list(dict.fromkeys(found))
 
 
 def file_bases(project: Path) -> tuple[Path, ...]:

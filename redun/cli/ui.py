@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
@@ -96,6 +97,27 @@ def is_heard(level: str) -> bool:
 def is_terminal() -> bool:
     """Tell whether standard output is a terminal."""
     return sys.stdout.isatty()
+
+
+@contextmanager
+def progress(*, is_shown: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """Give what long work tells how far it is: a bar on a terminal, gone when the work is done, else nothing.
+
+    It takes the bytes done, the bytes in all (0 when that is not known) and what is being done.
+    """
+    if not (is_shown and is_terminal()):
+        yield lambda _done, _total, _label: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(done: int, total: int, label: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=label)
+
+        yield tell
 
 
 def terminal_width(default: int = 80) -> int:

@@ -21,7 +21,7 @@ from redun.objects.kinds import BadBody, FileRecord, Kind, RunSubject, TagRecord
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.remotes.negotiate import names_to_read, order_packs, plan_refs
-from redun.remotes.remote import Remote
+from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import (
     LARGE_CONTENT_BYTES,
     ContentChanged,
@@ -58,6 +58,7 @@ def fetch(
     remote: Remote,
     prefixes: Sequence[str] | None = None,
     *,
+    listed: RefNames | None = None,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
@@ -70,6 +71,7 @@ def fetch(
         repository: where they go; what was seen is written down under ``refs/remotes/<remote>/``.
         remote: where they are.
         prefixes: beginnings of the uuids to get; all when None.
+        listed: what ``remote.look`` has just given, when that was asked already.
         is_dry_run: only tell which executions would come; objects and bytes are not known before.
         on_progress: told now and then how far it is.
 
@@ -77,7 +79,7 @@ def fetch(
         RemoteError: the remote cannot be reached, is no repository, is damaged, or lacks part of an execution.
         ReadOnlyStore: the repository cannot be written.
     """
-    listed = remote.look()
+    listed = remote.look() if listed is None else listed
     if not (is_dry_run or repository.is_writable):
         raise ReadOnlyStore(f"{repository.location} cannot be written")
     refs = plan_fetch(repository, remote, prefixes, listed.executions)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from redun.errors import RefError
 from redun.remotes.fetch import fetch, matches, plan_fetch, plan_tags, read_tracked
 from redun.remotes.negotiate import plan_refs
-from redun.remotes.remote import Remote
+from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 from redun.store.refs import ExecutionRef
 
@@ -26,6 +26,7 @@ def pull(
     remote: Remote,
     prefixes: Sequence[str] | None = None,
     *,
+    listed: RefNames | None = None,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
@@ -34,13 +35,13 @@ def pull(
     Takes and raises what ``fetch`` does.  The report counts executions that became this repository's own.
     """
     if is_dry_run:
-        listed = remote.look()
+        listed = remote.look() if listed is None else listed
         coming = {ref.name: ref for ref in plan_fetch(repository, remote, prefixes, listed.executions)}
         refs = _plan(repository, _find_tracked(repository, remote, prefixes) | coming)
         # As with fetch: which edits speak of some executions only is not known before.
         n_edits = len(plan_tags(repository, listed.tags)) if prefixes is None else 0
         return TransferReport(remote.name, remote.location, len(refs), is_dry_run=True, tag_edits=n_edits)
-    report = fetch(repository, remote, prefixes, on_progress=on_progress)
+    report = fetch(repository, remote, prefixes, listed=listed, on_progress=on_progress)
     refs = _plan(repository, _find_tracked(repository, remote, prefixes))
     taken = [ref for ref in refs if ref.object is not None and repository.store.has(ref.object)]
     take_over(repository, taken)

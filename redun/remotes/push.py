@@ -297,11 +297,11 @@ def _send(
     if cargo.large:
         remote.make()  # else the pack does, at the same time
     for oid, size in cargo.large.items():
-        on_progress(sent_bytes, total, "sending contents")
         path = cargo.files.get(oid)
         where = str(path or repository.location)
         try:
-            remote.write_blob(oid, checked(_iter_content(repository, oid, path), oid, where))
+            pieces = checked(_iter_content(repository, oid, path), oid, where)
+            remote.write_blob(oid, _told(pieces, sent_bytes, total, on_progress))
         except ContentChanged:
             if path is None:
                 raise
@@ -309,9 +309,9 @@ def _send(
             continue
         sent_bytes += size
         written.append(blob_name(oid))
-    on_progress(sent_bytes, total, f"sending {len(cargo.objects)} objects")
     lost: list[Oid] = []
-    pack = remote.write_objects(_iter_objects(repository, cargo, lost))
+    objects = _iter_objects(repository, cargo, lost)
+    pack = remote.write_objects(_counted(objects, len(cargo.objects), sent_bytes, on_progress))
     if pack is not None:
         sent_bytes += pack.pack_size + pack.idx_size
         written += [pack_name(pack.name), idx_name(pack.name)]
@@ -324,6 +324,24 @@ def _send(
             repository.refs.write(ref, remote=remote.name)
     on_progress(sent_bytes, sent_bytes, "done")
     return dataclasses.replace(report, objects=report.objects - n_lost - len(lost), transferred_bytes=sent_bytes)
+
+
+def _told(pieces: Iterable[bytes], done: int, total: int, on_progress: OnProgress) -> Iterator[bytes]:
+    """Pass the pieces of a content on, and tell how many bytes that makes with those before it."""
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        on_progress(done, total, "sending contents")
+
+
+def _counted(
+    objects: Iterable[tuple[Oid, int, bytes]], total: int, sent_bytes: int, on_progress: OnProgress
+) -> Iterator[tuple[Oid, int, bytes]]:
+    """Pass objects on, and tell now and then how many they are."""
+    for count, one in enumerate(objects, 1):
+        yield one
+        if count == total or not count % 1024:
+            on_progress(sent_bytes, 0, f"packed {count} of {total} objects")
 
 
 def _iter_objects(repository: Repository, cargo: _Cargo, lost: list[Oid]) -> Iterator[tuple[Oid, int, bytes]]:

@@ -284,6 +284,20 @@ class Remote:
         with self._reaching():
             return self.storage.view(name)
 
+    def read_ranges(self, ranges: Iterable[tuple[str, int, int]]) -> list[bytes]:
+        """Return pieces of contents, each given by name, start and length in bytes; several requests at once.
+
+        Raises:
+            RemoteDamaged: there is less than that.
+        """
+        with self._reaching():
+            wanted = list(ranges)
+            pieces = self._map(lambda one: self.storage.read(*one), wanted)
+        for (name, _, length), piece in zip(wanted, pieces):
+            if len(piece) != length:
+                raise self.damaged(f"{name} is cut short")
+        return pieces
+
     def iter_pieces(self, name: str, size: int = 1 << 20) -> Iterator[bytes]:
         """Yield the content under a name in pieces.  Raises as ``read_file`` does."""
         with self._reaching(), self.storage.open(name) as stream:

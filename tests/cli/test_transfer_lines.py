@@ -7,7 +7,7 @@ import io
 import pytest
 
 from redun.cli import ui
-from redun.cli.render.sync import format_size, progress, report_json, report_line, skipped_lines
+from redun.cli.render.sync import format_size, report_json, report_line, skipped_lines
 from redun.remotes.transfer import Skipped, TransferReport
 
 REPORT = TransferReport("origin", "/there", 2, 45, 3183)
@@ -64,7 +64,7 @@ def test_a_size_has_the_unit_that_suits_it(size, text):
 def test_no_bar_is_drawn_where_nobody_sees_it(monkeypatch, capsys, is_shown, is_terminal):
     """Neither with --quiet nor into a file."""
     monkeypatch.setattr(ui, "is_terminal", lambda: is_terminal)
-    with progress(is_shown=is_shown) as tell:
+    with ui.progress(is_shown=is_shown) as tell:
         tell(1, 2, "packs")
     assert capsys.readouterr() == ("", "")
 
@@ -78,7 +78,7 @@ def test_a_bar_is_drawn_on_a_terminal_and_gone_at_the_end(monkeypatch):
     monkeypatch.setattr(
         "rich.get_console", lambda: rich.console.Console(file=screen, force_terminal=True, width=80, color_system=None)
     )
-    with progress(is_shown=True) as tell:
+    with ui.progress(is_shown=True) as tell:
         tell(0, 0, "looking")
         tell(1024, 2048, "packs")
     assert "packs" in screen.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,8 @@ from redun.cli import ui
 from redun.cli.options import Globals, open_repository
 from redun.cli.render.sync import format_size, plural
 from redun.cli.render.text import one_line
-from redun.cli.sync import file_bases, find_refs, is_silent, run_transfer, transfer_options
+from redun.cli.selection import Selection, select_own, selection_options
+from redun.cli.sync import file_bases, is_silent, run_transfer, transfer_options
 from redun.remotes.bundle import apply_bundle, create_bundle, open_bundle
 from redun.remotes.remote import Remote, connect
 from redun.remotes.transfer import TransferReport
@@ -31,7 +33,7 @@ def command() -> None:
 
 @command.command("create")
 @click.argument("file", type=_PATH)
-@click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
+@selection_options
 @click.option(
     "--base",
     "bases",
@@ -45,20 +47,20 @@ def create(
     options: Globals,
     /,
     file: Path,
-    ids: tuple[str, ...],
     *,
     bases: tuple[str, ...],
     is_dry_run: bool,
     is_json: bool,
     is_quiet: bool,
+    **chosen: Any,
 ) -> int:
     """Write ended executions, with all they consist of, into FILE.
 
-    EXEC_ID is a prefix of an execution's id, or - for the newest; without one, all are written.  A FILE that is there
-    is replaced, once the new one is whole.
+    EXEC_ID is a prefix of an execution's id, or - for the newest; without one, all are written, or those that the
+    options below choose.  A FILE that is there is replaced, once the new one is whole.
     """
     with open_repository(options, writable=True) as repository:
-        names = find_refs(repository.refs, ids)
+        names = select_own(repository, Selection(**chosen))
 
         def line(report: TransferReport) -> str:
             verb = "Would write" if report.is_dry_run else "Wrote"

@@ -9,7 +9,7 @@ import click
 from redun.cli import ui
 from redun.cli.options import Globals, open_repository
 from redun.cli.render.sync import format_size, plural
-from redun.cli.sync import find_refs
+from redun.cli.selection import find_refs
 from redun.store.maintain.usage import Share, Usage, measure, measure_executions
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from redun.cli.options import Globals, open_repository
-from redun.cli.sync import file_bases, find_refs, is_silent, run_transfer, transfer_options
+from redun.cli.selection import Selection, select_own, selection_options
+from redun.cli.sync import file_bases, is_silent, run_transfer, transfer_options
 from redun.remotes.push import push
 from redun.remotes.remote import connect
 from redun.remotes.settings import DEFAULT_REMOTE
@@ -13,20 +16,23 @@ from redun.remotes.settings import DEFAULT_REMOTE
 
 @click.command("push")
 @click.argument("remote", default=DEFAULT_REMOTE)
-@click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
+@selection_options
 @transfer_options
 @click.pass_obj
-def command(
-    options: Globals, /, remote: str, ids: tuple[str, ...], is_dry_run: bool, is_json: bool, is_quiet: bool
-) -> int:
+def command(options: Globals, /, remote: str, *, is_dry_run: bool, is_json: bool, is_quiet: bool, **chosen: Any) -> int:
     """Send ended executions, with all they consist of, to REMOTE (default: origin).
 
-    EXEC_ID is a prefix of an execution's id, or - for the newest; without one, all are sent.  What the remote has
-    already is not sent again.  Contents of files go along when the repository keeps them, or when the file itself still
-    has them.
-    """
+    EXEC_ID is a prefix of an execution's id, or - for the newest; without one, all are sent, or those that the options
+    below choose.  What the remote has already is not sent again.  Contents of files go along when the repository keeps
+    them, or when the file itself still has them.
+
+    \b
+    redun push                                          everything, to origin
+    redun push backup --since 2h                        what started in the last two hours
+    redun push origin --tag project=maps --dry-run      only tell what would go
+    """  # noqa: D301 - click takes the character \b, not two, as "leave this paragraph as it is"
     with open_repository(options, writable=True) as repository:
-        names = find_refs(repository.refs, ids)
+        names = select_own(repository, Selection(**chosen))
         target = connect(repository, remote)
         bases = file_bases(repository.path.parent)
         return run_transfer(

@@ -12,7 +12,7 @@ import click
 from redun.cli import ui
 from redun.cli.options import Globals, find_config_dir, open_repository
 from redun.cli.render.remote import status_json, status_lines
-from redun.cli.render.sync import plural, progress
+from redun.cli.render.sync import plural
 from redun.cli.render.text import one_line
 from redun.cli.sync import file_bases
 from redun.config_dir import CONFIG_FILE
@@ -103,7 +103,7 @@ def status_command(options: Globals, /, name: str | None, is_json: bool) -> int:
         for one in names:
             try:
                 remote = connect(repository, one)
-                with progress(is_shown=not (is_json or options.is_quiet)) as tell:
+                with ui.progress(is_shown=not (is_json or options.is_quiet)) as tell:
                     found = compare(repository, remote, bases=file_bases(repository.path.parent), on_progress=tell)
                 records.append(status_json(found))
             except RemoteError as error:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from redun.cli import ui
 from redun.cli.render.text import one_line
-from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
+from redun.remotes.transfer import TransferReport
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -70,20 +67,3 @@ def format_size(size: int) -> str:
             return plural(size, "byte") if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1024
     raise AssertionError("the last unit takes everything")
-
-
-@contextmanager
-def progress(*, is_shown: bool) -> Iterator[OnProgress]:
-    """Give what a transfer tells its progress to: a bar on a terminal (gone when the work is done), else nothing."""
-    if not (is_shown and ui.is_terminal()):
-        yield ignore_progress
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def tell(done: int, total: int, label: str) -> None:
-            bar.update(task, completed=done, total=total or None, description=label)
-
-        yield tell
