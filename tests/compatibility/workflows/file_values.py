@@ -2,6 +2,7 @@
 
 from redun import Dir, File, task
 from redun.file import ContentFile, FileSet, IFile
+from redun.functools import seq
 
 redun_namespace = "fi"
 
@@ -55,14 +56,15 @@ def content(f):
 @task()
 def main():
     f = write("o/a.txt", "hey\nyou\n")
+    listed_first = seq([fs(FileSet("*.txt")), copy(File("src.txt"))])
     return [
         f,
         read(f),
         read(File("src.txt")),
         count(mk()),
         lines(f),
-        fs(FileSet("*.txt")),
-        copy(File("src.txt")),
+        listed_first[0],
+        listed_first[1],
         content(ContentFile("src.txt")),
         content(IFile("src.txt")),
         f.path,
