@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-CROSS_CUTTING = ("house", "golden", "stateful", "cli", "end_to_end", "compatibility", "benchmarks", "stress")
+CROSS_CUTTING = ("house", "golden", "stateful", "cli", "end_to_end", "compatibility", "benchmarks", "stress", "fuzz")
 """Folders of tests about more than one module."""
 
 ABOUT_THE_WHOLE = {"tests/test_imports.py"}
