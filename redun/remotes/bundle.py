@@ -230,6 +230,6 @@ def _apply(
         return report
     if not repository.is_writable:
         raise ReadOnlyStore(f"{repository.location} cannot be written")
-    tag_refs, objects, size = receive(repository, remote, refs, tag_names, prefixes, on_progress)
+    got = receive(repository, remote, refs, tag_names, prefixes, on_progress)
     take_over(repository, refs)
-    return TransferReport(remote.name, remote.location, len(refs), objects, size, tag_edits=len(tag_refs))
+    return got.enter(report)

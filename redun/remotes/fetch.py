@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
@@ -22,6 +22,7 @@ from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.remotes.negotiate import names_to_read, order_packs, plan_refs
 from redun.remotes.remote import RefNames, Remote
+from redun.remotes.sieve import Sieve
 from redun.remotes.transfer import (
     LARGE_CONTENT_BYTES,
     ContentChanged,
@@ -51,6 +52,25 @@ class _Wanted:
 
     packs: dict[Oid, set[Oid]] = field(default_factory=dict)  # pack: which of its objects
     large: dict[Oid, int] = field(default_factory=dict)  # contents that are files of their own, with their sizes
+
+
+class Received(NamedTuple):
+    """What was got."""
+
+    tag_refs: list[TagRef]
+    objects: int
+    size: int  # bytes written
+    withheld: int  # objects that were not taken, from where only data is trusted
+
+    def enter(self, report: TransferReport) -> TransferReport:
+        """Return a report with these counts."""
+        return dataclasses.replace(
+            report,
+            tag_edits=len(self.tag_refs),
+            objects=self.objects,
+            transferred_bytes=self.size,
+            withheld=self.withheld,
+        )
 
 
 def fetch(
@@ -88,12 +108,12 @@ def fetch(
     if is_dry_run:
         # Which edits speak of some executions only is not known before they are here.
         return dataclasses.replace(report, tag_edits=len(tag_names) if prefixes is None else 0)
-    if not (refs or tag_names):
+    if not (refs or tag_names or repository.store.packs.notes.is_asking):
         return report
-    tag_refs, objects, size = receive(repository, remote, refs, tag_names, prefixes, on_progress)
+    got = receive(repository, remote, refs, tag_names, prefixes, on_progress)
     for ref in refs:
         repository.refs.write(ref, remote=remote.name)
-    return dataclasses.replace(report, tag_edits=len(tag_refs), objects=objects, transferred_bytes=size)
+    return got.enter(report)
 
 
 def receive(
@@ -103,26 +123,25 @@ def receive(
     tag_names: Sequence[str],
     prefixes: Sequence[str] | None,
     on_progress: OnProgress,
-) -> tuple[list[TagRef], int, int]:
-    """Get what some refs reach, and edits of tags; the refs of executions are left to the caller to write.
-
-    Returns:
-        The tag refs that were taken, and the number of objects and of bytes written.
-    """
+) -> Received:
+    """Get what some refs reach, and edits of tags; the refs of executions are left to the caller to write."""
     repository.store.refresh(force=True)
     remote.load_packs()
     tag_refs = remote.read_tag_refs(tag_names)
     with _Staging(repository, remote, on_progress) as staging:
         finder = _Finder(repository, staging)
         finder.find([ref.object for ref in refs if ref.object is not None])
+        finder.find(finder.sieve.find_wanted_again())
         if prefixes is not None:
             there = {execution_id_of(name) for name in (*repository.refs.iter_names(), *(ref.name for ref in refs))}
             tag_refs = [ref for ref in tag_refs if finder.is_only_of(ref, there)]
         wanted = finder.find(tag for ref in tag_refs for tag in ref.tags)
+        finder.sieve.sift(wanted.packs)
+        finder.sieve.write()
         objects, size = _Installer(repository, remote, staging, on_progress).install(wanted)
     for tag_ref in tag_refs:
         repository.refs.write_tags(tag_ref)
-    return tag_refs, objects, size
+    return Received(tag_refs, objects, size, finder.sieve.n_withheld)
 
 
 def plan_fetch(
@@ -234,6 +253,7 @@ class _Finder:
         self._staging = staging
         self._remote = staging.remote
         self._wanted = _Wanted()
+        self.sieve = Sieve(repository.store, staging.remote)
         self._small: set[Oid] = set()  # contents that files say are too small to be files of their own
 
     def find(self, roots: Iterable[Oid]) -> _Wanted:
@@ -243,7 +263,7 @@ class _Finder:
             RemoteDamaged: the remote lacks something that must be there, or holds what is no object.
         """
         try:
-            for _ in walk(roots, self._read, skip=self._store.has):
+            for _ in walk(roots, self._read, skip=self.sieve.skip):
                 pass
         except BrokenLink as error:
             of = "" if error.source is None else f" that {short(error.source)} links to"
@@ -291,18 +311,23 @@ class _Finder:
             # Asking costs a request, so it is asked only about what can be there.
             size = None if oid in self._small else self._remote.blob_size(oid)
             if size is None:
-                return None
+                return (int(Kind.BLOB), b"") if self.sieve.is_absent_there(oid) else None
             self._wanted.large[oid] = size
             return int(Kind.BLOB), b""
         reader = self._staging.reader(pack)
         ordinal = reader.idx.find(oid)
         if ordinal is None:
             raise self._remote.damaged(f"{idx_name(pack)} lists object {short(oid)}, which its pack does not hold")
-        self._wanted.packs.setdefault(pack, set()).add(oid)
         kind = reader.idx.kind_at(ordinal)
         if kind == Kind.BLOB:
+            self._wanted.packs.setdefault(pack, set()).add(oid)
             return kind, b""  # it leads nowhere, and was hashed when its pack was checked
         data = reader.read(ordinal)
+        if not self.sieve.takes(oid, kind, data):
+            return int(Kind.BLOB), b""
+        self._wanted.packs.setdefault(pack, set()).add(oid)
+        if not self.sieve.follows(kind):
+            return int(Kind.BLOB), b""
         if kind == Kind.FILE:
             self._note_content(data)
         return kind, data

@@ -31,6 +31,7 @@ from redun.remotes.transfer import (
     checked,
     ignore_progress,
 )
+from redun.store.absent import Absence
 from redun.store.blobs import blob_name
 from redun.store.memory_storage import MemoryStorage
 from redun.store.pack import write_pack
@@ -50,6 +51,7 @@ class _Cargo:
     objects: list[tuple[Oid, int]] = field(default_factory=list)  # parents first, as the walk comes to them
     files: dict[Oid, Path] = field(default_factory=dict)  # contents that lie in the working tree alone
     large: dict[Oid, int] = field(default_factory=dict)  # contents that are files of their own, with their sizes
+    absent: dict[Oid, Absence] = field(default_factory=dict)  # missing here on purpose, and then there
     skipped: list[Skipped] = field(default_factory=list)
 
 
@@ -214,11 +216,18 @@ class _Loader:
 
     def _walk(self, roots: Iterable[Oid]) -> list[tuple[Oid, int, bool]]:
         """Return (oid, kind, is it here) of all that is reached and that the remote lacks."""
+        absent = self._store.packs.notes.absent
 
         def skip(oid: Oid) -> bool:
-            return oid in self._taken or self._remote.has(oid)
+            return oid in self._taken or self._remote.has(oid) or (oid in absent and self._is_absent(absent[oid]))
 
         return [(reached.oid, reached.kind, reached.data is not None) for reached in walk(roots, self._read, skip=skip)]
+
+    def _is_absent(self, absence: Absence) -> bool:
+        if self._store.has(absence.oid):
+            return False
+        self._cargo.absent[absence.oid] = absence
+        return True
 
     def _read(self, oid: Oid) -> tuple[int, bytes] | None:
         kind = self._store.kind_of(oid)
@@ -310,6 +319,8 @@ def _send(
         sent_bytes += size
         written.append(blob_name(oid))
     lost: list[Oid] = []
+    remote.write_absent(cargo.absent.values())
+    pack = remote.write_objects(_iter_objects(repository, cargo, lost))
     objects = _iter_objects(repository, cargo, lost)
     pack = remote.write_objects(_counted(objects, len(cargo.objects), sent_bytes, on_progress))
     if pack is not None:

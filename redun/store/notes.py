@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from redun.hashing import Oid
 from redun.objects.oid import prefix_range
 from redun.store import absent, forgotten
-from redun.store.absent import Absence, merge_absences, parse_absence
+from redun.store.absent import Absence, Cause, merge_absences, parse_absence
 from redun.store.forgotten import Forgotten, parse_forgotten
 from redun.store.lists import is_list_name
 from redun.store.storage import NameMissing, Storage
@@ -41,6 +41,11 @@ class Notes:
     def names(self) -> list[str]:
         """The names of the lists."""
         return list(self._lines)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether something is absent here that may come back."""
+        return any(one.cause is Cause.WITHHELD for one in self.absent.values())
 
     def find_absences(self, prefix: str) -> list[Absence]:
         """Return what is absent and has an oid that begins with a prefix, in order of oid."""

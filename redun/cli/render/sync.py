@@ -25,7 +25,8 @@ def report_line(report: TransferReport, verb: str) -> str:
     line = f"{done} {_count(report)} {way} {place}"
     if report.is_dry_run and verb != "push":
         return f"{line}."
-    return f"{line}: {plural(report.objects, 'object')}, {format_size(report.transferred_bytes)}."
+    withheld = f"; {plural(report.withheld, 'object')} withheld, as only data is trusted" if report.withheld else ""
+    return f"{line}: {plural(report.objects, 'object')}, {format_size(report.transferred_bytes)}{withheld}."
 
 
 def _count(report: TransferReport) -> str:
@@ -44,6 +45,7 @@ def report_json(report: TransferReport) -> dict[str, Any]:
         "tag_edits": report.tag_edits,
         "objects": report.objects,
         "bytes": report.transferred_bytes,
+        "withheld": report.withheld,
         "skipped": [{"ref": skipped.name, "why": skipped.why} for skipped in report.skipped],
         "dry_run": report.is_dry_run,
     }
