@@ -5,26 +5,40 @@ The invariant: a piece of work is handed to one of the two, and stays there.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 from redun.errors import RedunError
 from redun.executors.base import Executor, Report
-from redun.executors.remote.executor import RemoteExecutor
+from redun.executors.remote.cluster import ClusterExecutor
 from redun.store.blobs import Blobs
 
 
-class DebugExecutor(RemoteExecutor):
+class DebugExecutor(ClusterExecutor):
     """A remote executor with another beside it for the jobs that are debugged; its table has an option ``debug``."""
 
     _local: Executor | None = None
     _thread_setup: Callable[[], None]
     _contents: Blobs | None = None
 
-    @abstractmethod
+    docker_options: ClassVar[tuple[str, ...]] = ()
+    """The options that mean the same to containers of this machine."""
+    docker_settings: ClassVar[Mapping[str, Any]] = {}
+    """Further options of those."""
+
     def make_local(self) -> Executor:
-        """Make the executor that debugged jobs go to.  Raises RedunError."""
+        """Make the executor that debugged jobs go to.  Raises RedunError.
+
+        As a rule containers of this machine, of the same image and size; jobs may say ``volumes`` and ``interactive``.
+        """
+        from redun.executors.docker.executor import DockerExecutor
+
+        scratch = self.values["debug_scratch"] or str(Path(tempfile.gettempdir(), "redun"))
+        section = {name: self.values[name] for name in self.docker_options if self.values[name] is not None}
+        section.update(self.docker_settings, scratch=scratch, command=self.values["debug_engine"])
+        return DockerExecutor(self.name, config=section)
 
     def use_contents(self, contents: Blobs | None) -> None:
         self._contents = contents

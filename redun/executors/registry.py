@@ -21,14 +21,14 @@ Factory = str | Callable[..., Any]
 
 _types: dict[str, Factory] = {
     "alias": "redun.executors.alias.AliasExecutor",
-    "aws_batch": "redun.executors.aws_batch.make_executor",
-    "aws_glue": "redun.executors.aws_glue.make_executor",
-    "docker": "redun.executors.docker.make_executor",
-    "gcp_batch": "redun.executors.gcp_batch.make_executor",
-    "k8s": "redun.executors.k8s.make_executor",
+    "aws_batch": "redun.executors.aws_batch.AWSBatchExecutor",
+    "aws_glue": "redun.executors.aws_glue.AWSGlueExecutor",
+    "docker": "redun.executors.docker.DockerExecutor",
+    "gcp_batch": "redun.executors.gcp_batch.GCPBatchExecutor",
+    "k8s": "redun.executors.k8s.K8SExecutor",
     "local": "redun.executors.local.make_executor",
-    "slurm": "redun.executors.slurm.make_executor",
-    "spark": "redun.executors.spark.make_executor",
+    "slurm": "redun.executors.slurm.SlurmExecutor",
+    "spark": "redun.executors.spark.SparkExecutor",
 }
 _EXTRAS = {
     "aws_batch": "aws",
@@ -194,9 +194,9 @@ def _load(name: str, type_name: str, factory: Factory) -> Callable[..., Any]:
 
 def _call(name: str, factory: Callable[..., Any], section: Mapping[str, Any]) -> Any:
     """Call a class as users know it, ``(name, scheduler=None, config=None)``; anything else with name and section."""
-    from inspect import Parameter, signature
-
     if isinstance(factory, type):
+        from inspect import Parameter, signature
+
         parameters = signature(factory).parameters
         if "config" in parameters or any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values()):
             return factory(name, config=section)

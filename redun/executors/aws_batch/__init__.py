@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["AWSBatchExecutor", "make_executor"]
+__all__ = ["AWSBatchExecutor"]
 
 
 def __getattr__(name: str) -> Any:

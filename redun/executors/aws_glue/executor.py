@@ -1,4 +1,4 @@
-"""The executor that runs each call as a job of AWS Glue: RemoteExecutor with a submitter of its own."""
+"""The ``aws_glue`` type of executor: from its section of the config to jobs of AWS Glue."""
 
 from __future__ import annotations
 
@@ -14,19 +14,13 @@ from redun.executors.debug import DebugExecutor
 class AWSGlueExecutor(DebugExecutor):
     """Runs work as jobs of AWS Glue, each a Spark cluster of its own."""
 
-    def __init__(self, name: str, scheduler: Any = None, config: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Read the options; nothing is asked of AWS before there is work.
+    options_of_type = GLUE_OPTIONS
+    scratch_option = "s3_scratch"
 
-        Args:
-            name: as tasks name it.
-            scheduler: not used; results travel through a callback.
-            config: the executor's section.
-
-        Raises:
-            BadOption: an option is unknown, missing or ill-typed.
-        """
-        values = GLUE_OPTIONS.read_section(name, config or {})
-        super().__init__(name, values, AWSGlueSubmitter(values), table=GLUE_OPTIONS, scratch=values["s3_scratch"])
+    @classmethod
+    def make_submitter(cls, name: str, values: dict[str, Any]) -> AWSGlueSubmitter:
+        del name
+        return AWSGlueSubmitter(values)
 
     def make_command(self, options: Mapping[str, Any], words: Sequence[str]) -> tuple[str, ...]:
         """Return the words alone: Glue's driver script is what calls redun."""
@@ -38,8 +32,3 @@ class AWSGlueExecutor(DebugExecutor):
         from redun.executors.process import ProcessExecutor
 
         return ProcessExecutor(self.name)
-
-
-def make_executor(name: str, section: Mapping[str, Any]) -> Executor:
-    """Make an executor from its section of the config.  Raises BadOption."""
-    return AWSGlueExecutor(name, config=section)

@@ -3,4 +3,3 @@
 from __future__ import annotations
 
 from redun.executors.docker.executor import DockerExecutor as DockerExecutor
-from redun.executors.docker.executor import make_executor as make_executor

@@ -3,4 +3,3 @@
 from __future__ import annotations
 
 from redun.executors.gcp_batch.executor import GCPBatchExecutor as GCPBatchExecutor
-from redun.executors.gcp_batch.executor import make_executor as make_executor

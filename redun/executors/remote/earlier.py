@@ -1,7 +1,7 @@
 """What earlier runs left that this one can go on with: results in the scratch, and jobs that still run.
 
-Both are asked for once for each prefix of names, in as few requests as there are folders and prefixes, and kept.  An entry is handed
-out once: whoever finds it to be no good makes the call anew.
+Both are asked for once for each prefix of names, in as few requests as there are folders and prefixes, and kept.  An
+entry is handed out once: whoever finds it to be no good makes the call anew.
 """
 
 from __future__ import annotations

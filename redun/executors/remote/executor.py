@@ -32,15 +32,7 @@ CANCEL_SECONDS = 10.0
 
 
 class RemoteExecutor(Executor):
-    """Runs work as jobs of a cluster.  See docs/internals/executors.md.
-
-    Executors of a type derive from it and say only what is their own::
-
-        class SlurmExecutor(RemoteExecutor):
-            def __init__(self, name, scheduler=None, config=None):
-                values = TABLE.read_section(name, config or {})
-                super().__init__(name, values, SlurmSubmitter(values), table=TABLE, scratch=values["scratch"])
-    """
+    """Runs work as jobs of a cluster.  See docs/internals/executors.md; types of executors derive from ClusterExecutor."""
 
     handles = frozenset({"timeout"})
 

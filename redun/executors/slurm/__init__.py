@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["SlurmExecutor", "make_executor"]
+__all__ = ["SlurmExecutor"]
 
 
 def __getattr__(name: str) -> Any:

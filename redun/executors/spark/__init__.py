@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from redun.executors.spark.executor import SparkExecutor, make_executor
+    from redun.executors.spark.executor import SparkExecutor
 
-__all__ = ["SparkExecutor", "make_executor"]
+__all__ = ["SparkExecutor"]
 
 
 def __getattr__(name: str) -> Any:

@@ -158,12 +158,3 @@ class SparkExecutor(Executor):
 def _code_folder() -> tempfile.TemporaryDirectory[str]:
     """Return the folder that Spark serves code packages from as long as this process lives."""
     return tempfile.TemporaryDirectory(prefix="redun-code-")
-
-
-def make_executor(name: str, section: Mapping[str, Any]) -> SparkExecutor:
-    """Make an executor from its section of the config.
-
-    Raises:
-        BadOption: an option is unknown, or not what it must be.
-    """
-    return SparkExecutor(name, config=section)
