@@ -61,6 +61,12 @@ class Blobs:
         with self.open(oid) as stream:
             return hash_stream(stream)[0] == oid
 
+    def _is_there_whole(self, oid: Oid) -> bool:
+        try:
+            return self.is_whole(oid)
+        except NameMissing:
+            return False  # collected just now
+
     def note_written(self, oid: Oid) -> None:
         """Note that another process has put a content, so that it is forced to the disk with the rest."""
         self.unsynced.append(blob_name(oid))
@@ -75,6 +81,9 @@ class Blobs:
     ) -> tuple[Oid, int]:
         """Store what a file holds, from its start, in pieces of 1 MiB; return its oid and its size in bytes.
 
+        One that is there already is hashed before it is trusted: a job has written the file anew, perhaps since what is
+        here is damaged.
+
         Args:
             stream: the file, open for reading; it is read twice.
             path: what to call it in messages.
@@ -88,7 +97,7 @@ class Blobs:
             stream.seek(0)
             oid, size = hash_stream(stream)
             name = blob_name(oid)
-            if self._storage.size(name) == size and not is_doomed(oid):
+            if self._storage.size(name) == size and not is_doomed(oid) and self._is_there_whole(oid):
                 return oid, size
             if is_elsewhere(oid, size):
                 return oid, size

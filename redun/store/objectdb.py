@@ -113,7 +113,7 @@ class ObjectDb(ObjectStore):
         if len(data) >= LARGE_SIZE_BYTES:
             if kind == _BLOB:
                 if self.beyond is None or not self.beyond.holds_content(oid, len(data)):
-                    self._blobs.put(oid, data, is_anew=self.packs.condemns_blob(oid))
+                    self._blobs.put(oid, data, is_anew=oid in self._damaged or self.packs.condemns_blob(oid))
                 return
             if len(data) > MAX_NODE_SIZE_BYTES:
                 raise NodeTooLarge(f"expected a node of at most {MAX_NODE_SIZE_BYTES} bytes, found {len(data)}")

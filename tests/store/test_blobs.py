@@ -106,6 +106,15 @@ def test_a_careful_put_writes_over_a_damaged_content(storage):
     assert blobs.unsynced == [blob_name(oid)]
 
 
+def test_a_file_is_put_over_a_damaged_content(storage):
+    """What a job has written anew is stored anew when what is there is not what its name says."""
+    blobs = Blobs(storage)
+    oid = hash_blob(CONTENT)
+    storage.write(blob_name(oid), CONTENT[:-1] + b"x")
+    assert blobs.put_stream(BytesIO(CONTENT), Path("f")) == (oid, len(CONTENT))
+    assert blobs.get(oid) == CONTENT
+
+
 def test_a_content_of_another_process_is_forced_out_too(storage):
     """What a worker has put is among the names that sealing forces to the disk."""
     blobs = Blobs(storage)

@@ -312,6 +312,19 @@ def test_a_damaged_object_is_told_and_can_be_put_again(disk):
     _check_whole(disk.open(), made)
 
 
+def test_a_damaged_large_content_is_put_again(disk):
+    """One whose size is right is written over, once reading it has shown that its bytes are not."""
+    content = bytes(range(256)) * 8192
+    oid = hash_blob(content)
+    disk.open().put(oid, content, int(Kind.BLOB))
+    (disk.path / blob_name(oid)).write_bytes(content[:-1] + b"x")
+    store = disk.open()
+    with pytest.raises(ObjectCorrupt):
+        store.get(oid)
+    store.put(oid, content, int(Kind.BLOB))
+    assert disk.open().get(oid) == content
+
+
 def test_a_damaged_copy_is_passed_over_for_a_whole_one(disk):
     """An object in two packs is read from the one that is sound."""
     one, other = disk.open(), disk.open()
