@@ -105,7 +105,8 @@ def test_what_a_task_wrote_is_told_with_its_error(scheduler, make_remote):
 def test_a_module_that_the_code_package_lacks_is_told(scheduler, make_remote, tmp_path, monkeypatch):
     """The task's module is named."""
     (tmp_path / "project").mkdir()
-    (tmp_path / "project/lost_module.py").write_text("from redun import task\nredun_namespace = \"lost\"\n@task()\ndef lost():\n    return 1\n")
+    text = 'from redun import task\nredun_namespace = "lost"\n@task()\ndef lost():\n    return 1\n'
+    (tmp_path / "project/lost_module.py").write_text(text)
     (tmp_path / "project/other.py").touch()
     monkeypatch.chdir(tmp_path / "project")
     monkeypatch.syspath_prepend(str(tmp_path / "project"))
