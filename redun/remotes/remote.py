@@ -16,8 +16,8 @@ from redun.hashing import Buffer, Oid
 from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
 from redun.remotes.settings import get_remote
 from redun.remotes.urls import inner_url
-from redun.store.base import ObjectCorrupt, ReadOnlyStore
 from redun.store.absent import Absence, write_absent
+from redun.store.base import ObjectCorrupt, ReadOnlyStore
 from redun.store.blobs import FOLDER as BLOBS
 from redun.store.blobs import blob_name
 from redun.store.condemned import is_condemned_list, read_condemned
@@ -25,8 +25,8 @@ from redun.store.format_file import NotARepository, UnknownFormat, check_format,
 from redun.store.idx import Idx, check_idx
 from redun.store.local_storage import LocalStorage
 from redun.store.location import open_storage
-from redun.store.pack import SealedPack, write_pack
 from redun.store.notes import Notes, is_note
+from redun.store.pack import SealedPack, write_pack
 from redun.store.pack_format import FOLDER, IDX_SUFFIX, PACK_SUFFIX, idx_name
 from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, Refs, TagRef
 from redun.store.storage import Entry, NameMissing, Storage
@@ -94,9 +94,9 @@ class Remote:
 
     is_tracked = True
     """Whether it is worth remembering what was seen there."""
-
     is_data_only = False
     """Whether nothing is taken from there but plain data: ``[remotes.NAME] trust = data``."""
+
     def __init__(
         self, name: str, storage: Storage, cache: Storage | None = None, *, project: Storage | None = None
     ) -> None:
@@ -264,7 +264,6 @@ class Remote:
         with self._reaching():
             return self.storage.size(blob_name(oid))
 
-    def write_objects(self, objects: Iterable[tuple[Oid, int, bytes]]) -> SealedPack | None:
     def write_absent(self, absences: Iterable[Absence]) -> None:
         """Write down what is missing there on purpose, before anything that links to it."""
         new = [absence for absence in absences if absence.oid not in self.notes.absent]
@@ -272,6 +271,7 @@ class Remote:
             with self._reaching():
                 write_absent(self.storage, new, max(absence.time_us for absence in new))
 
+    def write_objects(self, objects: Iterable[tuple[Oid, int, bytes]]) -> SealedPack | None:
         """Write objects as one new pack; None when there are none.  Raises as ``write_pack`` does."""
         with self._reaching():
             _, pack = self._together(self.make, lambda: write_pack(objects, self.storage, on_idx=self._note_idx))
@@ -324,8 +324,8 @@ class Remote:
         self.storage = storage
         self.location = storage.location
         self._refs = Refs(storage)
-
         self.notes = Notes(storage, lambda _warning: None)  # fsck over there tells of it
+
     def _look(self) -> RefNames | None:
         """Return the names of refs; None when there is no repository.  Two requests where there is one."""
         is_there, names = self._together(self._has_format, self._list_refs)
@@ -372,8 +372,8 @@ class Remote:
         times: dict[str, int] = {}
         sizes: dict[str, int] = {}
         lists: list[Entry] = []
-        for entry in self.storage.iter_entries(FOLDER):
         notes: list[str] = []
+        for entry in self.storage.iter_entries(FOLDER):
             stem, dot, suffix = entry.name.removeprefix(f"{FOLDER}/").rpartition(".")
             if dot + suffix == IDX_SUFFIX and len(stem) == 64:
                 idxs.append(parse_oid(stem))
@@ -381,9 +381,9 @@ class Remote:
                 times[stem], sizes[stem] = entry.modified_us, entry.size
             elif is_condemned_list(entry.name):
                 lists.append(entry)
-        self._sizes = {pack: sizes.get(pack.hex(), 0) for pack in idxs}
             elif is_note(entry.name):
                 notes.append(entry.name)
+        self._sizes = {pack: sizes.get(pack.hex(), 0) for pack in idxs}
         return {pack: times.get(pack.hex(), 0) for pack in idxs}, lists, notes
 
     def _note_idx(self, pack: Oid, pieces: Iterable[bytes]) -> None:
