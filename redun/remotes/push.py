@@ -320,7 +320,6 @@ def _send(
         written.append(blob_name(oid))
     lost: list[Oid] = []
     remote.write_absent(cargo.absent.values())
-    pack = remote.write_objects(_iter_objects(repository, cargo, lost))
     objects = _iter_objects(repository, cargo, lost)
     pack = remote.write_objects(_counted(objects, len(cargo.objects), sent_bytes, on_progress))
     if pack is not None:
