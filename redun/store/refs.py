@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from enum import Enum
 
 from redun.errors import ObjectError, RefError
-from redun.hashing import Oid
+from redun.hashing import Oid, hash_blob
 from redun.objects.oid import parse_oid
 from redun.store.storage import NameMissing, Storage
 
@@ -24,6 +24,8 @@ EXECUTIONS = "refs/executions"
 TAGS = "refs/tags"
 REMOTES = "refs/remotes"
 _VERSION_LINE = "redun-ref 1"
+_CHECK = b"check "
+_CHECK_DIGITS = 16
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})")
 _NAME_LENGTH = 60
 _REMOTE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -94,7 +96,7 @@ class ExecutionRef:
         if self.writer is not None:
             lines.append(f"writer {self.writer}")
         lines += [f"pack {pack.hex()}" for pack in self.packs]
-        return ("\n".join(lines) + "\n").encode()
+        return _join_lines(lines)
 
     @classmethod
     def decode(cls, name: str, content: bytes, *, path: str | None = None) -> ExecutionRef:
@@ -121,6 +123,7 @@ class ExecutionRef:
             raise BadRef(path, f"expected a line {error.args[0]!r}, found none") from None
         except (ValueError, ObjectError) as error:
             raise BadRef(path, str(error)) from None
+        _check_text(path, content)
         if ref_name(ref.start_us, ref.execution_id) != name:
             raise BadRef(path, f"it tells of execution {ref.execution_id}, started at {ref.start_us}: not its name")
         return ref
@@ -135,8 +138,7 @@ class TagRef:
 
     def encode(self) -> bytes:
         """Return the text of the ref."""
-        lines = [_VERSION_LINE, *(f"tag {tag.hex()}" for tag in sorted(self.tags))]
-        return ("\n".join(lines) + "\n").encode()
+        return _join_lines([_VERSION_LINE, *(f"tag {tag.hex()}" for tag in sorted(self.tags))])
 
     @classmethod
     def decode(cls, name: str, content: bytes, *, path: str | None = None) -> TagRef:
@@ -144,9 +146,25 @@ class TagRef:
         path = path or name
         _, tags = _split_lines(path, content, repeated="tag")
         try:
-            return cls(name, tuple(parse_oid(tag) for tag in tags))
+            ref = cls(name, tuple(parse_oid(tag) for tag in tags))
         except ObjectError as error:
             raise BadRef(path, str(error)) from None
+        _check_text(path, content)
+        return ref
+
+
+def _join_lines(lines: list[str]) -> bytes:
+    """Return the text of a ref, with the line that tells whether it is still what was written."""
+    text = "".join(f"{line}\n" for line in lines).encode()
+    return text + _CHECK + hash_blob(text).hex()[:_CHECK_DIGITS].encode() + b"\n"
+
+
+def _check_text(path: str, content: bytes) -> None:
+    """Raise BadRef when the check does not fit what stands before it; a text without one was written by hand."""
+    at = content.rfind(b"\n" + _CHECK) + 1
+    found = content[at + len(_CHECK) :].partition(b"\n")[0]
+    if at and found != hash_blob(content[:at]).hex()[:_CHECK_DIGITS].encode():
+        raise BadRef(path, "damaged: its text does not fit its check")
 
 
 def _split_lines(path: str, content: bytes, repeated: str = "pack") -> tuple[dict[str, str], list[str]]:

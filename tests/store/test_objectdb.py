@@ -16,6 +16,7 @@ from redun.store import journal as journal_module
 from redun.store import objectdb as objectdb_module
 from redun.store import own_journal
 from redun.store.base import ObjectCorrupt, ObjectMissing, ReadOnlyStore
+from redun.store.blobs import blob_name
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.repack import consolidate
 from redun.store.memory_storage import MemoryStorage

@@ -59,6 +59,7 @@ def test_the_text_is_the_one_that_the_format_page_gives() -> None:
         f"object {'01' * 32}\n"
         f"pack {'02' * 32}\n"
         f"pack {'03' * 32}\n"
+        "check a6ed96a2f1fe5a56\n"
     )
 
 
@@ -130,6 +131,18 @@ def test_a_malformed_ref_is_refused_by_name(change, why) -> None:
         Refs(storage).read(ref.name)
     assert caught.value.path == path
     assert path in str(caught.value)
+
+
+@given(st.data())
+def test_a_wrong_byte_anywhere_is_refused_or_says_the_same(data: st.DataObject) -> None:
+    """Wherever a ref is changed, it is refused, or only its check was taken for something else."""
+    ref = _ref()
+    text = bytearray(ref.encode())
+    text[data.draw(st.integers(0, len(text) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        assert ExecutionRef.decode(ref.name, bytes(text)) == ref
+    except BadRef:
+        return
 
 
 @given(st.binary(max_size=300))

@@ -17,7 +17,8 @@ A, B = Oid(b"\x01" * 32), Oid(b"\x02" * 32)
 
 def test_the_text_is_the_one_that_the_format_page_gives() -> None:
     """A version line, then the tags in ascending order."""
-    assert TagRef(NAME, (B, A)).encode() == f"redun-ref 1\ntag {A.hex()}\ntag {B.hex()}\n".encode()
+    text = f"redun-ref 1\ntag {A.hex()}\ntag {B.hex()}\n"
+    assert TagRef(NAME, (B, A)).encode().decode() == f"{text}check 42db205356eb93a7\n"
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32).map(Oid), unique=True, max_size=5))
