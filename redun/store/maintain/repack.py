@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from redun.hashing import Oid, hash_blob
 from redun.store.base import ObjectCorrupt
 from redun.store.canonical import KIND_COUNT
+from redun.store.maintain.merge_notes import merge_notes
 from redun.store.objectdb import ObjectDb
 from redun.store.pack import PackReader
 from redun.store.pack_format import idx_name, pack_name
@@ -41,8 +42,29 @@ def plan_merge(sizes: Sequence[int]) -> int:
     return count
 
 
-def consolidate(store: ObjectDb) -> Oid | None:
+def plan_repack(store: ObjectDb, *, is_all: bool = False) -> tuple[PackReader, ...]:
+    """Return the packs that ``consolidate`` would merge, newest first; nothing is changed."""
+    store.refresh(force=True)
+    pinned = store.pinned_packs()
+    chosen: list[PackReader] = []
+    total = 0
+    for reader in store.packs.readers:
+        if is_all and reader.name in pinned:
+            continue
+        total += len(reader)
+        if reader.name in pinned or total > MAX_MERGED_OBJECTS:
+            break
+        chosen.append(reader)
+    # By objects and not by bytes: what a look-up costs follows them, and a run that finds everything cached writes many
+    # bytes (its rows link into other packs) in few objects, which would have the whole merged for nothing.
+    n_merged = len(chosen) if is_all else plan_merge([len(reader) for reader in chosen])
+    return tuple(chosen[:n_merged]) if n_merged > 1 else ()
+
+
+def consolidate(store: ObjectDb, *, is_all: bool = False) -> Oid | None:
     """Merge the newest packs where they break the rule; return the merged pack's name, None when nothing was merged.
+
+    With ``is_all`` every pack is merged, as far as the limit of objects allows.
 
     When anything is in doubt (a part is damaged, or another process merges too) nothing is removed.
 
@@ -50,8 +72,8 @@ def consolidate(store: ObjectDb) -> Oid | None:
         ReadOnlyStore: the storage cannot be written.
         OSError: it is full, or fails; nothing was removed.
     """
-    store.refresh(force=True)
-    parts = _choose(store)
+    parts = plan_repack(store, is_all=is_all)
+    merge_notes(store)
     if not parts:
         return None
     try:
@@ -70,21 +92,6 @@ def consolidate(store: ObjectDb) -> Oid | None:
             store.storage.delete(idx_name(part.name))
     store.refresh(force=True)
     return merged.name
-
-
-def _choose(store: ObjectDb) -> tuple[PackReader, ...]:
-    """Return the packs to merge, newest first."""
-    readers = store.packs.readers
-    pinned = store.pinned_packs()
-    total = 0
-    for allowed, reader in enumerate(readers):
-        total += len(reader)
-        if reader.name in pinned or total > MAX_MERGED_OBJECTS:
-            readers = readers[:allowed]
-            break
-    # By objects and not by bytes: what a look-up costs follows them, and a run that finds everything cached writes many
-    # bytes (its rows link into other packs) in few objects, which would have the whole merged for nothing.
-    return readers[: plan_merge([len(reader) for reader in readers])]
 
 
 def _iter_merged(parts: Sequence[PackReader]) -> Iterator[tuple[Oid, int, bytes]]:

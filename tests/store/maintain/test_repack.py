@@ -14,7 +14,7 @@ from redun.store.base import ReadOnlyStore
 from redun.store.liveness import now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain import repack
-from redun.store.maintain.repack import GROWTH, consolidate, plan_merge
+from redun.store.maintain.repack import GROWTH, consolidate, plan_merge, plan_repack
 from redun.store.objectdb import ObjectDb
 from redun.store.pack_format import pack_name
 from redun.testing.objects import build_execution
@@ -257,3 +257,17 @@ def test_a_read_only_store_is_not_merged(folder):
     with pytest.raises(ReadOnlyStore):
         consolidate(_open(folder, LocalStorage(folder, read_only=True), is_writable=False, clock=now_us))
     assert _pack_count(folder) == 3
+
+
+def test_all_packs_are_merged_when_that_is_asked_for(folder):
+    """Also where the rule holds; what would be merged can be asked before, and then nothing changes."""
+    store = _open(folder)
+    made = [_run(store, seed, n_jobs) for seed, n_jobs in enumerate((40, 12, 3))]
+    assert plan_repack(store) == ()
+    assert len(plan_repack(store, is_all=True)) == 3
+    assert _pack_count(folder) == 3
+    merged = consolidate(store, is_all=True)
+    assert _pack_count(folder) == 1
+    assert [reader.name for reader in store.packs.readers] == [merged]
+    _check_whole(store, made)
+    assert consolidate(store, is_all=True) is None
