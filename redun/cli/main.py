@@ -37,6 +37,7 @@ COMMANDS = {
     "show": CommandEntry("show", "Show one object of the store."),
     "fsck": CommandEntry("fsck", "Check the repository, and repair what can be."),
     "du": CommandEntry("du", "Tell how much room the repository takes, and what for."),
+    "repack": CommandEntry("repack", "Merge packs, so that look-ups stay quick."),
     "gc": CommandEntry("gc", "Delete what no kept execution needs."),
     "forget": CommandEntry("forget", "Let recorded results not serve again, or drop executions."),
     "purge": CommandEntry("purge", "Remove the bytes of an object for good."),
