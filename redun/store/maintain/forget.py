@@ -104,6 +104,7 @@ def forget(repository: Repository, plan: ForgetPlan, *, clock: Clock = now_us) -
         evals, tasks = (one.oid for one in plan.evals), plan.tasks
         name = write_forgotten(storage, Forgotten(dict.fromkeys(evals, now), dict.fromkeys(tasks, now)), now)
         storage.sync([name])
+        repository.store.refresh(force=True)
         merge_notes(repository.store, clock=clock)
     for ref in plan.executions:
         for remote in list(repository.refs.iter_remotes()):

@@ -17,18 +17,18 @@ MAX_LISTS = 8
 
 
 def merge_notes(store: ObjectDb, *, max_lists: int = MAX_LISTS, clock: Clock = now_us) -> None:
-    """Replace the lists of each kind by one, where there are more than ``max_lists``.
+    """Replace the lists of each kind by one, where the store has seen more than ``max_lists``.
 
     Raises:
         ReadOnlyStore: the storage cannot be written.
         OSError: it is full, or fails; nothing was removed.
     """
-    store.refresh(force=True)
     notes = store.packs.notes
     for suffix in (absent.SUFFIX, forgotten.SUFFIX):
         names = [name for name in notes.names if name.endswith(suffix)]
         if len(names) <= max_lists or notes.strange:
             continue  # what is not understood here may be by a later release
+        store.refresh(force=True)
         if suffix == absent.SUFFIX:
             merged = write_absent(store.storage, [one for one in notes.absent.values() if _counts(store, one)], clock())
         else:
@@ -36,7 +36,7 @@ def merge_notes(store: ObjectDb, *, max_lists: int = MAX_LISTS, clock: Clock = n
         store.storage.sync([merged])
         for name in names:
             store.storage.delete(name)
-    store.refresh(force=True)
+        store.refresh(force=True)
 
 
 def _counts(store: ObjectDb, absence: Absence) -> bool:

@@ -159,6 +159,7 @@ def note_absent(store: ObjectDb, objects: Iterable[Purged], cause: Cause, clock:
     now = max([now, *(one.time_us + 1 for one in known if one is not None)])  # the later word holds, whatever the clock
     name = write_absent(store.storage, [Absence(one.oid, one.kind, cause, now) for one in objects], now)
     store.storage.sync([name])
+    store.refresh(force=True)
     merge_notes(store, clock=clock)
 
 

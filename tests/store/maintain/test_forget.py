@@ -116,6 +116,7 @@ def test_many_lists_become_one_that_says_the_same(repository):
     keys = [bytes([number]) * 32 for number in range(12)]
     for number, key in enumerate(keys):
         write_forgotten(repository.storage, Forgotten({key: number}, {}), 10**15 + number)
+    repository.store.refresh(force=True)
     merge_notes(repository.store)
     names = [entry.name for entry in repository.storage.iter_entries("objects/pack")]
     assert len(names) == 1
