@@ -123,9 +123,9 @@ class ExecutionRef:
             raise BadRef(path, f"expected a line {error.args[0]!r}, found none") from None
         except (ValueError, ObjectError) as error:
             raise BadRef(path, str(error)) from None
-        _check_text(path, content)
         if ref_name(ref.start_us, ref.execution_id) != name:
             raise BadRef(path, f"it tells of execution {ref.execution_id}, started at {ref.start_us}: not its name")
+        _check_text(path, content)
         return ref
 
 
