@@ -46,7 +46,7 @@ class Absence(NamedTuple):
         """Say it in words that follow the object's name."""
         if self.cause is Cause.PURGED:
             return f"was purged on {datetime.fromtimestamp(self.time_us / 1e6, timezone.utc):%Y-%m-%d}"
-        return "was not taken from where it was, which is trusted with plain data alone"
+        return "was withheld: it was only where plain data alone is trusted"
 
 
 class ObjectAbsent(ObjectMissing):
