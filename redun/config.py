@@ -29,6 +29,11 @@ _SIZE_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _TRUTHS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 _MAX_INTERPOLATIONS = 20
 
+STORAGE_KEYS = ("endpoint", "region", "profile", "anonymous", "requester_pays")
+REPOSITORY_KEYS = ("url", "durability", "alternates", "read_only", *STORAGE_KEYS, "config_dir")
+TRUSTS = ("full", "data")
+REMOTE_KEYS = ("url", "trust", "namespace", "require_signatures", *STORAGE_KEYS)
+
 ConfigDict = Mapping[str, Mapping[str, Any]]
 _Path = tuple[str, ...]
 
@@ -52,6 +57,17 @@ class FileSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """How to reach what lies at a URL, in ``[repository]`` and ``[remotes.NAME]``; None: as the surroundings say."""
+
+    endpoint: str | None = None  # URL of a server that speaks S3
+    region: str | None = None
+    profile: str | None = None  # of the files that AWS keeps credentials in
+    anonymous: bool = False  # sign no request: for a public bucket
+    requester_pays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RepositorySettings:
     """``[repository]``: where the objects are, when not beside the settings, and when to fsync."""
 
@@ -59,6 +75,8 @@ class RepositorySettings:
     durability: str = "commit"
     config_dir: str | None = None  # filled in when the settings were read from a file
     alternates: tuple[str, ...] = ()  # repositories that are read too: paths as written, relative to the project
+    storage: StorageSettings = StorageSettings()
+    read_only: bool = False  # use what is there, and record nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,10 @@ class RemoteSettings:
 
     name: str
     url: str  # as written: a relative path starts at the project directory, the parent of ``.redun``
+    storage: StorageSettings = StorageSettings()
+    trust: str = "full"  # "data": nothing is taken from there that runs code when it is read
+    namespace: str | None = None  # where this repository writes there, apart from what others read
+    require_signatures: tuple[str, ...] = ()  # public keys, or files of them; with any, refs of others are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +308,14 @@ class Config:
         section = Section(self, ("repository",))
         durability = section.getchoice("durability", DURABILITIES, "commit")
         alternates = tuple(re.split(r"\s*[,\n]\s*", str(section.get("alternates", "")).strip(" ,\n")))
+        self._check_keys(("repository",), REPOSITORY_KEYS)
         return RepositorySettings(
-            section.get("url"), durability, section.get("config_dir"), alternates if alternates != ("",) else ()
+            section.get("url"),
+            durability,
+            section.get("config_dir"),
+            alternates if alternates != ("",) else (),
+            _read_storage(section),
+            bool(section.getboolean("read_only", default=False)),
         )
 
     @property
@@ -330,8 +358,21 @@ class Config:
             url = section.get("url")
             if not url:
                 raise self.bad(("remotes", name), "url", f"expected a url for remote {name!r}, found none")
-            found[name] = RemoteSettings(name, url)
+            self._check_keys(("remotes", *name.split(".")), REMOTE_KEYS)
+            trust = section.getchoice("trust", TRUSTS, "full")
+            signers = tuple(str(section.get("require_signatures", "")).replace(",", " ").split())
+            storage = _read_storage(section)
+            found[name] = RemoteSettings(name, url, storage, trust, section.get("namespace"), signers)
         return found
+
+    def set_repository(self, url: str, storage: StorageSettings) -> None:
+        """Have ``[repository]`` say another place than the file does: for one command, or for a part of a run."""
+        own = self._sections.setdefault(("repository",), {})
+        for key in ("url", *STORAGE_KEYS):
+            own.pop(key, None)
+        given = {"url": url, **{key: getattr(storage, key) for key in STORAGE_KEYS}}
+        texts = {key: str(value).replace("${", "$${") for key, value in given.items() if value not in (None, False)}
+        self._read_section(("repository",), texts)
 
     def find_project_file(self, name: str) -> Path:
         """Return the path of a file that a setting names; it need not exist.
@@ -379,6 +420,12 @@ class Config:
         if not isinstance(context, dict):
             raise self.bad(("scheduler",), key, f"expected a JSON object, found a {type(context).__name__}")
         return context
+
+    def _check_keys(self, path: _Path, known: tuple[str, ...]) -> None:
+        """Refuse a setting that nobody reads: a misspelt one would be taken for its default."""
+        for key in self._sections.get(path, ()):
+            if key not in known:
+                raise self.bad(path, key, f"there is no such setting; there are {', '.join(known)}")
 
     def _find(self, path: _Path, key: str) -> _Value | None:
         own = self._sections.get(path, {}).get(key)
@@ -431,3 +478,13 @@ class Config:
                 f"[backend] db_uri = {value.text}: redun keeps its objects in files, there is no database",
                 hint="remove it; `[repository] url = PATH` says where the repository is, when not beside redun.ini",
             )
+
+
+def _read_storage(section: Section) -> StorageSettings:
+    return StorageSettings(
+        section.get("endpoint"),
+        section.get("region"),
+        section.get("profile"),
+        bool(section.getboolean("anonymous", default=False)),
+        bool(section.getboolean("requester_pays", default=False)),
+    )

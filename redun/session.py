@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redun.config import Config
+from redun.config import Config, RepositorySettings
 from redun.config_dir import CONFIG_FILE, find_config_dir
 from redun.errors import ConfigError
 from redun.file.local_filesystem import set_hash_mode
@@ -57,6 +57,7 @@ def open_session(
     logger: Logger | None,
     on_warning: Callable[[str], None],
     setup: Mapping[str, str] | None = None,
+    place: RepositorySettings | None = None,
 ) -> Session:
     """Open the repository of a folder, making it when there is none, and a scheduler over it.
 
@@ -67,15 +68,19 @@ def open_session(
         logger: where the lines of runs go; None: as ``Scheduler`` has it.
         on_warning: told of what may be wrong.
         setup: texts by parameter for the function of ``[scheduler] setup_scheduler``.
+        place: what to take for ``[repository]``, in place of what the folder's settings say.
 
     Raises:
         ConfigError: the settings are malformed, or name a function that cannot be called.
+        RepositoryUnreachable: the repository lies at a URL that cannot be reached.
         UnknownFormat: the repository was written by another version.
     """
-    repository = _open_repository(config_dir, on_warning)
+    repository = _open_repository(config_dir, place, on_warning)
     config = Config()
     if (config_dir / CONFIG_FILE).is_file():
         config.read_path(config_dir / CONFIG_FILE)
+    if place is not None and place.url is not None:
+        config.set_repository(place.url, place.storage)
     set_hash_mode(config.files.hash)
     set_code_hash_mode(config.scheduler.code_hash)
     cache_path = None if repository is None else repository.cache_path
@@ -105,16 +110,19 @@ def _make_scheduler(
     return scheduler
 
 
-def _open_repository(config_dir: Path, on_warning: Callable[[str], None]) -> Repository | None:
+def _open_repository(
+    config_dir: Path, place: RepositorySettings | None, on_warning: Callable[[str], None]
+) -> Repository | None:
     try:
-        repository = Repository.open_or_init(config_dir, on_warning=on_warning)
+        repository = Repository.open_or_init(config_dir, settings=place, on_warning=on_warning)
     except (ReadOnlyStore, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _READ_ONLY_ERRORS:
             raise
         on_warning(f"{config_dir} cannot be made, so nothing of this run is recorded: {error}")
         return None
     if not repository.is_writable:
-        on_warning(f"{config_dir} cannot be written, so nothing of this run is recorded")
+        where = repository.location if repository.is_shared else config_dir
+        on_warning(f"{where} cannot be written, so nothing of this run is recorded")
     return repository
 
 

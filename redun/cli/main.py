@@ -88,6 +88,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, name="redun", invoke_without_command=True, subcommand_metavar="COMMAND [ARGS]...")
 @click.option("-c", "--config", "config_dir", metavar="DIR", help="The .redun folder to use.")
+@click.option("-r", "--repo", metavar="NAME", help="The repository to use: a remote's name, a path or a URL.")
 @click.option(
     "--log-level",
     type=click.Choice(list(ui.LEVELS), case_sensitive=False),
@@ -102,11 +103,11 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, "-V", "--version", prog_name="redun")
 @click.pass_context
 def cli(
-    ctx: click.Context, /, *, config_dir: str | None, log_level: str, is_quiet: bool, setup: tuple[str, ...],
-    setup_help: bool, spec: str | None,
+    ctx: click.Context, /, *, config_dir: str | None, repo: str | None, log_level: str, is_quiet: bool,
+    setup: tuple[str, ...], setup_help: bool, spec: str | None,
 ) -> None:  # fmt: skip
     """Run workflows whose results are cached, traced and shared as git shares source."""
-    ctx.obj = Globals(config_dir, log_level.upper(), is_quiet)
+    ctx.obj = Globals(config_dir, log_level.upper(), is_quiet, repo=repo)
     ui.configure(ctx.obj.log_level, is_quiet=is_quiet)
     if spec is not None:
         from redun.cli.version_check import check_version

@@ -1,7 +1,7 @@
 """What every command is handed: the global options, and the repository they name.
 
-The invariant: which repository a command works on follows from ``-c``, ``$REDUN_CONFIG`` and the working directory, in
-that order, in this one place.
+The invariant: which settings a command works with follows from ``-c``, ``$REDUN_CONFIG`` and the working directory, in
+that order, and which repository from ``-r`` and these settings, in this one place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from redun.config_dir import CONFIG_FILE, CONFIG_FOLDER
 from redun.errors import ConfigError
 
 if TYPE_CHECKING:
+    from redun.config import RepositorySettings
     from redun.store.repository import Repository
+
+DEFAULT_REPO = "default"
+"""What ``-r`` says to mean the repository of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Globals:
     is_quiet: bool = False
     setup: Mapping[str, str] = field(default_factory=dict)
     """What ``-s`` said: texts by parameter of the function that makes the scheduler."""
+    repo: str | None = None
+    """What ``-r`` said."""
 
 
 class NoConfig(ConfigError):
@@ -68,18 +74,48 @@ def find_config_dir(explicit: str | None, cwd: Path, environ: Mapping[str, str],
     return config_dir.find_config_dir(cwd, environ)
 
 
+def find_place(options: Globals, config_dir: Path) -> RepositorySettings | None:
+    """Return what ``-r`` says in place of ``[repository]``: a remote of the settings, a path or a URL.
+
+    None when it says nothing, or "default".
+
+    Raises:
+        RemoteUnknown: it is none of these.
+        ConfigError: the settings are malformed.
+    """
+    if options.repo in (None, DEFAULT_REPO):
+        return None
+    from redun.config import Config
+    from redun.remotes.settings import RemoteUnknown
+    from redun.store.location import is_local, locate
+
+    config = Config()
+    if (config_dir / CONFIG_FILE).is_file():
+        config.read_path(config_dir / CONFIG_FILE)
+    repo, remotes = str(options.repo), config.remotes
+    if repo in remotes:
+        config.set_repository(remotes[repo].url, remotes[repo].storage)
+        return config.repository
+    is_path = repo.startswith((".", "~", "/")) or "/" in repo or Path(repo).is_dir()
+    if is_local(repo) and not is_path:
+        raise RemoteUnknown(repo, list(remotes))
+    config.set_repository(locate(repo, Path.cwd()), config.repository.storage)
+    return config.repository
+
+
 def open_repository(options: Globals, *, writable: bool = False) -> Repository:
     """Open the repository that the options, the environment and the working directory name.
 
     Raises:
-        NoConfig: as ``find_config_dir`` does.
+        NoConfig, RemoteUnknown: as ``find_config_dir`` and ``find_place`` do.
         ReadOnlyStore: there are settings alone, and no repository can be made beside them.
         StoreError: there is none, or it is of another format.
     """
     from redun.store.repository import Repository
 
     path = find_config_dir(options.config_dir, Path.cwd(), os.environ)
-    if writable and (path / CONFIG_FILE).is_file() and not (path / "objects").exists():
+    place = find_place(options, path)
+    if writable and place is None and (path / CONFIG_FILE).is_file() and not (path / "objects").exists():
         # A checkout whose settings are under version control, and nothing else of its repository.
         Repository.init(path).close()
-    return Repository.open(path, writable=writable, on_warning=ui.warn)
+    return Repository.open(path, writable=writable, settings=place, on_warning=ui.warn)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from redun.config import StorageSettings
 from redun.errors import RemoteError
 from redun.hashing import Buffer, Oid
 from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
@@ -450,10 +451,15 @@ def connect(repository: Repository, name: str) -> Remote:
         ConfigError: the settings are malformed.
     """
     settings = get_remote(repository.config_path, name)
-    return open_remote(settings.name, settings.url, repository.path.parent, repository.cache_path)
+    base, cache_path = repository.path.parent, repository.cache_path
+    remote = open_remote(settings.name, settings.url, base, cache_path, settings=settings.storage)
+    remote.is_data_only = settings.trust == "data"
+    return remote
 
 
-def open_remote(name: str, url: str, base: Path, cache_path: Path | None) -> Remote:
+def open_remote(
+    name: str, url: str, base: Path, cache_path: Path | None, *, settings: StorageSettings | None = None
+) -> Remote:
     """Return the remote at a URL.
 
     Args:
@@ -461,9 +467,11 @@ def open_remote(name: str, url: str, base: Path, cache_path: Path | None) -> Rem
         url: a path (a relative one starts at ``base``) or a URL.
         base: the project directory.
         cache_path: the repository's cache; None keeps nothing.
+        settings: how to reach a URL; None takes what the environment says.
 
     Raises:
         UnsupportedUrl: nothing here can reach the URL.
     """
     cache = None if cache_path is None else LocalStorage(cache_path / "remotes" / name)
-    return Remote(name, open_storage(url, base), cache, project=open_storage(inner_url(url), base))
+    project = open_storage(inner_url(url), base, settings)
+    return Remote(name, open_storage(url, base, settings), cache, project=project)

@@ -132,7 +132,7 @@ def run_elsewhere(
         raise NoRepositoryHere("that run has none: it keeps all in memory")
     is_same = config_dir is None or Path(config_dir).resolve() == Path(above.repository)
     options = RunOptions(above.use_cache, above.is_dryrun, above.keep_going, context)
-    with _open(above.repository if is_same else str(config_dir), is_same=is_same) as repository:
+    with _open(above if is_same else None, str(config_dir)) as repository:
         home = home_of_dryrun(repository.store) if above.is_dryrun else home_of(repository)
         inner = Scheduler(settings or Config(above.config), home, job_status_interval=0)
         drive = _Drive(inner, job, options, above, is_kept=is_same)
@@ -142,12 +142,16 @@ def run_elsewhere(
             place.added = drive.added
 
 
-def _open(path: str, *, is_same: bool) -> Repository:
-    if not is_same:
-        return Repository.open_or_init(Path(path))
-    if not Path(path).is_dir():
+def _open(above: Above | None, config_dir: str) -> Repository:
+    """Open the repository of the run above, or of a folder when that is another one."""
+    if above is None:
+        return Repository.open_or_init(Path(config_dir))
+    path, config = Path(above.repository), Config(above.config)
+    if not path.is_dir():
         raise NoRepositoryHere(f"{path} cannot be reached from the worker")
-    return Repository.open(Path(path))
+    # A command may name another place than the folder's settings do; without any, the folder says.
+    settings = config.repository
+    return Repository.open(path, settings=None if settings.url is None else settings)
 
 
 class _Drive:

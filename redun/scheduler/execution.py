@@ -15,6 +15,7 @@ from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind
 from redun.scheduler.record import Recorder
 from redun.scheduler.tags import TagRecorder
 from redun.store.base import ObjectStore
+from redun.store.interrupted import REF_STATUS
 from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
 from redun.tags import PROJECT_KEY, USER_KEY, Tag, check_tags
 from redun.version import __version__
@@ -22,12 +23,6 @@ from redun.version import __version__
 if TYPE_CHECKING:
     from redun.scheduler.elsewhere import AddedPart
     from redun.scheduler.extend import ExtendedExecution
-
-_REF_STATUS = {
-    ExecutionStatus.DONE: RefStatus.DONE,
-    ExecutionStatus.FAILED: RefStatus.FAILED,
-    ExecutionStatus.INTERRUPTED: RefStatus.INTERRUPTED,
-}
 
 
 class Home(Protocol):
@@ -53,6 +48,9 @@ class Home(Protocol):
 
     def finish(self) -> None:
         """Let go of what sealing kept back until the ref was written."""
+
+    def publish(self, make_ref: Callable[[tuple[Oid, ...]], ExecutionRef]) -> None:
+        """Seal what was written, put the ref that is made of the packs in place, and let go of what that needed."""
 
     def touch(self) -> None:
         """Show that this process is alive."""
@@ -144,11 +142,7 @@ class Execution:
         )
         oid, data = record.encode()
         self._home.store.put(oid, data, Kind.EXECUTION)
-        packs = self._home.seal()
-        if self._home.refs is not None:
-            ref = self._ref(_REF_STATUS[status], end_us, oid, tuple(packs))
-            self._home.refs.write(ref, is_forced=self._home.is_forced)
-        self._home.finish()
+        self._home.publish(lambda packs: self._ref(REF_STATUS[status], end_us, oid, packs))
 
     def touch(self) -> None:
         """Show that the execution is still going on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from redun.store.base import ObjectStore
 from redun.store.blobs import Blobs
 from redun.store.maintain.repack import consolidate
 from redun.store.overlay import OverlayStore
-from redun.store.refs import Refs
+from redun.store.refs import ExecutionRef, Refs
 from redun.store.repository import Repository
+from redun.store.storage import RepositoryUnreachable
 
 
 class MemoryHome:
@@ -30,6 +32,9 @@ class MemoryHome:
         return []
 
     def finish(self) -> None:
+        pass
+
+    def publish(self, make_ref: Callable[[tuple[Oid, ...]], ExecutionRef]) -> None:
         pass
 
     def touch(self) -> None:
@@ -58,6 +63,7 @@ class RepositoryHome:
         self.store: ObjectStore = repository.store
         self.refs: Refs | None = repository.refs
         self.is_forced = repository.store.sealer.syncs
+        self._unpublished: list[ExecutionRef] = []
 
     def writer(self) -> str:
         return self._repository.store.writer
@@ -69,11 +75,30 @@ class RepositoryHome:
         self._repository.store.finish()
         # Small packs are merged as they come, so that a look-up asks few of them however many runs there were.
         # The run is over and published; where they cannot be merged now, a later run will do it.
-        with suppress(OSError, StoreError):
-            consolidate(self._repository.store)
+        if len(self._repository.store.packs.readers) > self._repository.max_packs:
+            with suppress(OSError, StoreError):
+                consolidate(self._repository.store)
+
+    def publish(self, make_ref: Callable[[tuple[Oid, ...]], ExecutionRef]) -> None:
+        """Do what the contract says; where the repository lies at a URL that is down, keep it for the next process.
+
+        The run has succeeded or failed by itself, and nothing of it is lost: that is a warning, and no error.
+        """
+        packs: list[Oid] = []
+        assert self.refs is not None
+        try:
+            packs = self.seal()
+            for ref in (*self._unpublished, make_ref(tuple(packs))):
+                self.refs.write(ref, is_forced=self.is_forced)
+        except RepositoryUnreachable as error:
+            self._unpublished.append(make_ref(tuple(packs)))
+            self._repository.postpone(error)
+            return
+        self._unpublished = []
+        self.finish()
 
     def touch(self) -> None:
-        self._repository.store.touch()
+        self._repository.touch()
 
     def is_at(self, config_dir: Path) -> bool:
         """Tell whether a ``.redun`` folder is this one."""
@@ -84,12 +109,12 @@ class RepositoryHome:
 
         It has a journal of its own: sealing one execution must not seal half of another.
         """
-        return Repository.open(self._repository.path)
+        return Repository.open(self._repository.path, settings=self._repository.settings)
 
     @property
     def contents(self) -> Blobs | None:
-        """Where workers on this machine may read and put large contents."""
-        return self._repository.store.blobs
+        """Where workers on this machine may read and put large contents; None where that is no disk of it."""
+        return None if self._repository.is_shared else self._repository.store.blobs
 
     @property
     def path(self) -> Path | None:

@@ -14,12 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from redun.config import StorageSettings
 from redun.hashing import READ_SIZE_BYTES, Buffer
 from redun.store.base import ReadOnlyStore
 from redun.store.location import UnsupportedUrl
 from redun.store.storage import Entry, NameMissing, Storage, check_name
 
 TEMPORARY_PREFIX = ".tmp-"
+_S3_SCHEMES = ("s3", "s3a")
 _WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
 _NETWORK_PACKAGES = frozenset({"aiohttp", "aiobotocore", "azure", "botocore", "google", "paramiko", "requests"})
 # FileExistsError: what memory:// says of a name below another name.
@@ -30,21 +32,21 @@ _TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "created")
 class FsspecStorage(Storage):
     """A folder or bucket prefix behind a URL."""
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str, settings: StorageSettings | None = None) -> None:
         """Connect lazily.
 
         Args:
             url: as fsspec writes it.
-            options: what the file system takes (credentials, endpoints).
+            settings: how to reach it, where the surroundings do not say.
 
         Raises:
-            UnsupportedUrl: fsspec knows no such scheme, or lacks the package for it.
+            UnsupportedUrl: fsspec knows no such scheme, lacks the package for it, or a setting is of another scheme.
         """
         from fsspec.core import url_to_fs
 
         self.location = url
         try:
-            self._fs, root = url_to_fs(url, use_listings_cache=False, **options)
+            self._fs, root = url_to_fs(url, use_listings_cache=False, **_options(url, settings or StorageSettings()))
         except (ValueError, ImportError) as error:
             scheme = url.partition("://")[0]
             hint = f"`pip install redun[{scheme}]`" if scheme == "s3" else "install the package that it names"
@@ -105,7 +107,8 @@ class FsspecStorage(Storage):
         for name, info in rows:
             is_below = not prefix or name.startswith(f"{prefix}/")
             if is_below and not name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
-                yield Entry(name, int(info["size"]), _modified_us(info))
+                version = str(info.get("ETag") or info.get("etag") or "")
+                yield Entry(name, int(info["size"]), _modified_us(info), version)
 
     def find_any(self) -> str | None:
         try:
@@ -158,6 +161,23 @@ def _network_errors() -> Iterator[None]:
         if isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in _NETWORK_PACKAGES:
             raise
         raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+def _options(url: str, settings: StorageSettings) -> dict[str, Any]:
+    """Return what the file system of a URL takes, from settings."""
+    scheme = url.partition("://")[0]
+    if settings == StorageSettings():
+        return {}
+    if scheme not in _S3_SCHEMES:
+        raise UnsupportedUrl(url, "endpoint, region, profile and the like are settings of s3", "remove them")
+    options: dict[str, Any] = {"anon": settings.anonymous, "requester_pays": settings.requester_pays}
+    if settings.endpoint is not None:
+        options["endpoint_url"] = settings.endpoint
+    if settings.profile is not None:
+        options["profile"] = settings.profile
+    if settings.region is not None:
+        options["client_kwargs"] = {"region_name": settings.region}
+    return options
 
 
 def _modified_us(info: dict[str, Any]) -> int:

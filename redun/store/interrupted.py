@@ -1,8 +1,8 @@
 """Runs whose process died: told as interrupted, with everything that they had finished, tags included.
 
 The invariant: whoever ends a run in its writer's place, and however many do so at once, they make the same execution
-node, since it follows from the ref and the run's *jobs* nodes alone.  A process that dies between sealing the orphaned
-journal and rewriting the ref leaves a ref whose writer is gone, which the next one finds.
+node, since it follows from the ref and the run's *jobs* nodes alone, or is the run's own.  A process that dies between
+sealing the orphaned journal and rewriting the ref leaves a ref whose writer is gone, which the next one finds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from redun.hashing import Oid, hash_blob
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
 from redun.store.base import ObjectStore
 from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
-from redun.store.liveness import BadHeader, Clock, JournalHeader, is_writer_alive
+from redun.store.liveness import BadHeader, JournalHeader, is_writer_alive
 from redun.store.objectdb import ObjectDb
 from redun.store.refs import ExecutionRef, Refs, RefStatus, TagRef, ref_name
 
@@ -30,22 +30,41 @@ and reading one takes 30 us.
 A run that slips through is shown as interrupted all the same, by ``is_writer_there``.
 """
 
+_RECENT_EXECUTIONS = 1000
+"""How many execution nodes are looked at, the last sealed first: what an orphaned journal held was sealed just now."""
+
+REF_STATUS = {
+    ExecutionStatus.DONE: RefStatus.DONE,
+    ExecutionStatus.FAILED: RefStatus.FAILED,
+    ExecutionStatus.INTERRUPTED: RefStatus.INTERRUPTED,
+}
+
 _HEADER_BYTES = 4096
 _Batch = tuple[Oid, JobsRecord]
 _COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED, JobStatus.UNSURE})
 
 
 def end_interrupted(
-    store: ObjectDb, refs: Refs, journals: Path, clock: Clock, *, n_recent: int | None = RECENT_REFS
+    store: ObjectDb, refs: Refs, is_alive: Callable[[ExecutionRef], bool], *, n_recent: int | None = RECENT_REFS
 ) -> None:
-    """Seal the journals of dead writers, and end the runs that they were writing; ``n_recent``: of so many refs."""
+    """Seal the journals of dead writers, and end the runs that they were writing.
+
+    Args:
+        store: one that can be written.
+        refs: the refs beside it.
+        is_alive: tells of a running ref whether its writer is.
+        n_recent: of how many of the newest refs to ask that; None: of all.
+
+    Raises:
+        OSError, StoreError: the repository cannot be written; the next process finds what is left to do.
+    """
     for orphan in store.seal_orphans():
         if orphan.tags:
             write_orphan_tags(refs, orphan.header.created_us, orphan.tags)
         for raw_id, batches in _group(store, orphan.jobs).items():
             for name in refs.find(str(uuid.UUID(bytes=raw_id))):
                 _end(store, refs, name, orphan.writer, batches, orphan.packs)
-    gone = [ref for ref in _iter_running(refs, n_recent) if not is_writer_there(journals, ref.writer, clock())]
+    gone = [ref for ref in _iter_running(refs, n_recent) if not is_alive(ref)]
     if gone:
         batches_by_run = _group(store, [oid for oid, _ in store.iter_oids(int(Kind.JOBS))])
         for ref in gone:
@@ -91,8 +110,15 @@ def is_writer_there(journals: Path, writer: str | None, now_us: int) -> bool:
     return is_writer_alive(header, modified_us, now_us)
 
 
+def has_journal(journals: Path, writer: str | None) -> bool:
+    """Tell whether the journal that a running ref names is in this folder, dead or alive."""
+    return writer is not None and "/" not in writer and (journals / f"{writer}{SUFFIX}").exists()
+
+
 def _iter_running(refs: Refs, n_recent: int | None) -> Iterator[ExecutionRef]:
-    for name in islice(refs.iter_names(), n_recent):
+    names = list(islice(refs.iter_names(), n_recent))
+    refs.prefetch(names)
+    for name in names:
         ref = _find_ref(refs, name)
         if ref is not None and ref.status is RefStatus.RUNNING:
             yield ref
@@ -129,16 +155,36 @@ def _order(batch: _Batch) -> tuple[int, int, Oid]:
 def _end(
     store: ObjectDb, refs: Refs, name: str, writer: str | None, batches: list[_Batch], packs: Iterable[Oid]
 ) -> None:
-    """Record a run as interrupted and rewrite its ref, unless it was ended meanwhile or another process writes it."""
+    """Tell in a run's ref how it ended, unless that was told meanwhile or another process writes it.
+
+    One that had ended, and only could not publish that, is told in its own words; any other was interrupted.
+    """
     ref = _find_ref(refs, name)
     if ref is None or ref.status is not RefStatus.RUNNING or ref.writer != writer:
         return
-    record = _make_record(ref, batches)
-    oid, data = record.encode()
-    store.put(oid, data, int(Kind.EXECUTION))
-    ended = dataclasses.replace(ref, status=RefStatus.INTERRUPTED, end_us=record.end_us, object=oid, writer=None)
+    own = _find_own(store, ref)
+    if own is None:
+        record, status = _make_record(ref, batches), RefStatus.INTERRUPTED
+        oid, data = record.encode()
+        store.put(oid, data, int(Kind.EXECUTION))
+    else:
+        (oid, record), status = own, REF_STATUS[own[1].status]
+    ended = dataclasses.replace(ref, status=status, end_us=record.end_us, object=oid, writer=None)
     refs.write(dataclasses.replace(ended, packs=(*packs, *store.seal())))
     store.finish()
+
+
+def _find_own(store: ObjectDb, ref: ExecutionRef) -> tuple[Oid, ExecutionRecord] | None:
+    """Return the execution node that a run itself had put before its process died, None when there is none."""
+    raw_id = uuid.UUID(ref.execution_id).bytes
+    for oid, _ in islice(store.iter_oids(int(Kind.EXECUTION)), _RECENT_EXECUTIONS):
+        try:
+            record = ExecutionRecord.decode(store.get_node(oid))
+        except ObjectError:
+            continue  # damaged: not what is looked for, as far as can be told
+        if record.execution_id == raw_id and record.status is not ExecutionStatus.INTERRUPTED:
+            return oid, record
+    return None
 
 
 def _make_record(ref: ExecutionRef, batches: list[_Batch]) -> ExecutionRecord:

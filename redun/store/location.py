@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from redun.config import StorageSettings
 from redun.errors import RemoteError
 from redun.store.local_storage import LocalStorage
 from redun.store.storage import Storage
@@ -34,12 +35,13 @@ def locate(url: str, base: Path) -> str:
     return str((base / Path(url.removeprefix(_FILE_SCHEME)).expanduser()).resolve())
 
 
-def open_storage(url: str, base: Path | None = None) -> Storage:
+def open_storage(url: str, base: Path | None = None, settings: StorageSettings | None = None) -> Storage:
     """Return the storage behind a path or a URL.  Nothing is read yet.
 
     Args:
         url: a path, ``file://`` or any URL that fsspec has a file system for.
         base: where a relative path starts; the working directory when None.
+        settings: how to reach it; None takes what the environment and the client libraries' own files say.
 
     Raises:
         UnsupportedUrl: there is no such scheme, or the package that reaches it is not installed.
@@ -48,4 +50,4 @@ def open_storage(url: str, base: Path | None = None) -> Storage:
         return LocalStorage(Path(locate(url, base or Path.cwd())))
     from redun.store.fsspec_storage import FsspecStorage
 
-    return FsspecStorage(url)
+    return FsspecStorage(url, settings)

@@ -35,6 +35,7 @@ class OwnJournal:
         self._header: JournalHeader | None = None
         self._journal: Journal | None = None
         self._is_sealed = False
+        self.is_held = False  # its ref could not be written: it stays when this process ends, for the next one
         self._limits = SEAL_SIZE_BYTES, SEAL_RECORDS
 
     @property
@@ -129,10 +130,12 @@ class OwnJournal:
             self._journal = None
             self._forget()
             self.packs = []
+            self.is_held = False
 
     def close(self) -> None:
         """Flush and release; a journal that is sealed, or says nothing, is removed.  Idempotent."""
-        self.finish()
+        if not self.is_held:
+            self.finish()
         journal = self._journal
         if journal is not None:
             if not journal.index and not self.packs:

@@ -43,7 +43,7 @@ from redun.store.pack_format import (
     restore_object,
     restore_parts,
 )
-from redun.store.storage import NameMissing, Storage
+from redun.store.storage import NameMissing, Sliced, Storage
 
 _SPOOL_SIZE_BYTES = 64 << 20
 _BLOB = int(Kind.BLOB)
@@ -208,7 +208,7 @@ class PackReader:
         self.idx = Idx(storage.view(idx_name(name)) if idx is None else idx, idx_name(name), name)
         self._storage = storage
         self._cache = cache or BlockCache()
-        self._content: memoryview | None = None
+        self._content: Sliced | None = None
         self._directory: Directory | None = None
         self._firsts: list[int] = []
         expected = self.idx.directory_offset + self.idx.directory_size + TRAILER.size
@@ -319,7 +319,7 @@ class PackReader:
         return records[ordinal - self._firsts[index]]
 
     def _open_content(self) -> Directory:
-        content = memoryview(self._storage.view(self.where))
+        content = self._storage.view_parts(self.where)
         offset, size = locate_directory(content, self.where)
         directory = decode_directory(content[offset : offset + size], self.where)
         if directory.ends != self.idx.ends:

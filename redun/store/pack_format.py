@@ -17,6 +17,7 @@ from redun.hashing import OID_SIZE, Buffer, Oid
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectCorrupt
 from redun.store.canonical import KIND_COUNT, join_node, split_node
+from redun.store.storage import Sliced
 
 FOLDER = "objects/pack"
 PACK_SUFFIX, IDX_SUFFIX = ".pack", ".idx"
@@ -183,16 +184,16 @@ def decode_directory(data: Buffer, where: str) -> Directory:
     return Directory(ends, rows)
 
 
-def locate_directory(content: Buffer, where: str) -> tuple[int, int]:
+def locate_directory(content: Sliced, where: str) -> tuple[int, int]:
     """Return offset and size of a whole pack's directory, from its trailer.
 
     Raises:
         ObjectCorrupt: head or trailer are not those of a pack, or the size does not fit.
     """
-    view = memoryview(content)
-    if len(view) < len(HEAD) + TRAILER.size or view[: len(HEAD)].tobytes() != HEAD:
+    whole = len(content)
+    if whole < len(HEAD) + TRAILER.size or bytes(content[: len(HEAD)]) != HEAD:
         raise ObjectCorrupt(None, where, f"expected a pack of version {VERSION}")
-    offset, size, magic = TRAILER.unpack_from(view, len(view) - TRAILER.size)
-    if magic != MAGIC or offset < len(HEAD) or offset + size + TRAILER.size != len(view):
+    offset, size, magic = TRAILER.unpack(content[whole - TRAILER.size : whole])
+    if magic != MAGIC or offset < len(HEAD) or offset + size + TRAILER.size != whole:
         raise ObjectCorrupt(None, where, "the trailer does not fit the file")
     return offset, size

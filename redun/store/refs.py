@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -309,7 +309,9 @@ class Refs:
             BadRef: the text of one is malformed.
         """
         left = limit
-        for name in self.iter_names(remote=remote):
+        names = list(self.iter_names(remote=remote))
+        self.prefetch(names if limit is None else names[:limit], remote=remote)
+        for name in names:
             if left is not None and left <= 0:
                 return
             try:
@@ -319,6 +321,10 @@ class Refs:
             if left is not None:
                 left -= 1
             yield ref
+
+    def prefetch(self, names: Iterable[str], *, remote: str | None = None) -> None:
+        """Get ready to read these refs, where each read would be a request."""
+        self._storage.prefetch(_path(name, remote) for name in names)
 
     def find(self, prefix: str, *, remote: str | None = None) -> list[str]:
         """Return the names of the refs whose uuid begins with ``prefix`` (either case), newest first."""

@@ -7,27 +7,32 @@ left: their journals are sealed and their runs told as interrupted.  Reading nev
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from redun.config import Config
+from redun.config import Config, RepositorySettings
 from redun.config_dir import CONFIG_FILE
-from redun.errors import ConfigError
+from redun.errors import StoreError
 from redun.store.base import ReadOnlyStore
-from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
-from redun.store.interrupted import end_interrupted, is_writer_there
+from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format
+from redun.store.interrupted import end_interrupted, has_journal, is_writer_there
 from redun.store.liveness import Clock, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.objectdb import ObjectDb
-from redun.store.refs import EXECUTIONS, ExecutionRef, Refs
+from redun.store.place import Place, find_place
+from redun.store.refs import ExecutionRef, Refs
+from redun.store.storage import RepositoryUnreachable
+
+if TYPE_CHECKING:
+    from redun.store.shared_refs import SharedRefs
 
 __all__ = ["NotARepository", "Repository", "UnknownFormat"]
 
-JOURNALS = "objects/journal"
-_FILE_SCHEME = "file://"
-_FOLDERS = (JOURNALS, "objects/pack", "objects/blob", EXECUTIONS)
+MAX_SHARED_PACKS = 16
+"""At a URL merging costs requests, and other machines the fetching of what is merged."""
 STARTER_CONFIG = """\
 # Settings of this project.  Lines that begin with # are comments; what they show is the default.
 
@@ -36,6 +41,8 @@ STARTER_CONFIG = """\
 # job_status_interval = 20
 
 [repository]
+# Where objects and refs are, when not in this folder: another folder, or a URL.
+# url = s3://bucket/prefix
 # When to call fsync: off, commit (when a run ends) or job (after each job).
 # durability = commit
 
@@ -50,43 +57,55 @@ STARTER_CONFIG = """\
 class Repository:
     """An open repository.  Close it, or use it as a context manager."""
 
-    def __init__(self, path: Path, storage: LocalStorage, store: ObjectDb, *, is_writable: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        place: Place,
+        store: ObjectDb,
+        settings: RepositorySettings,
+        *,
+        is_writable: bool,
+        clock: Clock,
+    ) -> None:
         """Put the parts together; ``open`` and ``init`` make them."""
+        storage = place.storage
         self.path = path  # the ``.redun`` folder: settings and cache
         self.location = storage.location  # where objects and refs are: there, or where the settings say
         self.storage = storage
+        self.settings = settings
+        self.is_shared = place.is_shared  # it lies at a URL
+        self.journals = place.journals
         self.store = store
-        self.refs = Refs(storage)
+        self._shared = _share_refs(place, clock)
+        self.refs = self._shared or Refs(storage)
         self.is_writable = is_writable
         self.config_path = path / CONFIG_FILE
         self.cache_path: Path | None = path / "cache" if is_writable else None
 
     @classmethod
-    def init(cls, path: Path, *, clock: Clock = now_us) -> Repository:
-        """Make a repository, or what is missing of one, and open it for writing.
+    def init(cls, path: Path, *, settings: RepositorySettings | None = None, clock: Clock = now_us) -> Repository:
+        """Make a repository, or what is missing of one, and open it for writing; the arguments are those of ``open``.
 
         Idempotent, and any number of processes may do it at once: the settings are written by whoever comes first, and
         never again.
 
         Raises:
             UnknownFormat: there is a repository of another format.
+            PlaceTaken: its URL leads to something else.
+            RepositoryUnreachable: its URL cannot be read or written.
             ReadOnlyStore: the place cannot be written.
         """
         path = Path(path).absolute()
         try:
             path.mkdir(parents=True, exist_ok=True)
             _write_starter(path / CONFIG_FILE)
-            root = _find_root(path, _load_config(path))
-            storage = LocalStorage(root)
-            if has_format(storage):
-                check_format(storage)
-            for folder in _FOLDERS:
-                (root / folder).mkdir(parents=True, exist_ok=True)
+            place = find_place(path, settings or _load_config(path).repository)
+            if has_format(place.storage):
+                check_format(place.storage)
+            place.make()
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             raise ReadOnlyStore(f"cannot make a repository at {path}: {error.strerror}") from error
-        if not has_format(storage):
-            write_format(storage)  # last: it is what makes the tree a repository
-        return cls.open(path, clock=clock)
+        return cls.open(path, settings=settings, clock=clock)
 
     @classmethod
     def open(
@@ -95,6 +114,7 @@ class Repository:
         *,
         writable: bool = True,
         durability: str | None = None,
+        settings: RepositorySettings | None = None,
         on_warning: Callable[[str], None] | None = None,
         clock: Clock = now_us,
     ) -> Repository:
@@ -104,6 +124,7 @@ class Repository:
             path: the ``.redun`` folder.
             writable: False promises that nothing is written.  One that cannot be written opens as if it were False.
             durability: when to call fsync; None takes ``[repository] durability``.
+            settings: what to take for ``[repository]``; None reads it from the folder's redun.ini.
             on_warning: told of damage that could be passed over.
             clock: gives microseconds since 1970 UTC.
 
@@ -114,21 +135,22 @@ class Repository:
         """
         path = Path(path).absolute()
         config = _load_config(path)
-        root = _find_root(path, config)
-        check_format(LocalStorage(root, read_only=True))
-        is_writable = writable and _can_write(root)
-        storage = LocalStorage(root, read_only=not is_writable)
+        settings = settings or config.repository
+        place = find_place(path, settings)
+        check_format(place.storage)
+        is_writable = writable and not settings.read_only and not settings.storage.anonymous and place.can_write()
+        place.storage.is_read_only = not is_writable
         store = ObjectDb(
-            storage,
-            journals=root / JOURNALS,
-            durability=durability or config.repository.durability,
+            place.storage,
+            journals=place.journals,
+            durability=durability or settings.durability,
             clock=clock,
             is_writable=is_writable,
             on_warning=on_warning,
         )
-        repository = cls(path, storage, store, is_writable=is_writable)
+        repository = cls(path, place, store, settings, is_writable=is_writable, clock=clock)
         if is_writable:
-            end_interrupted(store, repository.refs, root / JOURNALS, clock)
+            repository._end_interrupted(clock)
         if config.repository.alternates:
             from redun.store.alternates import attach_alternates
 
@@ -136,7 +158,13 @@ class Repository:
         return repository
 
     @classmethod
-    def open_or_init(cls, path: Path, *, on_warning: Callable[[str], None] | None = None) -> Repository:
+    def open_or_init(
+        cls,
+        path: Path,
+        *,
+        settings: RepositorySettings | None = None,
+        on_warning: Callable[[str], None] | None = None,
+    ) -> Repository:
         """Open a repository for writing; make what is missing of it.
 
         Objects without a format file are what is left when the folder was removed under a run that then ended.  To
@@ -146,14 +174,58 @@ class Repository:
             OSError, StoreError, ConfigError: as ``open`` and ``init`` do.
         """
         try:
-            return cls.open(path, on_warning=on_warning)
+            return cls.open(path, settings=settings, on_warning=on_warning)
         except NotARepository:
-            cls.init(path).close()
-            return cls.open(path, on_warning=on_warning)
+            cls.init(path, settings=settings).close()
+            return cls.open(path, settings=settings, on_warning=on_warning)
+
+    @property
+    def max_packs(self) -> int:
+        """So many packs may lie side by side before it is asked whether the small ones are merged."""
+        storage = self.storage
+        if isinstance(storage, LocalStorage):
+            return 0
+        return MAX_SHARED_PACKS if storage.can_merge else sys.maxsize
 
     def is_alive(self, ref: ExecutionRef, *, clock: Clock = now_us) -> bool:
-        """Tell whether the process that wrote a running ref is still there; a run without it is interrupted."""
-        return is_writer_there(self.storage.path / JOURNALS, ref.writer, clock())
+        """Tell whether the process that wrote a running ref is still there; a run without it is interrupted.
+
+        Of a run on another machine that shares only a URL with this one, the age of its ref tells: see ``touch``.
+        """
+        if is_writer_there(self.journals, ref.writer, clock()):
+            return True
+        if self._shared is None or has_journal(self.journals, ref.writer):
+            return False
+        return self._shared.is_fresh(ref)
+
+    def touch(self) -> None:
+        """Tell others that this process lives: at least once in an hour, better each minute."""
+        self.store.touch()
+        if self._shared is not None:
+            self._shared.beat()
+
+    def forget_copies(self) -> None:
+        """Have whatever is read next come from where the repository lies, and not from copies that are kept here."""
+        if not isinstance(self.storage, LocalStorage):
+            self.storage.forget_copies()
+
+    def postpone(self, error: RepositoryUnreachable) -> None:
+        """Keep the journal for the next process that opens the repository from here, and warn of that."""
+        own = self.store._own  # of the same room
+        assert own is not None, "what cannot be written has nothing to postpone"
+        own.is_held = True
+        self.store.sealer.warn(
+            f"{error}; what this run has done is kept in {self.journals.parent.parent}, "
+            "and the next redun command that writes here sends it"
+        )
+
+    def _end_interrupted(self, clock: Clock) -> None:
+        try:
+            end_interrupted(self.store, self.refs, lambda ref: self.is_alive(ref, clock=clock))
+        except (OSError, StoreError) as error:
+            if not self.is_shared:
+                raise
+            self.store.sealer.warn(f"runs whose process died cannot be told as interrupted now: {error}")
 
     def close(self) -> None:
         """Flush and release everything.  Idempotent."""
@@ -175,27 +247,12 @@ def _load_config(path: Path) -> Config:
     return config
 
 
-def _find_root(path: Path, config: Config) -> Path:
-    """Return the folder of objects and refs: ``path``, or what ``[repository] url`` says from the project directory."""
-    url = config.repository.url
-    if url is None:
-        return path
-    if "://" in url.removeprefix(_FILE_SCHEME):
-        raise ConfigError(
-            f"{path / CONFIG_FILE}: [repository] url: expected a folder of this machine or a mounted disk, found {url}",
-            hint="share results at a URL with `redun remote add`, `redun push` and `redun pull`",
-        )
-    return (path.parent / Path(url.removeprefix(_FILE_SCHEME)).expanduser()).resolve()
+def _share_refs(place: Place, clock: Clock) -> SharedRefs | None:
+    if isinstance(place.storage, LocalStorage):
+        return None
+    from redun.store.shared_refs import SharedRefs
 
-
-def _can_write(path: Path) -> bool:
-    """Ask the system, without leaving a trace: a file system mounted read-only says no, to root too."""
-    for folder in _FOLDERS:
-        with suppress(OSError):
-            (path / folder).mkdir(parents=True, exist_ok=True)
-        if not os.access(path / folder, os.W_OK | os.X_OK):
-            return False
-    return True
+    return SharedRefs(place.storage, clock)
 
 
 def _write_starter(config_path: Path) -> None:

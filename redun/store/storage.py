@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from redun.errors import StoreError
 from redun.hashing import Buffer
@@ -28,12 +28,33 @@ class BadName(StoreError):
     """A name would reach outside its storage, or is not in the one form that names have."""
 
 
+class RepositoryUnreachable(StoreError):
+    """The place of a repository cannot be read or written now."""
+
+    def __init__(self, location: str, why: str) -> None:
+        super().__init__(
+            f"cannot reach the repository at {location}: {why}",
+            hint="check the url, the network and the credentials; what is recorded here and not there waits in .redun",
+        )
+        self.location = location
+        self.why = why
+
+
 class Entry(NamedTuple):
     """One thing in a listing."""
 
     name: str
     size: int  # bytes
     modified_us: int  # by the storage's own clock, microseconds since 1970 UTC
+    version: str = ""  # changes with the content, where the storage tells one (an ETag)
+
+
+class Sliced(Protocol):
+    """A content that is taken in plain slices; a memoryview is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, wanted: slice, /) -> Buffer: ...
 
 
 class Storage(ABC):
@@ -54,6 +75,13 @@ class Storage(ABC):
     @abstractmethod
     def view(self, name: str) -> Buffer:
         """Return the whole content for random access: a map of the file where that is possible.  Raises NameMissing."""
+
+    def view_parts(self, name: str) -> Sliced:
+        """Return the content of a pack, to be taken in slices: where each byte has its price, only those are fetched.
+
+        Raises NameMissing, here or when a slice is taken.
+        """
+        return memoryview(self.view(name))
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
@@ -89,6 +117,12 @@ class Storage(ABC):
         One request, however much there is.
         """
         return next((entry.name for entry in self.iter_entries("")), None)
+
+    def prefetch(self, names: Iterable[str]) -> None:  # noqa: B027 - doing nothing is right for most
+        """Get ready to read these names, many at a time, where each read would be a request of its own.
+
+        A name that is not there is passed over.
+        """
 
     @abstractmethod
     def delete(self, name: str) -> None:

@@ -23,6 +23,7 @@ def command(options: Globals, /, is_quick: bool, repair: bool, is_json: bool) ->
     Exits with 0 when all is well and with 1 when something is damaged or missing and could not be repaired.
     """
     with open_repository(options, writable=repair) as repository:
+        repository.forget_copies()
         report = check_repository(repository, level="quick" if is_quick else "full", repair=repair)
     if is_json:
         ui.echo(json.dumps(fsck_json(report), indent=2))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from redun.cli import ui
-from redun.cli.options import Globals, find_config_dir
+from redun.cli.options import Globals, find_config_dir, find_place
 from redun.config_dir import CONFIG_FOLDER, CONFIG_VARIABLE
 from redun.store.repository import Repository
 
@@ -24,5 +24,6 @@ def command(options: Globals, /, folder: str | None) -> None:
         path = find_config_dir(options.config_dir, Path.cwd(), os.environ, is_init=True)
     else:
         path = Path.cwd() / CONFIG_FOLDER  # not one above: whoever types `init` means here
-    with Repository.init(path) as repository:
-        ui.echo(f"Initialized redun repository: {repository.path}")
+    with Repository.init(path, settings=find_place(options, path)) as repository:
+        where = repository.location if repository.is_shared else repository.path
+        ui.echo(f"Initialized redun repository: {where}")

@@ -13,7 +13,7 @@ import click
 
 from redun.cli import ui
 from redun.cli.errors import ExitCode
-from redun.cli.options import Globals, find_config_dir
+from redun.cli.options import Globals, find_config_dir, find_place
 from redun.errors import RedunError
 from redun.version import __version__
 
@@ -238,7 +238,8 @@ def _run(config_dir: Path, request: _Request, options: Globals) -> int:
     ui.log(f"redun :: version {__version__}")
     ui.log(f"config dir: {config_dir}")
     logger = _UiLogger(is_heard=ui.is_heard("INFO"))
-    session = open_session(config_dir, logger, ui.warn, setup=options.setup)
+    place = find_place(options, config_dir)
+    session = open_session(config_dir, logger, ui.warn, setup=options.setup, place=place)
     try:
         return _evaluate(session, request.make(session), request)
     finally:

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 24 * 3600.0
 SPARE_FRACTION = 0.05
 """A pack of which less than this is garbage stays as it is: writing it anew would cost more than it frees."""
-JOURNALS = "objects/journal"
 _PROBE_SUFFIX = ".probe"
 _DAY_US = 24 * 3600 * 1_000_000
 
@@ -158,7 +157,7 @@ def collect(repository: Repository, policy: GcPolicy, *, clock: Clock = now_us) 
         ReadOnlyStore: the repository cannot be written.
         OSError: the disk is full, or fails.
     """
-    end_interrupted(repository.store, repository.refs, repository.path / JOURNALS, clock, n_recent=None)
+    end_interrupted(repository.store, repository.refs, lambda ref: repository.is_alive(ref, clock=clock), n_recent=None)
     now = _storage_time(repository.storage, clock)
     survey = _Survey(repository)
     plan, marks = _plan(survey, policy, now)
