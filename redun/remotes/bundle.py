@@ -161,6 +161,7 @@ def apply_bundle(
     path: Path,
     prefixes: Sequence[str] | None = None,
     *,
+    is_data_only: bool = False,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
@@ -170,6 +171,7 @@ def apply_bundle(
         repository: where they go.
         path: the bundle.
         prefixes: beginnings of the uuids to take; all when None.
+        is_data_only: take nothing that runs code when it is read.
         is_dry_run: only tell which executions would come.
         on_progress: told now and then how far it is.
 
@@ -180,6 +182,7 @@ def apply_bundle(
         ReadOnlyStore: the repository cannot be written.
     """
     storage, remote = open_bundle(path)
+    remote.is_data_only = is_data_only
     with storage:
         try:
             return _apply(repository, remote, prefixes, is_dry_run=is_dry_run, on_progress=on_progress)

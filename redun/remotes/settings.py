@@ -1,4 +1,4 @@
-"""Remotes as ``redun.ini`` lists them: ``[remotes.NAME] url``.
+"""Remotes as ``redun.ini`` lists them: ``[remotes.NAME]``, with its url and whom it is trusted with what.
 
 The invariant: changing one leaves every other line of the file as it was, comments included, and a reader sees the old
 file or the new one.
@@ -6,6 +6,7 @@ file or the new one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from redun.config import Config, RemoteSettings
@@ -62,8 +63,8 @@ def get_remote(config_path: Path, name: str) -> RemoteSettings:
     return remotes[name]
 
 
-def add_remote(config_path: Path, name: str, url: str) -> None:
-    """List a new remote.
+def add_remote(config_path: Path, name: str, url: str, more: Mapping[str, str] | None = None) -> None:
+    """List a new remote; ``more`` are further settings of its section.
 
     Raises:
         RemoteExists: the name is taken.
@@ -74,13 +75,16 @@ def add_remote(config_path: Path, name: str, url: str) -> None:
     known = load_remotes(config_path)
     if name in known:
         raise RemoteExists(name, known[name].url)
-    _write_url(config_path, name, url)
+    text = _set(_read(config_path), config_path, name, "url", url)
+    for key, value in (more or {}).items():
+        text = _set(text, config_path, name, key, value)
+    _write(config_path, text)
 
 
 def set_remote_url(config_path: Path, name: str, url: str) -> None:
     """Give a remote another URL.  Raises as ``get_remote`` does."""
     get_remote(config_path, name)
-    _write_url(config_path, name, url)
+    _write(config_path, _set(_read(config_path), config_path, name, "url", url))
 
 
 def remove_remote(config_path: Path, name: str) -> None:
@@ -89,10 +93,9 @@ def remove_remote(config_path: Path, name: str) -> None:
     _write(config_path, remove_section(_read(config_path), _section(name), str(config_path)))
 
 
-def _write_url(config_path: Path, name: str, url: str) -> None:
+def _set(text: str, config_path: Path, name: str, key: str, value: str) -> str:
     # A URL is no template: `${` in it is what the user typed.
-    text = set_value(_read(config_path), _section(name), "url", url.replace("${", "$${"), str(config_path))
-    _write(config_path, text)
+    return set_value(text, _section(name), key, value.replace("${", "$${"), str(config_path))
 
 
 def _section(name: str) -> str:

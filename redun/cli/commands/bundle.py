@@ -10,10 +10,11 @@ import click
 
 from redun.cli import ui
 from redun.cli.options import Globals, open_repository
-from redun.cli.render.sync import format_size, plural
+from redun.cli.render.sync import format_size, plural, withheld_text
 from redun.cli.render.text import one_line
 from redun.cli.selection import Selection, select_own, selection_options
 from redun.cli.sync import file_bases, is_silent, run_transfer, transfer_options
+from redun.config import TRUSTS
 from redun.remotes.bundle import apply_bundle, create_bundle, open_bundle
 from redun.remotes.remote import Remote, connect
 from redun.remotes.transfer import TransferReport
@@ -90,6 +91,7 @@ def create(
 @click.argument("file", type=_PATH)
 @click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
 @click.option("--if-exists", "may_be_absent", is_flag=True, help="Do nothing, without an error, when there is no FILE.")
+@click.option("--trust", type=click.Choice(TRUSTS), default="full", help="data: take nothing that runs code when read.")
 @transfer_options
 @click.pass_obj
 def apply(
@@ -99,6 +101,7 @@ def apply(
     ids: tuple[str, ...],
     *,
     may_be_absent: bool,
+    trust: str,
     is_dry_run: bool,
     is_json: bool,
     is_quiet: bool,
@@ -120,12 +123,14 @@ def apply(
                 return f"All of {name} is here already."
             verb = "Would take" if report.is_dry_run else "Took"
             executions, objects = plural(report.executions, "execution"), plural(report.objects, "object")
-            size = f": {objects}, {format_size(report.transferred_bytes)}"
+            size = f": {objects}, {format_size(report.transferred_bytes)}{withheld_text(report)}"
             return f"{verb} {executions} out of {name}{'' if report.is_dry_run else size}."
 
         return run_transfer(
             "pull",
-            lambda tell: apply_bundle(repository, file, ids or None, is_dry_run=is_dry_run, on_progress=tell),
+            lambda tell: apply_bundle(
+                repository, file, ids or None, is_data_only=trust == "data", is_dry_run=is_dry_run, on_progress=tell
+            ),
             is_quiet=is_silent(options, is_quiet),
             is_json=is_json,
             line=line,

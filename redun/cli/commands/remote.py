@@ -15,6 +15,7 @@ from redun.cli.render.remote import status_json, status_lines
 from redun.cli.render.sync import plural
 from redun.cli.render.text import one_line
 from redun.cli.sync import file_bases
+from redun.config import TRUSTS
 from redun.config_dir import CONFIG_FILE
 from redun.errors import RemoteError
 from redun.remotes.compare import compare
@@ -38,17 +39,21 @@ def command(ctx: click.Context) -> None:
 @command.command("add")
 @click.argument("name")
 @click.argument("url")
+@click.option("--trust", type=click.Choice(TRUSTS), help="data: take nothing that runs code when it is read.")
 @click.pass_obj
-def add_command(options: Globals, /, name: str, url: str) -> None:
+def add_command(options: Globals, /, name: str, url: str, **more: str | None) -> None:
     """Add the remote NAME at URL: a path, or any URL that fsspec reaches.
 
     The place need not exist: the first push makes it.  Where there is no repository yet, one is made.
+
+    Example: redun remote add --trust data community s3://bucket/results
     """
     folder = find_config_dir(options.config_dir, Path.cwd(), os.environ)
     if not folder.is_dir():
         Repository.init(folder).close()  # the first thing that is done in a fresh checkout, before a pull
     config_path = _find_settings(options)
-    add_remote(config_path, name, _from_project(url, config_path))
+    given = {key: value for key, value in more.items() if value is not None}
+    add_remote(config_path, name, _from_project(url, config_path), given)
 
 
 @command.command("list")

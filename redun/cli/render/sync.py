@@ -25,8 +25,13 @@ def report_line(report: TransferReport, verb: str) -> str:
     line = f"{done} {_count(report)} {way} {place}"
     if report.is_dry_run and verb != "push":
         return f"{line}."
-    withheld = f"; {plural(report.withheld, 'object')} withheld, as only data is trusted" if report.withheld else ""
-    return f"{line}: {plural(report.objects, 'object')}, {format_size(report.transferred_bytes)}{withheld}."
+    counts = f"{plural(report.objects, 'object')}, {format_size(report.transferred_bytes)}"
+    return f"{line}: {counts}{withheld_text(report)}."
+
+
+def withheld_text(report: TransferReport) -> str:
+    """Return what a line of counts ends with when not all was taken."""
+    return f"; {plural(report.withheld, 'object')} withheld, as only data is trusted" if report.withheld else ""
 
 
 def _count(report: TransferReport) -> str:
