@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from redun.objects.kinds import BadBody, FileRecord, Kind, RunSubject, TagRecord
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.remotes.negotiate import names_to_read, order_packs, plan_refs
-from redun.remotes.remote import RefNames, Remote
+from redun.remotes.remote import LOOKS, RefNames, Remote, RemoteChanged
 from redun.remotes.sieve import Sieve
 from redun.remotes.transfer import (
     LARGE_CONTENT_BYTES,
@@ -124,7 +125,24 @@ def receive(
     prefixes: Sequence[str] | None,
     on_progress: OnProgress,
 ) -> Received:
-    """Get what some refs reach, and edits of tags; the refs of executions are left to the caller to write."""
+    """Get what some refs reach, and edits of tags; the refs of executions are left to the caller to write.
+
+    Packs that are merged or collected over there meanwhile are looked for anew.
+    """
+    for _ in range(LOOKS - 1):
+        with suppress(RemoteChanged):
+            return _receive(repository, remote, refs, tag_names, prefixes, on_progress)
+    return _receive(repository, remote, refs, tag_names, prefixes, on_progress)
+
+
+def _receive(
+    repository: Repository,
+    remote: Remote,
+    refs: Sequence[ExecutionRef],
+    tag_names: Sequence[str],
+    prefixes: Sequence[str] | None,
+    on_progress: OnProgress,
+) -> Received:
     repository.store.refresh(force=True)
     remote.load_packs()
     tag_refs = remote.read_tag_refs(tag_names)

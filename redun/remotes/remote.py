@@ -7,7 +7,7 @@ was sent or seen earlier proves nothing.  Every failure to reach it becomes a Re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -29,7 +29,7 @@ from redun.store.location import open_storage
 from redun.store.notes import Notes, is_note
 from redun.store.pack import SealedPack, write_pack
 from redun.store.pack_format import FOLDER, IDX_SUFFIX, PACK_SUFFIX, idx_name
-from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, Refs, TagRef
+from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, RefMissing, Refs, TagRef
 from redun.store.storage import Entry, NameMissing, Storage
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _MAX_REQUESTS = 16
 """Requests under way at once.  One takes 20 to 100 ms at a bucket, and 16 of them share a line well."""
+
+LOOKS = 3
+"""How often a remote is looked at anew when it changes under the eyes of whoever reads it: others merge and collect."""
 
 _OBJECTS = "objects"
 
@@ -81,6 +84,10 @@ class RemoteDamaged(RemoteError):
         self.name = name
         self.location = location
         self.what = what
+
+
+class RemoteChanged(RemoteDamaged):
+    """Something that was listed at a remote is gone: merged into something else, collected, or lost."""
 
 
 class RefNames(NamedTuple):
@@ -169,16 +176,12 @@ class Remote:
             self._is_new = False
 
     def read_refs(self, names: Iterable[str]) -> dict[str, ExecutionRef]:
-        """Read refs, many at a time.
+        """Read refs, many at a time; one that somebody has dropped since it was listed is left out.
 
         Raises:
             RemoteDamaged: the text of one is malformed.
         """
-        with self._reaching():
-            try:
-                return {ref.name: ref for ref in self._map(self._refs.read, names)}
-            except BadRef as error:
-                raise RemoteDamaged(self.name, self.location, str(error)) from error
+        return {ref.name: ref for ref in self._read_all(self._refs.read, names)}
 
     def write_refs(self, refs: Iterable[ExecutionRef]) -> None:
         """Put refs in place, many at a time."""
@@ -187,11 +190,7 @@ class Remote:
 
     def read_tag_refs(self, names: Iterable[str]) -> list[TagRef]:
         """Read tag refs, many at a time.  Raises as ``read_refs`` does."""
-        with self._reaching():
-            try:
-                return self._map(self._refs.read_tags, names)
-            except BadRef as error:
-                raise RemoteDamaged(self.name, self.location, str(error)) from error
+        return self._read_all(self._refs.read_tags, names)
 
     def write_tag_refs(self, refs: Iterable[TagRef]) -> None:
         """Put tag refs in place, many at a time."""
@@ -204,12 +203,19 @@ class Remote:
         Raises:
             RemoteDamaged: an idx is not what its checksum says.
         """
+        for _ in range(LOOKS - 1):
+            with suppress(RemoteChanged), self._reaching():
+                return self._load_listed()
         with self._reaching():
-            listed, lists, notes = ({}, [], []) if self._is_new else self._list_packs()
-            self.notes.update(notes)
-            condemned = self._map(lambda entry: read_condemned(self.storage, entry), lists)
-            names = [pack for pack in listed if pack not in self._idxs]
-            self._idxs.update(zip(names, self._map(self._load_idx, names)))
+            return self._load_listed()
+
+    def _load_listed(self) -> None:
+        listed, lists, notes = ({}, [], []) if self._is_new else self._list_packs()
+        self.notes.update(notes)
+        condemned = self._map(lambda entry: read_condemned(self.storage, entry), lists)
+        names = [pack for pack in listed if pack not in self._idxs]
+        fresh = dict(zip(names, self._map(self._load_idx, names)))
+        self._idxs = {pack: self._idxs[pack] if pack in self._idxs else fresh[pack] for pack in listed}
         self._doomed = {pack for pack in listed if any(one.dooms_pack(pack, listed[pack]) for one in condemned)}
         self._doomed_blobs = {oid for one in condemned for oid in one.blobs}
         # Last, and for reading alone: what is about to be deleted there.
@@ -428,12 +434,25 @@ class Remote:
         """Make some requests at once, where they take long; return what each gives, raise what the first raises."""
         return self._map(lambda request: request(), requests)
 
+    def _read_all(self, read: Callable[[str], _Result], names: Iterable[str]) -> list[_Result]:
+        def find(name: str) -> _Result | None:
+            try:
+                return read(name)
+            except RefMissing:
+                return None
+
+        with self._reaching():
+            try:
+                return [ref for ref in self._map(find, names) if ref is not None]
+            except BadRef as error:
+                raise self.damaged(str(error)) from error
+
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
             yield
         except NameMissing as error:
-            raise self.damaged(f"{error.name} is missing") from error
+            raise RemoteChanged(self.name, self.location, f"{error.name} is missing") from error
         except (OSError, ReadOnlyStore) as error:
             raise RemoteUnreachable(self.name, self.location, str(error)) from error
 

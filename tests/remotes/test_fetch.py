@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redun.hashing import hash_blob
+from redun.hashing import Buffer, hash_blob
 from redun.objects.links import walk
 from redun.remotes.fetch import fetch
 from redun.remotes.pull import pull
@@ -24,6 +24,7 @@ from redun.store.blobs import blob_name
 from redun.store.fsspec_storage import FsspecStorage
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
+from redun.store.maintain.repack import consolidate
 from redun.store.memory_storage import MemoryStorage
 from redun.store.refs import Refs, RefStatus
 from redun.store.repository import Repository
@@ -170,6 +171,31 @@ def test_a_fetch_killed_at_any_write_is_finished_by_the_next(source: Repository,
                 _check_has(target, one)
                 assert target.refs.read(one.ref.name, remote="origin").object == one.oid
     pytest.fail("a fetch that is not cut off was never reached")
+
+
+@pytest.mark.parametrize("suffix", [".idx", ".pack"])
+def test_packs_that_are_merged_meanwhile_are_found_in_the_merged_one(source, target, tmp_path, suffix) -> None:
+    """A pack that was listed and is gone when it is read is no damage: what it held is looked for anew."""
+    made = [make_execution(source.store, source.refs, seed=seed) for seed in range(3)]
+
+    class Moving(LocalStorage):
+        """A folder in which packs are merged just before the first of them is read."""
+
+        def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+            self._move(name)
+            return super().read(name, start, length)
+
+        def view(self, name: str) -> Buffer:
+            self._move(name)
+            return super().view(name)
+
+        def _move(self, name: str) -> None:
+            if name.endswith(suffix):
+                consolidate(source.store)
+
+    pull(target, Remote("origin", Moving(source.storage.path)))
+    for each in made:
+        _check_has(target, each)
 
 
 def test_packs_that_link_to_each_other_come_at_once(source: Repository, target: Repository) -> None:

@@ -1,6 +1,6 @@
 """The part of fsck that looks at refs: each must be readable, and what it leads to whole.
 
-The invariant: a ref has no checksum, so whatever it says is compared with what its execution says.
+The invariant: a ref's check tells of damage only, so whatever it says is compared with what its execution says.
 """
 
 from __future__ import annotations
