@@ -41,7 +41,7 @@ from redun.store.local_storage import LocalStorage
 from redun.store.pack import PackReader, rebuild_idx, write_pack
 from redun.store.pack_format import idx_name, pack_name
 from redun.store.refs import ExecutionRef, TagRef, execution_id_of
-from redun.store.storage import Storage
+from redun.store.storage import NameMissing, Storage
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
@@ -130,9 +130,12 @@ def receive(
     Packs that are merged or collected over there meanwhile are looked for anew.
     """
     for _ in range(LOOKS - 1):
-        with suppress(RemoteChanged):
+        with suppress(RemoteChanged, NameMissing):
             return _receive(repository, remote, refs, tag_names, prefixes, on_progress)
-    return _receive(repository, remote, refs, tag_names, prefixes, on_progress)
+    try:
+        return _receive(repository, remote, refs, tag_names, prefixes, on_progress)
+    except NameMissing as error:  # of a pack that lies on this machine, and is read in place
+        raise remote.damaged(f"{error.name} is missing") from error
 
 
 def _receive(
