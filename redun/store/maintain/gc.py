@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,14 @@ from redun.store.objectdb import ObjectDb
 from redun.store.pack import PackReader
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.pack_format import idx_name, pack_name
-from redun.store.refs import EXECUTIONS, REMOTES, TAGS, BadRef, ExecutionRef, TagRef, execution_id_of
-from redun.store.storage import Storage
+from redun.store.refs import EXECUTIONS, REMOTES, TAGS, BadRef, ExecutionRef, RefMissing, TagRef, execution_id_of
+from redun.store.storage import NameMissing, Storage
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
 
 GRACE_SECONDS = 24 * 3600.0
+_LOOKS = 3
 SPARE_FRACTION = 0.05
 """A pack of which less than this is garbage stays as it is: writing it anew would cost more than it frees."""
 _PROBE_SUFFIX = ".probe"
@@ -141,7 +143,7 @@ def plan_gc(repository: Repository, policy: GcPolicy, *, clock: Clock = now_us) 
     Raises:
         GcRefused: something that is to be kept is missing or damaged.
     """
-    return _plan(_Survey(repository), policy, clock())[0]
+    return _look(repository, policy, clock())[1]
 
 
 def collect(repository: Repository, policy: GcPolicy, *, clock: Clock = now_us) -> GcPlan:
@@ -159,20 +161,29 @@ def collect(repository: Repository, policy: GcPolicy, *, clock: Clock = now_us) 
     """
     end_interrupted(repository.store, repository.refs, lambda ref: repository.is_alive(ref, clock=clock), n_recent=None)
     now = _storage_time(repository.storage, clock)
-    survey = _Survey(repository)
-    plan, marks = _plan(survey, policy, now)
+    survey, plan, marks = _look(repository, policy, now)
     _delete_refs(repository, plan)
     _sweep(survey, marks, now, policy.grace_seconds)
     _condemn(survey, marks, plan, now)
     if policy.grace_seconds <= 0 and plan.condemned_bytes:
-        again = _Survey(repository)
-        _sweep(again, _plan(again, GcPolicy(), now)[1], now, policy.grace_seconds)
+        again, _, marks = _look(repository, GcPolicy(), now)
+        _sweep(again, marks, now, policy.grace_seconds)
         plan.deleted_bytes, plan.condemned_bytes = plan.deleted_bytes + plan.condemned_bytes, 0
     repository.store.refresh(force=True)
     return plan
 
 
 # -- what to keep
+
+
+def _look(repository: Repository, policy: GcPolicy, now: int) -> tuple[_Survey, GcPlan, Marks]:
+    """Survey and plan; anew when something was missing, which others may have merged or collected meanwhile."""
+    for _ in range(_LOOKS - 1):
+        with suppress(GcRefused, RefMissing, NameMissing):
+            survey = _Survey(repository)
+            return survey, *_plan(survey, policy, now)
+    survey = _Survey(repository)
+    return survey, *_plan(survey, policy, now)
 
 
 def _plan(survey: _Survey, policy: GcPolicy, now: int) -> tuple[GcPlan, Marks]:
@@ -305,8 +316,8 @@ def _condemn(survey: _Survey, marks: Marks, plan: GcPlan, now: int) -> None:
     for group in _group(marks, plan.mixed):
         try:
             survey.store.sealer.write(_iter_needed(marks, group))
-        except ObjectCorrupt:
-            # What is damaged is not written anew, and what cannot be written anew is kept: fsck tells of it.
+        except (ObjectCorrupt, NameMissing):
+            # What is damaged, or was merged by somebody else just now, is not written anew, and what cannot be written anew is kept: fsck tells of it.
             plan.mixed = [reader for reader in plan.mixed if reader not in group]
             plan.condemned_bytes -= sum(reader.size for reader in group)
     packs = [reader.name for reader in (*plan.whole, *plan.mixed)]
@@ -368,10 +379,13 @@ def _sweep(survey: _Survey, marks: Marks, now: int, grace_seconds: float) -> Non
         if not _is_due(condemned, now, grace_seconds):
             continue
         packs, blobs, _ = _find_doomed(survey, marks, condemned)
-        for group in _group(marks, [reader for reader in packs if marks.count(reader)]):
-            # Not the packs themselves: what else is in them may link to what is deleted now.
-            sealed = survey.store.sealer.write(_iter_needed(marks, group))
-            written |= set() if sealed is None else {sealed.name}  # a pack of which all is needed comes out as it was
+        try:
+            for group in _group(marks, [reader for reader in packs if marks.count(reader)]):
+                # Not the packs themselves: what else is in them may link to what is deleted now.
+                sealed = survey.store.sealer.write(_iter_needed(marks, group))
+                written |= set() if sealed is None else {sealed.name}  # if all is needed, it comes out as it was
+        except NameMissing:
+            continue  # another collection is at the same list
         for reader in packs:
             if reader.name in written:
                 continue
