@@ -6,14 +6,17 @@ was sent or seen earlier proves nothing.  Every failure to reach it becomes a Re
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from redun.config import StorageSettings
 from redun.errors import RemoteError
-from redun.hashing import Buffer, Oid
+from redun.hashing import Buffer, Oid, hash_blob
+from redun.objects.kinds import Kind
 from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
 from redun.remotes.settings import get_remote
 from redun.remotes.urls import inner_url
@@ -280,6 +283,10 @@ class Remote:
 
     def write_objects(self, objects: Iterable[tuple[Oid, int, bytes]]) -> SealedPack | None:
         """Write objects as one new pack; None when there are none.  Raises as ``write_pack`` does."""
+        if self._doomed:
+            # The same objects in the same order make the same name, which a collection may be about to delete.
+            salt = os.urandom(16)
+            objects = chain([(hash_blob(salt), int(Kind.BLOB), salt)], objects)
         with self._reaching():
             _, pack = self._together(self.make, lambda: write_pack(objects, self.storage, on_idx=self._note_idx))
         return cast("SealedPack | None", pack)

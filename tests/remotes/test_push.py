@@ -16,6 +16,7 @@ from redun.remotes.transfer import TransferReport
 from redun.store.blobs import blob_name
 from redun.store.format_file import FORMAT_NAME
 from redun.store.local_storage import LocalStorage
+from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.memory_storage import MemoryStorage
 from redun.store.objectdb import ObjectDb
@@ -357,6 +358,20 @@ def test_a_broken_closure_is_what_the_checks_here_would_see(there: ProbedStorage
         there.delete(entry.name)
     with pytest.raises(BrokenLink):
         _check_whole(there)
+
+
+def test_a_pack_never_takes_the_name_of_a_condemned_one(repository: Repository, tmp_path: Path) -> None:
+    """The same executions, sent again while what they were in is about to be deleted, are in a pack of another name."""
+    make_execution(repository.store, repository.refs)
+    with Repository.init(tmp_path / "there") as there:
+        push(repository, Remote("there", there.storage))
+        before = {entry.name for entry in there.storage.iter_entries("objects/pack")}
+        collect(there, GcPolicy(keep_executions=0, grace_seconds=3600.0))
+        assert push(repository, Remote("there", there.storage)).executions == 1
+        fresh = {entry.name for entry in there.storage.iter_entries("objects/pack")} - before
+        assert sorted(name.rpartition(".")[2] for name in fresh) == ["condemned", "idx", "pack"]
+        there.store.refresh(force=True)
+        assert check_repository(there).is_clean
 
 
 def test_what_is_condemned_at_the_remote_is_sent_again(repository: Repository, tmp_path: Path) -> None:

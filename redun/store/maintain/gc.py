@@ -13,7 +13,7 @@ killed anywhere in between leaves a sound repository, and the next collection go
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -317,7 +317,8 @@ def _condemn(survey: _Survey, marks: Marks, plan: GcPlan, now: int) -> None:
         try:
             survey.store.sealer.write(_iter_needed(marks, group))
         except (ObjectCorrupt, NameMissing):
-            # What is damaged, or was merged by somebody else just now, is not written anew, and what cannot be written anew is kept: fsck tells of it.
+            # What is damaged, or was merged by somebody else just now, is not written anew, and what cannot be written
+            # anew is kept: fsck tells of it.
             plan.mixed = [reader for reader in plan.mixed if reader not in group]
             plan.condemned_bytes -= sum(reader.size for reader in group)
     packs = [reader.name for reader in (*plan.whole, *plan.mixed)]
@@ -386,18 +387,25 @@ def _sweep(survey: _Survey, marks: Marks, now: int, grace_seconds: float) -> Non
                 written |= set() if sealed is None else {sealed.name}  # if all is needed, it comes out as it was
         except NameMissing:
             continue  # another collection is at the same list
-        for reader in packs:
-            if reader.name in written:
-                continue
-            # The pack first: a reader takes one without an idx for damaged, one that is gone for merged.
-            storage.delete(pack_name(reader.name))
-            storage.delete(idx_name(reader.name))
+        _delete_doomed(storage, condemned, [reader.name for reader in packs if reader.name not in written], blobs)
         for name in condemned.packs:
             if storage.size(pack_name(name)) is None:
                 storage.delete(idx_name(name))  # of a pack that was deleted by a collection that was killed
-        for oid in blobs:
-            storage.delete(blob_name(oid))
         storage.delete(condemned.name)  # last: what it names and is needed again is one of us from here on
+
+
+def _delete_doomed(storage: Storage, condemned: Condemned, packs: Iterable[Oid], blobs: Sequence[Oid]) -> None:
+    """Delete what a list condemns, but for what was written again since the survey: names follow contents."""
+    folders = (PACK_FOLDER, BLOB_FOLDER) if blobs else (PACK_FOLDER,)
+    times = {entry.name: entry.modified_us for folder in folders for entry in storage.iter_entries(folder)}
+    for name in packs:
+        if condemned.dooms_pack(name, times.get(pack_name(name), 0)):
+            # The pack first: a reader takes one without an idx for damaged, one that is gone for merged.
+            storage.delete(pack_name(name))
+            storage.delete(idx_name(name))
+    for oid in blobs:
+        if condemned.dooms_blob(oid, times.get(blob_name(oid), 0)):
+            storage.delete(blob_name(oid))
 
 
 def _find_doomed(survey: _Survey, marks: Marks, condemned: Condemned) -> tuple[list[PackReader], list[Oid], int]:

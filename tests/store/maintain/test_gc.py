@@ -11,6 +11,7 @@ from redun.objects.kinds import Kind, RunSubject, TagRecord
 from redun.objects.links import walk
 from redun.store.blobs import blob_name
 from redun.store.condemned import list_condemned
+from redun.store.maintain import gc as gc_module
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.gc import GcPolicy, GcRefused, collect, plan_gc
 from redun.store.maintain.repack import consolidate
@@ -325,6 +326,39 @@ def test_two_collections_at_once_do_no_harm(repository):
         collect(repository, GcPolicy(keep_executions=1, grace_seconds=AT_ONCE))
         collect(other, GcPolicy(keep_executions=1, grace_seconds=AT_ONCE))
     _check(repository, [new], [old])
+
+
+@pytest.mark.parametrize("what", ["pack", "blob"])
+def test_what_is_written_again_during_a_collection_stays(repository, what):
+    """A push that writes the same bytes under the same name, after the collection has looked, is not undone."""
+    made = make_execution(repository.store, repository.refs, 3, seed=7, blobs=[LARGE])
+    collect(repository, GcPolicy(keep_executions=0, grace_seconds=3600.0))
+    _age(repository, 7200)
+    storage, listing = repository.storage, repository.storage.iter_entries
+    names = [entry.name for entry in listing(f"objects/{what}") if not entry.name.endswith(".condemned")]
+    contents = {name: storage.read(name) for name in names}
+    survey_is_over = []
+
+    def write_again(prefix):
+        if survey_is_over:
+            for name, content in contents.items():
+                storage.write(name, content)
+        return listing(prefix)
+
+    storage.iter_entries = write_again
+    plan = gc_module._plan
+
+    def note_and_plan(*arguments):
+        try:
+            return plan(*arguments)
+        finally:
+            survey_is_over.append(True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc_module, "_plan", note_and_plan)
+        collect(repository, GcPolicy(grace_seconds=3600.0))
+    assert made.oid is not None
+    assert {name: storage.read(name) for name in names} == contents
 
 
 def test_a_content_that_is_written_again_stays(repository):
