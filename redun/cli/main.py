@@ -41,6 +41,7 @@ COMMANDS = {
     "gc": CommandEntry("gc", "Delete what no kept execution needs."),
     "forget": CommandEntry("forget", "Let recorded results not serve again, or drop executions."),
     "purge": CommandEntry("purge", "Remove the bytes of an object for good."),
+    "key": CommandEntry("key", "Make a key, and sign what is recorded here."),
     "remote": CommandEntry("remote", "List, add and remove remotes."),
     "repo": CommandEntry("remote", "Another name of `remote`.", is_hidden=True),
     "push": CommandEntry("push", "Send executions and their objects to a remote."),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from redun.errors import RemoteError
 from redun.hashing import Oid
 from redun.remotes.fetch import matches, plan_tags, receive
+from redun.remotes.gate import Gate
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.pull import read_own, take_over
 from redun.remotes.push import push
@@ -162,6 +163,7 @@ def apply_bundle(
     prefixes: Sequence[str] | None = None,
     *,
     is_data_only: bool = False,
+    signers: frozenset[bytes] | None = None,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
@@ -172,6 +174,7 @@ def apply_bundle(
         path: the bundle.
         prefixes: beginnings of the uuids to take; all when None.
         is_data_only: take nothing that runs code when it is read.
+        signers: public keys of which one must vouch for each ref; None takes any.
         is_dry_run: only tell which executions would come.
         on_progress: told now and then how far it is.
 
@@ -183,6 +186,7 @@ def apply_bundle(
     """
     storage, remote = open_bundle(path)
     remote.is_data_only = is_data_only
+    remote.gate = Gate(signers)
     with storage:
         try:
             return _apply(repository, remote, prefixes, is_dry_run=is_dry_run, on_progress=on_progress)
@@ -230,9 +234,9 @@ def _apply(
         remote.name, remote.location, len(refs), is_dry_run=is_dry_run, tag_edits=len(tag_names) if not prefixes else 0
     )
     if is_dry_run or not (refs or tag_names):
-        return report
+        return remote.gate.enter(report, prefixes)
     if not repository.is_writable:
         raise ReadOnlyStore(f"{repository.location} cannot be written")
     got = receive(repository, remote, refs, tag_names, prefixes, on_progress)
     take_over(repository, refs)
-    return got.enter(report)
+    return remote.gate.enter(got.enter(report), prefixes)

@@ -108,13 +108,14 @@ def fetch(
     report = TransferReport(remote.name, remote.location, executions=len(refs), is_dry_run=is_dry_run)
     if is_dry_run:
         # Which edits speak of some executions only is not known before they are here.
-        return dataclasses.replace(report, tag_edits=len(tag_names) if prefixes is None else 0)
+        report = dataclasses.replace(report, tag_edits=len(tag_names) if prefixes is None else 0)
+        return remote.gate.enter(report, prefixes)
     if not (refs or tag_names or repository.store.packs.notes.is_asking):
-        return report
+        return remote.gate.enter(report, prefixes)
     got = receive(repository, remote, refs, tag_names, prefixes, on_progress)
     for ref in refs:
         repository.refs.write(ref, remote=remote.name)
-    return got.enter(report)
+    return remote.gate.enter(got.enter(report), prefixes)
 
 
 def receive(

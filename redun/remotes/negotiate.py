@@ -33,7 +33,7 @@ def is_better(one: ExecutionRef, other: ExecutionRef) -> bool:
     """Tell whether ``one`` stands and ``other`` gives way, of two refs of the same name.
 
     Ended beats running, and a run's own word beats a judgement from outside; then the later end; then, for a total
-    order, the greater oid.  Packs and writer are hints and decide nothing.
+    order, the greater oid; then one that somebody signed.  Packs and writer are hints and decide nothing.
     """
     return _weight(one) > _weight(other)
 
@@ -77,5 +77,5 @@ def order_packs(depends_on: Mapping[Oid, Collection[Oid]], together: Collection[
     return [[pack for pack in group if group[pack] == name] for name in order]
 
 
-def _weight(ref: ExecutionRef) -> tuple[int, int, bytes]:
-    return _RANK[ref.status], ref.end_us or 0, ref.object or b""
+def _weight(ref: ExecutionRef) -> tuple[int, int, bytes, bool]:
+    return _RANK[ref.status], ref.end_us or 0, ref.object or b"", bool(ref.signatures)

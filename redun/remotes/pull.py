@@ -38,14 +38,16 @@ def pull(
         listed = remote.look() if listed is None else listed
         coming = {ref.name: ref for ref in plan_fetch(repository, remote, prefixes, listed.executions)}
         refs = _plan(repository, _find_tracked(repository, remote, prefixes) | coming)
+        refs = [ref for ref in refs if remote.gate.admits(ref)]
         # As with fetch: which edits speak of some executions only is not known before.
         n_edits = len(plan_tags(repository, listed.tags)) if prefixes is None else 0
-        return TransferReport(remote.name, remote.location, len(refs), is_dry_run=True, tag_edits=n_edits)
+        report = TransferReport(remote.name, remote.location, len(refs), is_dry_run=True, tag_edits=n_edits)
+        return remote.gate.enter(report, prefixes)
     report = fetch(repository, remote, prefixes, listed=listed, on_progress=on_progress)
-    refs = _plan(repository, _find_tracked(repository, remote, prefixes))
+    refs = [ref for ref in _plan(repository, _find_tracked(repository, remote, prefixes)) if remote.gate.admits(ref)]
     taken = [ref for ref in refs if ref.object is not None and repository.store.has(ref.object)]
     take_over(repository, taken)
-    return dataclasses.replace(report, executions=len(taken))
+    return remote.gate.enter(dataclasses.replace(report, executions=len(taken)), prefixes)
 
 
 def take_over(repository: Repository, refs: Iterable[ExecutionRef]) -> None:

@@ -18,7 +18,8 @@ from redun.errors import RemoteError
 from redun.hashing import Buffer, Oid, hash_blob
 from redun.objects.kinds import Kind
 from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
-from redun.remotes.settings import get_remote
+from redun.remotes.gate import Gate
+from redun.remotes.settings import get_remote, read_signers
 from redun.remotes.urls import inner_url
 from redun.store.absent import Absence, write_absent
 from redun.store.base import ObjectCorrupt, ReadOnlyStore
@@ -128,6 +129,7 @@ class Remote:
         self._doomed: set[Oid] = set()  # packs that are condemned
         self._doomed_blobs: set[Oid] = set()
         self._is_new = False  # nothing is there yet
+        self.gate = Gate()
         self._settle(storage)
 
     def look(self) -> RefNames:
@@ -179,12 +181,12 @@ class Remote:
             self._is_new = False
 
     def read_refs(self, names: Iterable[str]) -> dict[str, ExecutionRef]:
-        """Read refs, many at a time; one that somebody has dropped since it was listed is left out.
+        """Read refs, many at a time; what was dropped since it was listed, or may not pass, is left out.
 
         Raises:
             RemoteDamaged: the text of one is malformed.
         """
-        return {ref.name: ref for ref in self._read_all(self._refs.read, names)}
+        return {ref.name: ref for ref in self._read_all(self._refs.read, names) if self.gate.admits(ref)}
 
     def write_refs(self, refs: Iterable[ExecutionRef]) -> None:
         """Put refs in place, many at a time."""
@@ -193,7 +195,7 @@ class Remote:
 
     def read_tag_refs(self, names: Iterable[str]) -> list[TagRef]:
         """Read tag refs, many at a time.  Raises as ``read_refs`` does."""
-        return self._read_all(self._refs.read_tags, names)
+        return [ref for ref in self._read_all(self._refs.read_tags, names) if self.gate.admits(ref)]
 
     def write_tag_refs(self, refs: Iterable[TagRef]) -> None:
         """Put tag refs in place, many at a time."""
@@ -480,6 +482,7 @@ def connect(repository: Repository, name: str) -> Remote:
     base, cache_path = repository.path.parent, repository.cache_path
     remote = open_remote(settings.name, settings.url, base, cache_path, settings=settings.storage)
     remote.is_data_only = settings.trust == "data"
+    remote.gate = Gate(read_signers(repository.config_path, settings))
     return remote
 
 

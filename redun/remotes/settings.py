@@ -63,6 +63,23 @@ def get_remote(config_path: Path, name: str) -> RemoteSettings:
     return remotes[name]
 
 
+def read_signers(config_path: Path, settings: RemoteSettings) -> frozenset[bytes] | None:
+    """Return the public keys of which one must vouch for each ref of a remote; None where nobody needs to.
+
+    Raises:
+        BadKey: what the setting names is no key, and no file of keys.
+    """
+    if not settings.require_signatures:
+        return None
+    from redun.store.signing import read_public_keys
+
+    config = Config()
+    config.read_path(config_path)
+    return read_public_keys(
+        settings.require_signatures, lambda word: config.find_project_file(str(Path(word).expanduser()))
+    )
+
+
 def add_remote(config_path: Path, name: str, url: str, more: Mapping[str, str] | None = None) -> None:
     """List a new remote; ``more`` are further settings of its section.
 

@@ -37,6 +37,7 @@ class TransferReport:
     skipped: tuple[Skipped, ...] = ()
     is_dry_run: bool = False
     tag_edits: int = 0  # made outside of runs; those of a run are part of its execution
+    refused: tuple[Skipped, ...] = ()  # refs that nobody vouches for whose key is required
     withheld: int = 0  # objects that were not taken, from where only data is trusted
 
     @property

@@ -114,7 +114,8 @@ class Execution:
     def begin(self) -> None:
         """Show the execution as running, with its tags."""
         if self._home.refs is not None:
-            self._home.refs.write(self._ref(RefStatus.RUNNING, None, None, ()))
+            running = self._ref(RefStatus.RUNNING, None, None, ())
+            self._home.refs.write(self._home.refs.sign(running))  # so a key that is missing is told now, not at the end
         self.tags.tag_execution(self._first_tags)
 
     def join(self, part: ExtendedExecution | AddedPart) -> None:

@@ -89,7 +89,7 @@ class RepositoryHome:
         try:
             packs = self.seal()
             for ref in (*self._unpublished, make_ref(tuple(packs))):
-                self.refs.write(ref, is_forced=self.is_forced)
+                self.refs.write(self.refs.sign(ref), is_forced=self.is_forced)
         except RepositoryUnreachable as error:
             self._unpublished.append(make_ref(tuple(packs)))
             self._repository.postpone(error)

@@ -88,8 +88,8 @@ class ReopenedExecution:
         self.store.put(oid, data, Kind.EXECUTION)
         packs = self._home.seal()
         if self._home.refs is not None and self._ref is not None:
-            ref = dataclasses.replace(self._ref, object=oid, packs=(*self._ref.packs, *packs))
-            self._home.refs.write(ref, is_forced=self._home.is_forced)
+            ref = dataclasses.replace(self._ref, object=oid, packs=(*self._ref.packs, *packs), signatures=())
+            self._home.refs.write(self._home.refs.sign(ref), is_forced=self._home.is_forced)
         self._home.finish()
 
 

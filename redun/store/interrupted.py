@@ -13,8 +13,9 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-from redun.errors import ObjectError, RefError
+from redun.errors import ConfigError, ObjectError, RefError
 from redun.hashing import Oid, hash_blob
 from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
 from redun.store.base import ObjectStore
@@ -41,6 +42,7 @@ REF_STATUS = {
 
 _HEADER_BYTES = 4096
 _Batch = tuple[Oid, JobsRecord]
+_Ref = TypeVar("_Ref", ExecutionRef, TagRef)
 _COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED, JobStatus.UNSURE})
 
 
@@ -81,7 +83,15 @@ def write_orphan_tags(refs: Refs, created_us: int, tags: Iterable[Oid]) -> None:
     """
     listed = tuple(sorted(set(tags)))
     name = ref_name(created_us, str(uuid.UUID(bytes=hash_blob(b"".join(listed))[:16])))
-    refs.write_tags(TagRef(name, listed))
+    refs.write_tags(_signed(refs, TagRef(name, listed)))
+
+
+def _signed(refs: Refs, ref: _Ref) -> _Ref:
+    """Return a ref signed where there is a key: whoever merely opens the repository need not have one."""
+    try:
+        return refs.sign(ref)
+    except ConfigError:
+        return ref
 
 
 def is_writer_there(journals: Path, writer: str | None, now_us: int) -> bool:
@@ -170,7 +180,7 @@ def _end(
     else:
         (oid, record), status = own, REF_STATUS[own[1].status]
     ended = dataclasses.replace(ref, status=status, end_us=record.end_us, object=oid, writer=None)
-    refs.write(dataclasses.replace(ended, packs=(*packs, *store.seal())))
+    refs.write(_signed(refs, dataclasses.replace(ended, packs=(*packs, *store.seal()))))
     store.finish()
 
 

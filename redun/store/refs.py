@@ -11,9 +11,10 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
+from typing import NamedTuple, Protocol, TypeVar
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid, hash_blob
@@ -26,6 +27,9 @@ REMOTES = "refs/remotes"
 _VERSION_LINE = "redun-ref 1"
 _CHECK = b"check "
 _CHECK_DIGITS = 16
+_SIGNATURE = "signature"
+_SIGNATURE_SIZES = (32, 64)
+_STATEMENT_LINE = "redun-signature 1"
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})")
 _NAME_LENGTH = 60
 _REMOTE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -70,6 +74,23 @@ class BadRefName(RefError):
         self.name = name
 
 
+class Signature(NamedTuple):
+    """That the owner of a key vouches for a ref: docs/format/signature.md."""
+
+    key: bytes  # the 32 bytes of the public key
+    value: bytes  # the 64 bytes of the signature
+
+
+class SignsStatements(Protocol):
+    """Who signs refs of this repository; ``store/signing.py`` has the one there is."""
+
+    def load(self) -> None:
+        """Get ready; raises ConfigError when that cannot be."""
+
+    def sign(self, statement: bytes) -> Signature:
+        """Return the signature of a statement."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionRef:
     """One execution as its ref tells it."""
@@ -83,20 +104,28 @@ class ExecutionRef:
     object: Oid | None  # the execution node; None while running
     writer: str | None  # name of the journal that a running one is written to
     packs: tuple[Oid, ...]  # where the closure was when the ref was written: a hint
+    signatures: tuple[Signature, ...] = ()
 
     def encode(self) -> bytes:
         """Return the text of the ref."""
-        lines = [_VERSION_LINE, f"execution {self.execution_id}", f"status {self.status.value}"]
-        lines.append(f"start {self.start_us}")
+        lines = [_VERSION_LINE, *self._facts()]
+        if self.writer is not None:
+            lines.append(f"writer {self.writer}")
+        lines += [f"pack {pack.hex()}" for pack in self.packs]
+        return _join_lines(lines, self.signatures)
+
+    def statement(self) -> bytes:
+        """Return what is signed: all that the ref says but for hints."""
+        return _state(f"{EXECUTIONS}/{self.name}", self._facts())
+
+    def _facts(self) -> list[str]:
+        lines = [f"execution {self.execution_id}", f"status {self.status.value}", f"start {self.start_us}"]
         if self.end_us is not None:
             lines.append(f"end {self.end_us}")
         lines.append(f"argv {json.dumps(self.argv)}")
         if self.object is not None:
             lines.append(f"object {self.object.hex()}")
-        if self.writer is not None:
-            lines.append(f"writer {self.writer}")
-        lines += [f"pack {pack.hex()}" for pack in self.packs]
-        return _join_lines(lines)
+        return lines
 
     @classmethod
     def decode(cls, name: str, content: bytes, *, path: str | None = None) -> ExecutionRef:
@@ -106,7 +135,7 @@ class ExecutionRef:
             BadRef: it says another version, lacks a line, or a line says what it must not.
         """
         path = path or name
-        fields, packs = _split_lines(path, content)
+        fields, packs, signatures = _split_lines(path, content)
         try:
             ref = cls(
                 name,
@@ -118,6 +147,7 @@ class ExecutionRef:
                 parse_oid(fields["object"]) if "object" in fields else None,
                 fields.get("writer"),
                 tuple(parse_oid(pack) for pack in packs),
+                _decode_signatures(signatures),
             )
         except KeyError as error:
             raise BadRef(path, f"expected a line {error.args[0]!r}, found none") from None
@@ -135,27 +165,40 @@ class TagRef:
 
     name: str
     tags: tuple[Oid, ...]
+    signatures: tuple[Signature, ...] = ()
 
     def encode(self) -> bytes:
         """Return the text of the ref."""
-        return _join_lines([_VERSION_LINE, *(f"tag {tag.hex()}" for tag in sorted(self.tags))])
+        return _join_lines([_VERSION_LINE, *self._facts()], self.signatures)
+
+    def statement(self) -> bytes:
+        """Return what is signed: all that the ref says."""
+        return _state(f"{TAGS}/{self.name}", self._facts())
+
+    def _facts(self) -> list[str]:
+        return [f"tag {tag.hex()}" for tag in sorted(self.tags)]
 
     @classmethod
     def decode(cls, name: str, content: bytes, *, path: str | None = None) -> TagRef:
         """Read the text of a tag ref; ``path`` is what to call it in messages.  Raises BadRef for what is none."""
         path = path or name
-        _, tags = _split_lines(path, content, repeated="tag")
+        _, tags, signatures = _split_lines(path, content, repeated="tag")
         try:
-            ref = cls(name, tuple(parse_oid(tag) for tag in tags))
-        except ObjectError as error:
+            ref = cls(name, tuple(parse_oid(tag) for tag in tags), _decode_signatures(signatures))
+        except (ValueError, ObjectError) as error:
             raise BadRef(path, str(error)) from None
         _check_text(path, content)
         return ref
 
 
-def _join_lines(lines: list[str]) -> bytes:
+def _state(path: str, facts: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in (_STATEMENT_LINE, f"ref {path}", *facts)).encode()
+
+
+def _join_lines(lines: list[str], signatures: Iterable[Signature]) -> bytes:
     """Return the text of a ref, with the line that tells whether it is still what was written."""
-    text = "".join(f"{line}\n" for line in lines).encode()
+    signed = [f"{_SIGNATURE} {key.hex()} {value.hex()}" for key, value in sorted(signatures)]
+    text = "".join(f"{line}\n" for line in (*lines, *signed)).encode()
     return text + _CHECK + hash_blob(text).hex()[:_CHECK_DIGITS].encode() + b"\n"
 
 
@@ -167,8 +210,8 @@ def _check_text(path: str, content: bytes) -> None:
         raise BadRef(path, "damaged: its text does not fit its check")
 
 
-def _split_lines(path: str, content: bytes, repeated: str = "pack") -> tuple[dict[str, str], list[str]]:
-    """Return the value of each key, and of each line whose key may be repeated."""
+def _split_lines(path: str, content: bytes, repeated: str = "pack") -> tuple[dict[str, str], list[str], list[str]]:
+    """Return the value of each key, of each line whose key may be repeated, and of each signature."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -179,14 +222,25 @@ def _split_lines(path: str, content: bytes, repeated: str = "pack") -> tuple[dic
     if not lines or lines.pop() != "":
         raise BadRef(path, "cut short: its last line does not end")
     fields: dict[str, str] = {}
-    many: list[str] = []
+    many: dict[str, list[str]] = {repeated: [], _SIGNATURE: []}
     for line in lines:
         key, _, value = line.partition(" ")
-        if key == repeated:
-            many.append(value)
+        if key in many:
+            many[key].append(value)
         elif fields.setdefault(key, value) != value:
             raise BadRef(path, f"it has two lines {key!r}")
-    return fields, many
+    return fields, many[repeated], many[_SIGNATURE]
+
+
+def _decode_signatures(texts: list[str]) -> tuple[Signature, ...]:
+    found = []
+    for text in texts:
+        key, _, value = text.partition(" ")
+        signature = Signature(bytes.fromhex(key), bytes.fromhex(value))
+        if (len(signature.key), len(signature.value)) != _SIGNATURE_SIZES:
+            raise ValueError(f"expected a public key and a signature, found {text[:60]!r}")
+        found.append(signature)
+    return tuple(found)
 
 
 def _decode_integer(text: str) -> int:
@@ -250,14 +304,33 @@ def check_remote_name(name: str) -> str:
     return name
 
 
+_Ref = TypeVar("_Ref", ExecutionRef, TagRef)
+
+
 class Refs:
     """The refs of one repository, read and written through a Storage at its root.
 
     ``remote=None`` means the repository's own executions; a remote's name, what was last seen there.
     """
 
+    signer: SignsStatements | None = None
+    """Who vouches for what this repository records; nobody when None."""
+
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+
+    def sign(self, ref: _Ref) -> _Ref:
+        """Return a ref of this repository's own making, signed if it is to be: not one that came from elsewhere.
+
+        Raises:
+            ConfigError: there is no key where the settings say.
+        """
+        if self.signer is None:
+            return ref
+        self.signer.load()
+        if isinstance(ref, ExecutionRef) and ref.object is None:
+            return ref  # what goes on is not vouched for; but a key that is missing is told before the run
+        return replace(ref, signatures=(self.signer.sign(ref.statement()),))
 
     @staticmethod
     def ref_name(start_us: int, execution_id: str) -> str:

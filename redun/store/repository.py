@@ -149,6 +149,10 @@ class Repository:
             on_warning=on_warning,
         )
         repository = cls(path, place, store, settings, is_writable=is_writable, clock=clock)
+        if config.signing_key is not None:
+            from redun.store.signing import Signer
+
+            repository.refs.signer = Signer(config.signing_key)
         if is_writable:
             repository._end_interrupted(clock)
         if config.repository.alternates:

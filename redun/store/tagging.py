@@ -46,7 +46,7 @@ def write_tag_edit(
         oids.append(oid)
     if not oids:
         return None
-    ref = TagRef(ref_name(clock(), str(uuid.uuid4())), tuple(sorted(set(oids))))
+    ref = repository.refs.sign(TagRef(ref_name(clock(), str(uuid.uuid4())), tuple(sorted(set(oids)))))
     store.seal()
     repository.refs.write_tags(ref, is_forced=store.sealer.syncs)
     store.finish()

@@ -20,6 +20,7 @@ from redun.remotes.remote import Remote, connect
 from redun.remotes.transfer import TransferReport
 from redun.store.refs import execution_id_of
 from redun.store.repository import Repository
+from redun.store.signing import read_public_keys
 
 _PATH = click.Path(path_type=Path)
 
@@ -92,6 +93,13 @@ def create(
 @click.argument("ids", metavar="[EXEC_ID]...", nargs=-1)
 @click.option("--if-exists", "may_be_absent", is_flag=True, help="Do nothing, without an error, when there is no FILE.")
 @click.option("--trust", type=click.Choice(TRUSTS), default="full", help="data: take nothing that runs code when read.")
+@click.option(
+    "--require-signature",
+    "signers",
+    multiple=True,
+    metavar="KEY|FILE",
+    help="Take what this key, or one in FILE, signed.",
+)
 @transfer_options
 @click.pass_obj
 def apply(
@@ -102,6 +110,7 @@ def apply(
     *,
     may_be_absent: bool,
     trust: str,
+    signers: tuple[str, ...],
     is_dry_run: bool,
     is_json: bool,
     is_quiet: bool,
@@ -129,7 +138,13 @@ def apply(
         return run_transfer(
             "pull",
             lambda tell: apply_bundle(
-                repository, file, ids or None, is_data_only=trust == "data", is_dry_run=is_dry_run, on_progress=tell
+                repository,
+                file,
+                ids or None,
+                is_data_only=trust == "data",
+                signers=read_public_keys(signers, Path) if signers else None,
+                is_dry_run=is_dry_run,
+                on_progress=tell,
             ),
             is_quiet=is_silent(options, is_quiet),
             is_json=is_json,

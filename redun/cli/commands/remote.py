@@ -40,6 +40,9 @@ def command(ctx: click.Context) -> None:
 @click.argument("name")
 @click.argument("url")
 @click.option("--trust", type=click.Choice(TRUSTS), help="data: take nothing that runs code when it is read.")
+@click.option(
+    "--require-signatures", metavar="KEYS", help="Refuse what none of these public keys, or files of them, signed."
+)
 @click.pass_obj
 def add_command(options: Globals, /, name: str, url: str, **more: str | None) -> None:
     """Add the remote NAME at URL: a path, or any URL that fsspec reaches.

@@ -7,6 +7,7 @@ from typing import Any
 from redun.cli.render.text import one_line
 from redun.remotes.transfer import TransferReport
 
+_MAX_REFUSED = 5
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -52,13 +53,18 @@ def report_json(report: TransferReport) -> dict[str, Any]:
         "bytes": report.transferred_bytes,
         "withheld": report.withheld,
         "skipped": [{"ref": skipped.name, "why": skipped.why} for skipped in report.skipped],
+        "refused": [{"ref": refused.name, "why": refused.why} for refused in report.refused],
         "dry_run": report.is_dry_run,
     }
 
 
 def skipped_lines(report: TransferReport) -> list[str]:
-    """Return a line for each execution that was left out."""
-    return [f"{one_line(skipped.name)} was left out: {one_line(skipped.why)}" for skipped in report.skipped]
+    """Return a line for each execution that was left out, and for some of the refs that were refused."""
+    lines = [f"{one_line(skipped.name)} was left out: {one_line(skipped.why)}" for skipped in report.skipped]
+    lines += [f"{one_line(ref.name)} was refused: {one_line(ref.why)}" for ref in report.refused[:_MAX_REFUSED]]
+    if len(report.refused) > _MAX_REFUSED:
+        lines.append(f"{len(report.refused) - _MAX_REFUSED} more refs were refused for want of a signature")
+    return lines
 
 
 def plural(count: int, noun: str) -> str:
