@@ -6,6 +6,7 @@ file systems a content goes to a temporary name and is moved.  Listings are neve
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +70,7 @@ class FsspecStorage(Storage):
     def open(self, name: str) -> BinaryIO:
         with self._looking(name):
             stream: BinaryIO = self._fs.open(self._locate(name), "rb")
-        return stream
+        return io.BufferedReader(_Reading(stream), READ_SIZE_BYTES)
 
     def write(self, name: str, content: Buffer | Iterable[Buffer]) -> None:
         path = self._locate(name)
@@ -150,6 +151,26 @@ class FsspecStorage(Storage):
                 yield
         except _ABSENT:
             raise NameMissing(name, self.location) from None
+
+
+class _Reading(io.RawIOBase):
+    """A file of a file system, which raises OSError where the client of a network raises what it likes."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        with _network_errors():
+            piece = self._inner.read(len(target))
+        target[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
 
 
 @contextmanager

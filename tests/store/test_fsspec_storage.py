@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,28 @@ def _failing(storage: FsspecStorage, error: Exception) -> FsspecStorage:
 
     storage._fs = Failing()
     return storage
+
+
+def test_errors_while_a_stream_is_read_are_os_errors() -> None:
+    """A line that breaks in the middle of a content is told as one that breaks before it."""
+
+    class ResponsePayloadError(Exception):
+        pass
+
+    class Breaking(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise ResponsePayloadError("half of it came")
+            return super().read(size)
+
+    ResponsePayloadError.__module__ = "aiobotocore.httpsession"
+    storage = FsspecStorage("memory://x")
+    storage.write("a", bytes(5 << 20))
+    storage._fs = type("Breaks", (), {"open": lambda *_: Breaking(bytes(5 << 20))})()
+    with storage.open("a") as stream:
+        assert stream.read(1 << 20) == bytes(1 << 20)
+        with pytest.raises(OSError, match="half of it came"):
+            stream.read()
 
 
 def test_errors_of_network_clients_are_os_errors() -> None:
