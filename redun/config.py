@@ -374,6 +374,12 @@ class Config:
         texts = {key: str(value).replace("${", "$${") for key, value in given.items() if value not in (None, False)}
         self._read_section(("repository",), texts)
 
+    @property
+    def signing_key(self) -> Path | None:
+        """``[signing] key``: the file of the private key that signs what this repository records."""
+        name = self.find_text(("signing",), "key")
+        return None if name is None else self.find_project_file(str(Path(name).expanduser()))
+
     def find_project_file(self, name: str) -> Path:
         """Return the path of a file that a setting names; it need not exist.
 
