@@ -19,22 +19,23 @@ from redun.hashing import Buffer, Oid, hash_blob
 from redun.objects.kinds import Kind
 from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
 from redun.remotes.gate import Gate
+from redun.remotes.listing import read_listing
 from redun.remotes.settings import get_remote, read_signers
 from redun.remotes.urls import inner_url
 from redun.store.absent import Absence, write_absent
 from redun.store.base import ObjectCorrupt, ReadOnlyStore
 from redun.store.blobs import FOLDER as BLOBS
 from redun.store.blobs import blob_name
-from redun.store.condemned import is_condemned_list, read_condemned
+from redun.store.condemned import read_condemned
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format, write_format
 from redun.store.idx import Idx, check_idx
 from redun.store.local_storage import LocalStorage
 from redun.store.location import open_storage
-from redun.store.notes import Notes, is_note
+from redun.store.notes import Notes
 from redun.store.pack import SealedPack, write_pack
-from redun.store.pack_format import FOLDER, IDX_SUFFIX, PACK_SUFFIX, idx_name
+from redun.store.pack_format import FOLDER, IDX_SUFFIX, idx_name
 from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, RefMissing, Refs, TagRef
-from redun.store.storage import Entry, NameMissing, Storage
+from redun.store.storage import NameMissing, Storage
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
@@ -215,9 +216,10 @@ class Remote:
             return self._load_listed()
 
     def _load_listed(self) -> None:
-        listed, lists, notes = ({}, [], []) if self._is_new else self._list_packs()
-        self.notes.update(notes)
-        condemned = self._map(lambda entry: read_condemned(self.storage, entry), lists)
+        listing = read_listing(() if self._is_new else self.storage.iter_entries(FOLDER))
+        listed, self._sizes = listing.times, listing.sizes
+        self.notes.update(listing.notes)
+        condemned = self._map(lambda entry: read_condemned(self.storage, entry), listing.condemned)
         names = [pack for pack in listed if pack not in self._idxs]
         fresh = dict(zip(names, self._map(self._load_idx, names)))
         self._idxs = {pack: self._idxs[pack] if pack in self._idxs else fresh[pack] for pack in listed}
@@ -381,26 +383,6 @@ class Remote:
     def _was_seen(self) -> bool:
         """Tell whether something of it is in the cache: then it is a repository, most likely."""
         return self._cache is None or self._cache.find_any() is not None
-
-    def _list_packs(self) -> tuple[dict[Oid, int], list[Entry], list[str]]:
-        """Return the packs there with their times, and the lists and notes among them: from one listing."""
-        idxs: list[Oid] = []
-        times: dict[str, int] = {}
-        sizes: dict[str, int] = {}
-        lists: list[Entry] = []
-        notes: list[str] = []
-        for entry in self.storage.iter_entries(FOLDER):
-            stem, dot, suffix = entry.name.removeprefix(f"{FOLDER}/").rpartition(".")
-            if dot + suffix == IDX_SUFFIX and len(stem) == 64:
-                idxs.append(parse_oid(stem))
-            elif dot + suffix == PACK_SUFFIX:
-                times[stem], sizes[stem] = entry.modified_us, entry.size
-            elif is_condemned_list(entry.name):
-                lists.append(entry)
-            elif is_note(entry.name):
-                notes.append(entry.name)
-        self._sizes = {pack: sizes.get(pack.hex(), 0) for pack in idxs}
-        return {pack: times.get(pack.hex(), 0) for pack in idxs}, lists, notes
 
     def _note_idx(self, pack: Oid, pieces: Iterable[bytes]) -> None:
         """Take the idx of a pack that was written just now, as if it had been read."""
