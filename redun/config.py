@@ -32,7 +32,7 @@ _MAX_INTERPOLATIONS = 20
 STORAGE_KEYS = ("endpoint", "region", "profile", "anonymous", "requester_pays")
 REPOSITORY_KEYS = ("url", "durability", "alternates", "read_only", *STORAGE_KEYS, "config_dir")
 TRUSTS = ("full", "data")
-REMOTE_KEYS = ("url", "trust", "namespace", "require_signatures", *STORAGE_KEYS)
+REMOTE_KEYS = ("url", "auto_pull", "auto_push", "trust", "namespace", "require_signatures", *STORAGE_KEYS)
 
 ConfigDict = Mapping[str, Mapping[str, Any]]
 _Path = tuple[str, ...]
@@ -379,6 +379,11 @@ class Config:
         """``[signing] key``: the file of the private key that signs what this repository records."""
         name = self.find_text(("signing",), "key")
         return None if name is None else self.find_project_file(str(Path(name).expanduser()))
+
+    def find_remotes(self, setting: Literal["auto_pull", "auto_push"]) -> list[str]:
+        """Return the names of the remotes that take part in each run, in one of the two ways.  Raises BadIni."""
+        sections = self._iter_named("remotes")
+        return [name for name, section in sections if section.getboolean(setting, default=False)]
 
     def find_project_file(self, name: str) -> Path:
         """Return the path of a file that a setting names; it need not exist.

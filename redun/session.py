@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from redun.config import Config, RepositorySettings
 from redun.config_dir import CONFIG_FILE, find_config_dir
@@ -22,6 +23,7 @@ from redun.file.statcache import StatCache, use_stat_cache
 from redun.scheduler.homes import home_of
 from redun.scheduler.logger import Logger
 from redun.scheduler.scheduler import Scheduler
+from redun.sharing import asking_remotes, push_run
 from redun.store.base import ReadOnlyStore
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
@@ -168,12 +170,16 @@ def run(
         if session is None:
             session = _sessions[path] = open_session(path, None, _raise_warning)
         use_stat_cache(session.stat_cache)
+    uuid = execution_id or str(uuid4())
     try:
-        return session.scheduler.run(
-            expr, exec_argv, dryrun=dryrun, cache=cache, context=context, execution_id=execution_id, tags=tags
-        )
+        with asking_remotes(session.scheduler, session.repository, (), warn=_raise_warning):
+            return session.scheduler.run(
+                expr, exec_argv, dryrun=dryrun, cache=cache, context=context, execution_id=uuid, tags=tags
+            )
     finally:
         session.stat_cache.save()
+        if not dryrun:
+            push_run(session.config, session.repository, uuid, _raise_warning, bases=[path.parent, Path.cwd()])
 
 
 def _raise_warning(text: str) -> None:

@@ -387,10 +387,11 @@ class JobStatus(IntEnum):
     HANDLE = (
         7  # no job: the state of a handle in the place of the outcome was run on, or reached; a root is in the eval's
     )
+    TAKEN = 8  # no job: elsewhere the eval came to this outcome, at the end of the row; a run took it from a remote
 
 
 CANDIDATE_STATUSES = frozenset(
-    {JobStatus.REDUCED, JobStatus.DONE, JobStatus.STEPPED, JobStatus.CONTESTED, JobStatus.HANDLE}
+    {JobStatus.REDUCED, JobStatus.DONE, JobStatus.STEPPED, JobStatus.CONTESTED, JobStatus.HANDLE, JobStatus.TAKEN}
 )
 """Rows of these statuses, when they have an eval and an outcome, are recorded outcomes: they enter the eval table."""
 

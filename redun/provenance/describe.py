@@ -158,7 +158,7 @@ def _describe_jobs(node: Node) -> Description:
     return Description(fields, links)
 
 
-_ASKED = {JobStatus.CONTESTED: "task contested", JobStatus.HANDLE: "handle"}
+_ASKED = {JobStatus.CONTESTED: "task contested", JobStatus.HANDLE: "handle", JobStatus.TAKEN: "eval"}
 """What stands in the place of the eval in a row that is no job."""
 
 

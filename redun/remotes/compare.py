@@ -87,5 +87,5 @@ def _max_bytes(repository: Repository, remote: Remote) -> int:
     for pack, idx in remote.packs.items():
         is_here = store.packs.find_reader(pack) is not None
         if not is_here and not all(store.has(idx.oid_at(ordinal)) for ordinal in range(idx.count)):
-            size += remote.pack_size(pack)
+            size += remote.sizes.get(pack, 0)
     return size + sum(size for oid, size in remote.list_blobs().items() if not store.has(oid))

@@ -126,8 +126,8 @@ class Remote:
         self._project = project
         self._idxs: dict[Oid, Idx] = {}
         self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
-        self._sizes: dict[Oid, int] = {}  # bytes of each pack, as it was listed
-        self._doomed: set[Oid] = set()  # packs that are condemned
+        self.sizes: dict[Oid, int] = {}  # bytes of each pack that was listed
+        self.doomed: set[Oid] = set()  # packs that are condemned
         self._doomed_blobs: set[Oid] = set()
         self._is_new = False  # nothing is there yet
         self.gate = Gate()
@@ -145,6 +145,14 @@ class Remote:
         if names is None:
             raise NothingThere(self.name, self.location)
         return names
+
+    def check(self) -> None:
+        """Make sure that there is a repository: one request where there is.  Raises as ``look`` does."""
+        if not self._has_format():
+            if not self._is_project():
+                raise NothingThere(self.name, self.location)
+            self._enter_project()
+            self.check()
 
     def look_or_create(self) -> RefNames:
         """Do as ``look`` does, but where there is nothing at all, take it for a repository that is still to be made.
@@ -217,16 +225,16 @@ class Remote:
 
     def _load_listed(self) -> None:
         listing = read_listing(() if self._is_new else self.storage.iter_entries(FOLDER))
-        listed, self._sizes = listing.times, listing.sizes
+        listed, self.sizes = listing.times, listing.sizes
         self.notes.update(listing.notes)
         condemned = self._map(lambda entry: read_condemned(self.storage, entry), listing.condemned)
         names = [pack for pack in listed if pack not in self._idxs]
         fresh = dict(zip(names, self._map(self._load_idx, names)))
         self._idxs = {pack: self._idxs[pack] if pack in self._idxs else fresh[pack] for pack in listed}
-        self._doomed = {pack for pack in listed if any(one.dooms_pack(pack, listed[pack]) for one in condemned)}
+        self.doomed = {pack for pack in listed if any(one.dooms_pack(pack, listed[pack]) for one in condemned)}
         self._doomed_blobs = {oid for one in condemned for oid in one.blobs}
         # Last, and for reading alone: what is about to be deleted there.
-        self._latest = sorted(self._idxs.items(), key=lambda item: item[0] in self._doomed)
+        self._latest = sorted(self._idxs.items(), key=lambda item: item[0] in self.doomed)
 
     @property
     def packs(self) -> dict[Oid, Idx]:
@@ -237,10 +245,6 @@ class Remote:
     def is_new(self) -> bool:
         """Whether nothing is there yet, as ``look_or_create`` found."""
         return self._is_new
-
-    def pack_size(self, pack: Oid) -> int:
-        """Return the size in bytes of a pack that ``load_packs`` listed; 0 of any other."""
-        return self._sizes.get(pack, 0)
 
     def list_blobs(self) -> dict[Oid, int]:
         """Return the large contents there with their sizes in bytes; a request for each 1 000 of them."""
@@ -264,9 +268,9 @@ class Remote:
         What is condemned there does not count: it may be gone before anything that is built on it is seen.
         """
         pack = self.find_pack(oid)
-        if pack is None or pack not in self._doomed:
+        if pack is None or pack not in self.doomed:
             return pack is not None
-        return any(idx.find(oid) is not None for pack, idx in self._idxs.items() if pack not in self._doomed)
+        return any(idx.find(oid) is not None for pack, idx in self._idxs.items() if pack not in self.doomed)
 
     def blob_size(self, oid: Oid, *, is_for_writing: bool = False) -> int | None:
         """Return the size in bytes of a large content, None when it is not there.
@@ -287,7 +291,7 @@ class Remote:
 
     def write_objects(self, objects: Iterable[tuple[Oid, int, bytes]]) -> SealedPack | None:
         """Write objects as one new pack; None when there are none.  Raises as ``write_pack`` does."""
-        if self._doomed:
+        if self.doomed:
             # The same objects in the same order make the same name, which a collection may be about to delete.
             salt = os.urandom(16)
             objects = chain([(hash_blob(salt), int(Kind.BLOB), salt)], objects)

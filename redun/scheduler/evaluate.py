@@ -171,6 +171,11 @@ class Evaluator:
         """Do a step later, in order."""
         self._deferred.append(step)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no step is waiting to be done."""
+        return not self._deferred
+
     def run_deferred(self, limit: int = SLICE) -> bool:
         """Do at most ``limit`` deferred steps; tell whether some are left."""
         steps = self._deferred

@@ -7,7 +7,7 @@ take is what finished within the last second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redun.expression_codec import EncodedExpression, encode_expression
@@ -177,6 +177,14 @@ class Recorder:
         """Note an event of a handle: see docs/format/handle.md.  ``time_us`` is microseconds since 1970 UTC."""
         row = self._row(job, JobStatus.HANDLE, state)
         self._rows.append(row._replace(number=0, parent=0, eval=root, start_us=time_us - self._epoch_us, duration_us=0))
+
+    def note_taken(self, outcomes: Iterable[tuple[Oid, Oid, int]]) -> None:
+        """Note outcomes that were taken from elsewhere: eval, call or reduction, microseconds since 1970 UTC."""
+        for eval_oid, target, time_us in outcomes:
+            start_us = time_us - self._epoch_us
+            self._rows.append(JobRow(0, 0, start_us, 0, JobStatus.TAKEN, "", 1, eval_oid, target, ""))
+            if len(self._rows) >= MAX_ROWS:
+                self._write_batch()
 
     def flush(self) -> None:
         """Write a batch of what has ended, or been reduced, since the last one, and hand it to the system."""

@@ -31,6 +31,7 @@ from redun.scheduler.owned import ATOMS
 from redun.scheduler.plan import Claim, Plan
 from redun.scheduler.prepare import prepare
 from redun.scheduler.record import Recorder
+from redun.scheduler.remote_results import Asked, RemoteResults
 from redun.scheduler.salt import salt_of
 from redun.scheduler.status import Column, StatusCounts
 from redun.scheduler.summary import summary_of
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from redun.scheduler.scheduler import Scheduler
     from redun.scheduler.tags import TagRecorder
     from redun.scheduler.time_limits import TimeLimits
+    from redun.store.base import Candidate
     from redun.task.registry import TaskRegistry
     from redun.task.task import Task
 
@@ -193,7 +195,7 @@ class Reducer:
         self._parts = parts
         self._plan = parts.plan
         self._recorder = parts.recorder
-        self._cache = parts.cache
+        self.cache = parts.cache
         self._log = parts.log
         self._counts = parts.counts
         self._handles = parts.handles
@@ -201,6 +203,7 @@ class Reducer:
         self._forms = FormCaller(parts.registry, parts.scheduler, self.forbid_reuse)
         self._numbers = parts.numbers
         recorder, names = parts.recorder, parts.option_names
+        self.remote: RemoteResults | None = None  # where else results are looked for
         self._facts = FactsTable(parts.registry, recorder.put_task, recorder.put_calling, parts.executors, names)
 
     # -- a call is asked for
@@ -323,26 +326,40 @@ class Reducer:
     # -- a job is answered
 
     def _look_up(self, job: Job, bound: BoundArguments, encoded: list[Encoded], eval_data: bytes) -> None:
-        name = job.task.fullname
-        why = ""
         assert job.eval is not None
-        candidates = self._cache.find_candidates(job.eval) if job.facts.is_recorded else []
-        if candidates:
-            job.prior = candidates
-            if not (job.facts.is_cached and self._parts.options.use_cache):
-                why = "caching is off"
-            else:
-                facts = job.facts
-                if facts.options.get(EVALUATES):
-                    candidates = self._cache.find_whole(candidates)
-                found, why = self._cache.find(job.eval, candidates, facts.is_shallow, facts.is_async, facts.allowed)
-                if found is not None:
-                    if found.restored:
-                        self._log.restored(job, found.restored, is_dryrun=self._parts.options.is_dryrun)
-                    self._log.cached(job, bound)
-                    self._take(job, found)
-                    return
-        self._counts.add(name, Column.PENDING)
+        candidates = self.cache.find_candidates(job.eval) if job.facts.is_recorded else []
+        why = self.serve(job, bound, candidates) if candidates else ""
+        if why is None:
+            return
+        asked = Asked(job, bound, encoded, eval_data, why)
+        if self.remote is None or not (self._may_serve(job.facts) and self.remote.take(asked)):
+            self.miss(asked)
+
+    def _may_serve(self, facts: TaskFacts) -> bool:
+        return facts.is_recorded and facts.is_cached and self._parts.options.use_cache
+
+    def serve(self, job: Job, bound: BoundArguments, candidates: list[Candidate]) -> str | None:
+        """Answer a job from what is on record; return why not, None when it is answered."""
+        assert job.eval is not None
+        job.prior = candidates
+        facts = job.facts
+        if not self._may_serve(facts):
+            return "caching is off"
+        if facts.options.get(EVALUATES):
+            candidates = self.cache.find_whole(candidates)
+        found, why = self.cache.find(job.eval, candidates, facts.is_shallow, facts.is_async, facts.allowed)
+        if found is None:
+            return why
+        if found.restored:
+            self._log.restored(job, found.restored, is_dryrun=self._parts.options.is_dryrun)
+        self._log.cached(job, bound)
+        self._take(job, found)
+        return None
+
+    def miss(self, asked: Asked) -> None:
+        """Go on with a job that nothing on record serves."""
+        job, bound, encoded, eval_data, why = asked
+        self._counts.add(job.task.fullname, Column.PENDING)
         if self._parts.options.is_dryrun and not job.facts.options.get(EVALUATES):
             self._log.dryrun(job, bound, why or self._parts.reasons.explain_dryrun(job, encoded))
             return
@@ -463,9 +480,9 @@ class Reducer:
         )
 
     def _note_contest(self, job: Job, call_oid: Oid, record: CallRecord) -> None:
-        if job.prior and self._cache.recorded_results(job.prior) - {record.result}:
+        if job.prior and self.cache.recorded_results(job.prior) - {record.result}:
             task_oid = job.facts.calling
-            self._cache.note_contest(task_oid, self._recorder.note_contested(task_oid, call_oid, job))
+            self.cache.note_contest(task_oid, self._recorder.note_contested(task_oid, call_oid, job))
 
     def _conclude(self, job: Job, call_oid: Oid, record: CallRecord, value: Any) -> None:
         summary = record.summary
@@ -500,7 +517,7 @@ class Reducer:
         if ended.error is not None:
             caller.waiter.fail(caller.slot, ended.error)
             return
-        self._answer(ended, caller, ended.value if ended.result is None else self._cache.decode(ended.result))
+        self._answer(ended, caller, ended.value if ended.result is None else self.cache.decode(ended.result))
 
     def _answer(self, ended: _Ended, caller: Caller, value: Any) -> None:
         if caller.parent is not None:

@@ -34,6 +34,7 @@ from redun.scheduler.portal import Portal
 from redun.scheduler.produced import FileKeeper
 from redun.scheduler.reasons import Reasons
 from redun.scheduler.reduce import Parts, Reducer, RunOptions
+from redun.scheduler.remote_results import Lookups, RemoteResults
 from redun.scheduler.retries import Retries
 from redun.scheduler.root import root_task
 from redun.scheduler.runlog import RunLog
@@ -89,7 +90,7 @@ class Run:
         self.extensions = Extensions()
         self.threads: dict[Oid, Any] = {}  # what was forked, by the hash of its Thread
         self._thread = threading.get_ident()
-        store = scheduler.backend
+        store = execution.store  # of a dry run, one that is written to in memory alone
         self.failures = Failures(self._log, store)
         warn = scheduler.logger.warning
         handles = Handles(store, execution.recorder, warn)
@@ -141,8 +142,14 @@ class Run:
             flushes_each_job=scheduler.config.repository.durability == "job",
         )
 
+    def _ask_remotes(self, lookups: Lookups) -> None:
+        parts = (self.execution.store, self.execution.recorder, self.reducer.cache, self.reducer)
+        self.reducer.remote = RemoteResults(lookups, *parts, keeps_files=not self.options.is_dryrun)
+
     def evaluate(self, expr: Any) -> Any:
         scheduler = self._scheduler
+        if scheduler.lookups is not None:
+            self._ask_remotes(scheduler.lookups)
         root = self._root = Root(lambda: None if self.options.keep_going else self._stop())
         self.execution.begin()
         self._announce()

@@ -22,6 +22,7 @@ from redun.scheduler.homes import MemoryHome, RepositoryHome, home_of, home_of_d
 from redun.scheduler.job import Job
 from redun.scheduler.logger import Logger, default_logger
 from redun.scheduler.reduce import RunOptions
+from redun.scheduler.remote_results import Lookups
 from redun.scheduler.run import Run
 from redun.scheduler.status import StatusCounts
 from redun.store.base import ObjectStore
@@ -87,6 +88,8 @@ class Scheduler:
         self._active: Run | None = None
         self._has_warned = False
         self._uses_cache = True
+        self.lookups: Lookups | None = None
+        """Where results are looked for that the store does not have; whoever makes one closes it."""
 
     def _executor_sections(self) -> Mapping[str, Section]:
         if self.config.find_text(("scheduler",), "federated_configs") is None:

@@ -18,8 +18,10 @@ from redun.errors import RedunError
 from redun.version import __version__
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from uuid import UUID
 
+    from redun.remotes.lookup import LookupCounts
     from redun.session import Session
     from redun.tags import Tag
 
@@ -47,6 +49,8 @@ class _Flags(NamedTuple):
     execution_id: UUID | None
     context: tuple[str, ...]
     context_file: str | None
+    remote: tuple[str, ...]
+    no_remote: bool
 
 
 class _Request(NamedTuple):
@@ -87,6 +91,8 @@ class _UiLogger:
 @click.option("--execution-id", type=click.UUID, metavar="UUID", help="The id to run under.")
 @click.option("--context", multiple=True, metavar="K.K=V", help="Put a value into the context.")
 @click.option("--context-file", metavar="FILE", help="Merge a JSON file into the context.")
+@click.option("--remote", multiple=True, metavar="NAME", help="Look results up at this remote too; repeatable.")
+@click.option("--no-remote", is_flag=True, help="Leave out the remotes of auto_pull and auto_push.")
 @click.argument("script")
 @click.argument("task", required=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]...")
@@ -103,6 +109,7 @@ def command(options: Globals, /, script: str, task: str | None, words: tuple[str
     redun run make.py make info          tell its hash, options and source
     redun run --dryrun make.py make      tell what would run
     redun run --rerun make.py ID         run a job again, as it was called
+    redun run --remote origin make.py make    use what a remote has, too
     """  # noqa: D301 - click takes the character \b, not two, as "leave this paragraph as it is"
     flags = _Flags(**given)
     if task is not None and task.startswith("-") and task != "-":
@@ -196,13 +203,15 @@ def _own_options() -> set[str]:
 
 
 def _run_options(flags: _Flags, config_dir: Path) -> dict[str, Any]:
+    from uuid import uuid4
+
     from redun.cli.given import parse_context
 
     options: dict[str, Any] = {
         "cache": not flags.no_cache,
         "dryrun": flags.dryrun,
         "keep_going": flags.keep_going,
-        "execution_id": None if flags.execution_id is None else str(flags.execution_id),
+        "execution_id": str(flags.execution_id or uuid4()),
         "tags": _tags(flags, config_dir),
     }
     if flags.context or flags.context_file is not None:
@@ -241,9 +250,45 @@ def _run(config_dir: Path, request: _Request, options: Globals) -> int:
     place = find_place(options, config_dir)
     session = open_session(config_dir, logger, ui.warn, setup=options.setup, place=place)
     try:
-        return _evaluate(session, request.make(session), request)
+        with _asking_remotes(session, request.flags):
+            code = _evaluate(session, request.make(session), request)
+        if code != ExitCode.INTERRUPTED and not (request.flags.dryrun or request.flags.no_remote):
+            _push(session, request.options["execution_id"])
+        return code
     finally:
         session.close()
+
+
+def _asking_remotes(session: Session, flags: _Flags) -> AbstractContextManager[None]:
+    from redun.sharing import asking_remotes
+
+    def tell(counts: list[LookupCounts]) -> None:
+        from redun.cli.render.remote import counts_line
+
+        for one in counts:
+            ui.log(counts_line(one))
+
+    return asking_remotes(
+        session.scheduler,
+        session.repository,
+        flags.remote,
+        warn=ui.warn,
+        note=ui.log,
+        on_end=tell,
+        uses_settings=not flags.no_remote,
+    )
+
+
+def _push(session: Session, execution_id: str) -> None:
+    from redun.sharing import push_run
+
+    bases = [session.config_dir.parent, Path.cwd()]
+    for report in push_run(session.config, session.repository, execution_id, ui.warn, bases=bases):
+        from redun.cli.render.sync import report_line, skipped_lines
+
+        for text in skipped_lines(report):
+            ui.warn(text)
+        ui.log(report_line(report, "push"))
 
 
 def _evaluate(session: Session, expression: Any, request: _Request) -> int:

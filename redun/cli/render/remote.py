@@ -7,6 +7,7 @@ from typing import Any
 from redun.cli.render.sync import format_size, plural
 from redun.cli.render.text import one_line
 from redun.remotes.compare import RemoteStatus
+from redun.remotes.lookup import LookupCounts
 
 
 def status_json(status: RemoteStatus) -> dict[str, Any]:
@@ -30,6 +31,11 @@ def status_json(status: RemoteStatus) -> dict[str, Any]:
             "max_bytes": behind.max_bytes,
         },
     }
+
+
+def counts_line(counts: LookupCounts) -> str:
+    """Return the line that tells what a run has taken from a remote."""
+    return f"Took {plural(counts.objects, 'object')} from remote '{one_line(counts.remote)}'."
 
 
 def status_lines(record: dict[str, Any]) -> list[str]:

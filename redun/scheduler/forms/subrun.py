@@ -163,7 +163,10 @@ def _below(settings: Config | None, context: Context | None) -> Context | None:
 
 
 def _make_inner(above: Scheduler, settings: Config | None, home: MemoryHome | RepositoryHome) -> Scheduler:
-    return Scheduler(settings or above.config, home, logger=above.logger, job_status_interval=0, clock=above.clock)
+    inner = Scheduler(settings or above.config, home, logger=above.logger, job_status_interval=0, clock=above.clock)
+    if home is above.home:  # elsewhere, what was brought is not at hand
+        inner.lookups = above.lookups
+    return inner
 
 
 def _report(inner: Scheduler, job: Job, expr: Any, options: RunOptions) -> None:

@@ -1,0 +1,100 @@
+"""Remotes during a run: asked where the own repository has no answer, and given the execution when it has ended.
+
+The invariant: no remote makes a run fail, or changes what it comes to.  One that cannot be reached is a warning, and
+a run without remotes pays for a look at the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redun.errors import RedunError
+
+if TYPE_CHECKING:
+    from redun.config import Config
+    from redun.remotes.lookup import LookupCounts
+    from redun.remotes.transfer import TransferReport
+    from redun.scheduler.scheduler import Scheduler
+    from redun.store.repository import Repository
+
+Warn = Callable[[str], None]
+
+
+@contextmanager
+def asking_remotes(
+    scheduler: Scheduler,
+    repository: Repository | None,
+    given: Sequence[str],
+    *,
+    warn: Warn,
+    note: Warn = lambda _text: None,
+    on_end: Callable[[list[LookupCounts]], None] = lambda _counts: None,
+    uses_settings: bool = True,
+) -> Iterator[None]:
+    """Have a scheduler look for results at remotes too, while this is open.
+
+    Args:
+        scheduler: the one whose next run is meant.
+        repository: the one that it records in; without one that can be written, nothing is asked.
+        given: names of remotes to ask.
+        warn: told once of each remote that cannot be asked.
+        note: told of a remote that is still empty.
+        on_end: given what was taken.
+        uses_settings: whether remotes with ``auto_pull`` are asked too.
+
+    Raises:
+        RemoteUnknown: there is no remote of a name that is given.
+        UnsupportedUrl: nothing here can reach the URL of one.
+        ConfigError: the settings are malformed.
+    """
+    automatic = scheduler.config.find_remotes("auto_pull") if uses_settings else []
+    names = list(dict.fromkeys([*given, *automatic]))
+    if not names:
+        yield
+        return
+    if repository is None or not repository.is_writable:
+        warn("no remote is asked: what came from there could not be kept")
+        yield
+        return
+    from redun.remotes.lookup import RemoteLookups
+    from redun.remotes.remote import connect
+
+    lookups = RemoteLookups(repository, [connect(repository, name) for name in names], warn, note)
+    scheduler.lookups = lookups
+    try:
+        yield
+    finally:
+        scheduler.lookups = None
+        on_end(lookups.counts())
+        lookups.close()
+
+
+def push_run(
+    config: Config, repository: Repository | None, execution_id: str, warn: Warn, *, bases: Sequence[Path] = ()
+) -> list[TransferReport]:
+    """Push an execution to each remote with ``auto_push``; one that cannot be pushed to is a warning.
+
+    Args:
+        config: the settings.
+        repository: where the execution is.
+        execution_id: its UUID.
+        warn: told what went wrong.
+        bases: folders where relative paths of files are looked up.
+    """
+    names = config.find_remotes("auto_push")
+    if not names or repository is None or not repository.is_writable:
+        return []
+    from redun.remotes.push import push
+    from redun.remotes.remote import connect
+
+    reports: list[TransferReport] = []
+    for name in names:
+        try:
+            refs = repository.refs.find(execution_id)
+            reports.append(push(repository, connect(repository, name), refs, bases=bases))
+        except (RedunError, OSError) as error:
+            warn(f"this run was not pushed: {error}")
+    return reports
