@@ -34,6 +34,13 @@ def transfer_options(function: _Function) -> _Function:
     return function
 
 
+lazy_option = click.option(
+    "--lazy",
+    "is_lazy",
+    is_flag=True,
+    help="Leave contents of 1 MiB and more where they are; each is brought when it is needed.",
+)
+
 _RECEIVING_HELP = """{summary}
 
 EXEC_ID is a prefix of an execution's id, or - for the newest there; without one, all are taken, or those that the
@@ -53,6 +60,7 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
     @click.option(
         "--if-exists", "may_be_absent", is_flag=True, help="Do nothing, without an error, when REMOTE is still empty."
     )
+    @lazy_option
     @transfer_options
     @click.pass_obj
     def command(
@@ -61,6 +69,7 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
         remote: str,
         *,
         may_be_absent: bool,
+        is_lazy: bool,
         is_dry_run: bool,
         is_json: bool,
         is_quiet: bool,
@@ -72,7 +81,9 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
             def work(tell: OnProgress) -> TransferReport:
                 listed = source.look()
                 ids = select_remote(source, Selection(**chosen), listed.executions)
-                return receive(repository, source, ids, listed=listed, is_dry_run=is_dry_run, on_progress=tell)
+                return receive(
+                    repository, source, ids, listed=listed, is_lazy=is_lazy, is_dry_run=is_dry_run, on_progress=tell
+                )
 
             try:
                 return run_transfer(

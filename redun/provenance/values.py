@@ -15,6 +15,7 @@ from redun.objects.kinds import CallRecord, EvalRecord, Kind, TaskRecord
 from redun.objects.oid import short
 from redun.store.absent import ObjectAbsent
 from redun.store.base import ObjectCorrupt, ObjectMissing, ObjectStore
+from redun.store.promised import ContentNotBrought
 from redun.value.preview import preview_value
 
 MAX_NESTED = 10_000
@@ -72,6 +73,8 @@ def describe_damage(oid: Oid, error: ObjectError) -> str:
     """Return the text that stands in the place of an object that cannot be read."""
     if isinstance(error, ObjectAbsent):
         return f"<{short(oid)} {error.absence.why}>"
+    if isinstance(error, ContentNotBrought):
+        return f"<{short(oid)}, at remote {error.promise.remote!r} still>"
     if isinstance(error, ObjectMissing):
         return f"<{short(oid)} is missing>"
     if isinstance(error, ObjectCorrupt):

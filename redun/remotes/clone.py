@@ -32,12 +32,13 @@ class CloneTargetTaken(RemoteError):
         self.path = path
 
 
-def clone(url: str, path: Path, *, on_progress: OnProgress = ignore_progress) -> TransferReport:
+def clone(url: str, path: Path, *, is_lazy: bool = False, on_progress: OnProgress = ignore_progress) -> TransferReport:
     """Make ``path/.redun`` with all ended executions of the repository at a URL, which becomes its remote ``origin``.
 
     Args:
         url: a path (a relative one starts at the working directory) or a URL.
         path: the project directory; made when it is not there.
+        is_lazy: leave large contents there until they are needed.
         on_progress: told now and then how far it is.
 
     Raises:
@@ -56,4 +57,4 @@ def clone(url: str, path: Path, *, on_progress: OnProgress = ignore_progress) ->
         if not is_resumed:
             add_remote(repository.config_path, DEFAULT_REMOTE, origin)
         remote = open_remote(DEFAULT_REMOTE, origin, path, repository.cache_path)
-        return pull(repository, remote, on_progress=on_progress)
+        return pull(repository, remote, is_lazy=is_lazy, on_progress=on_progress)

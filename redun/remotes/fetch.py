@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from redun.errors import ObjectError, RefError
@@ -21,6 +22,8 @@ from redun.objects.ids import format_id
 from redun.objects.kinds import BadBody, FileRecord, Kind, RunSubject, TagRecord
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
+from redun.remotes.contents import find_sizes, get_contents
+from redun.remotes.lazy import bring_promised, list_promised
 from redun.remotes.negotiate import names_to_read, order_packs, plan_refs
 from redun.remotes.remote import LOOKS, RefNames, Remote, RemoteChanged
 from redun.remotes.sieve import Sieve
@@ -40,6 +43,7 @@ from redun.store.idx import Idx
 from redun.store.local_storage import LocalStorage
 from redun.store.pack import PackReader, rebuild_idx, write_pack
 from redun.store.pack_format import idx_name, pack_name
+from redun.store.promised import Promise
 from redun.store.refs import ExecutionRef, TagRef, execution_id_of
 from redun.store.storage import NameMissing, Storage
 
@@ -62,6 +66,7 @@ class Received(NamedTuple):
     objects: int
     size: int  # bytes written
     withheld: int  # objects that were not taken, from where only data is trusted
+    promised: Sequence[Promise] = ()  # contents that were left there
 
     def enter(self, report: TransferReport) -> TransferReport:
         """Return a report with these counts."""
@@ -71,6 +76,8 @@ class Received(NamedTuple):
             objects=self.objects,
             transferred_bytes=self.size,
             withheld=self.withheld,
+            promised=len(self.promised),
+            promised_bytes=sum(one.size for one in self.promised),
         )
 
 
@@ -80,6 +87,7 @@ def fetch(
     prefixes: Sequence[str] | None = None,
     *,
     listed: RefNames | None = None,
+    is_lazy: bool = False,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
@@ -93,6 +101,7 @@ def fetch(
         remote: where they are.
         prefixes: beginnings of the uuids to get; all when None.
         listed: what ``remote.look`` has just given, when that was asked already.
+        is_lazy: leave large contents there until they are needed; else those that were left there come too.
         is_dry_run: only tell which executions would come; objects and bytes are not known before.
         on_progress: told now and then how far it is.
 
@@ -100,6 +109,42 @@ def fetch(
         RemoteError: the remote cannot be reached, is no repository, is damaged, or lacks part of an execution.
         ReadOnlyStore: the repository cannot be written.
     """
+    report = fetch_new(
+        repository, remote, prefixes, listed=listed, is_lazy=is_lazy, is_dry_run=is_dry_run, on_progress=on_progress
+    )
+    return report if is_lazy else fetch_left(repository, remote, prefixes, report, on_progress)
+
+
+def fetch_left(
+    repository: Repository,
+    remote: Remote,
+    prefixes: Sequence[str] | None,
+    report: TransferReport,
+    on_progress: OnProgress,
+) -> TransferReport:
+    """Get the contents that earlier lazy transfers left at a remote, of all or of some executions seen there.
+
+    Returns:
+        The report with what came.
+    """
+    if not repository.store.packs.notes.promised:
+        return report
+    names = [name for name in repository.refs.iter_names(remote=remote.name) if matches(name, prefixes)]
+    refs = None if prefixes is None else list(read_tracked(repository, remote.name, names).values())
+    return bring_promised(repository, remote, list_promised(repository, remote.name, refs), report, on_progress)
+
+
+def fetch_new(
+    repository: Repository,
+    remote: Remote,
+    prefixes: Sequence[str] | None,
+    *,
+    listed: RefNames | None,
+    is_lazy: bool,
+    is_dry_run: bool,
+    on_progress: OnProgress,
+) -> TransferReport:
+    """Do as ``fetch`` does, but for what earlier transfers have left there."""
     listed = remote.look() if listed is None else listed
     if not (is_dry_run or repository.is_writable):
         raise ReadOnlyStore(f"{repository.location} cannot be written")
@@ -112,7 +157,7 @@ def fetch(
         return remote.gate.enter(report, prefixes)
     if not (refs or tag_names or repository.store.packs.notes.is_asking):
         return remote.gate.enter(report, prefixes)
-    got = receive(repository, remote, refs, tag_names, prefixes, on_progress)
+    got = receive(repository, remote, refs, tag_names, prefixes, on_progress, is_lazy=is_lazy)
     for ref in refs:
         repository.refs.write(ref, remote=remote.name)
     return remote.gate.enter(got.enter(report), prefixes)
@@ -125,16 +170,20 @@ def receive(
     tag_names: Sequence[str],
     prefixes: Sequence[str] | None,
     on_progress: OnProgress,
+    *,
+    is_lazy: bool = False,
 ) -> Received:
     """Get what some refs reach, and edits of tags; the refs of executions are left to the caller to write.
 
-    Packs that are merged or collected over there meanwhile are looked for anew.
+    Packs that are merged or collected over there meanwhile are looked for anew.  ``is_lazy``: large contents are left
+    there, which is written down before anything that links to them.
     """
+    work = partial(_receive, repository, remote, refs, tag_names, prefixes, on_progress, is_lazy=is_lazy)
     for _ in range(LOOKS - 1):
         with suppress(RemoteChanged, NameMissing):
-            return _receive(repository, remote, refs, tag_names, prefixes, on_progress)
+            return work()
     try:
-        return _receive(repository, remote, refs, tag_names, prefixes, on_progress)
+        return work()
     except NameMissing as error:  # of a pack that lies on this machine, and is read in place
         raise remote.damaged(f"{error.name} is missing") from error
 
@@ -146,6 +195,8 @@ def _receive(
     tag_names: Sequence[str],
     prefixes: Sequence[str] | None,
     on_progress: OnProgress,
+    *,
+    is_lazy: bool,
 ) -> Received:
     repository.store.refresh(force=True)
     remote.load_packs()
@@ -160,10 +211,19 @@ def _receive(
         wanted = finder.find(tag for ref in tag_refs for tag in ref.tags)
         finder.sieve.sift(wanted.packs)
         finder.sieve.write()
+        promised = _promise(repository, remote, wanted) if is_lazy else ()
         objects, size = _Installer(repository, remote, staging, on_progress).install(wanted)
     for tag_ref in tag_refs:
         repository.refs.write_tags(tag_ref)
-    return Received(tag_refs, objects, size, finder.sieve.n_withheld)
+    return Received(tag_refs, objects, size, finder.sieve.n_withheld, promised)
+
+
+def _promise(repository: Repository, remote: Remote, wanted: _Wanted) -> list[Promise]:
+    """Take the large contents out of what is wanted, and write down who has them."""
+    promises = [Promise(oid, size, remote.name) for oid, size in wanted.large.items()]
+    wanted.large.clear()
+    repository.store.promises.add(promises)
+    return promises
 
 
 def plan_fetch(
@@ -276,7 +336,9 @@ class _Finder:
         self._remote = staging.remote
         self._wanted = _Wanted()
         self.sieve = Sieve(repository.store, staging.remote)
-        self._small: set[Oid] = set()  # contents that files say are too small to be files of their own
+        self._lacking: set[Oid] = set()  # contents that cannot be files of their own there, or are none
+        self._of_files: set[Oid] = set()  # large contents of files: kept or not
+        self._unsure: dict[Oid, None] = {}  # what no pack holds: the remote is asked about all of it at once
 
     def find(self, roots: Iterable[Oid]) -> _Wanted:
         """Return what is missing of all that was asked for so far.
@@ -284,15 +346,30 @@ class _Finder:
         Raises:
             RemoteDamaged: the remote lacks something that must be there, or holds what is no object.
         """
+        roots = list(roots)
         try:
-            for _ in walk(roots, self._read, skip=self.sieve.skip):
-                pass
+            self._walk(roots)
+            if self._ask():
+                self._walk(roots)  # who links to what is not there
         except BrokenLink as error:
             of = "" if error.source is None else f" that {short(error.source)} links to"
             raise self._remote.damaged(f"it lacks object {short(error.oid)}{of}") from error
         except NotCanonical as error:
             raise self._remote.damaged(str(error)) from error
         return self._wanted
+
+    def _walk(self, roots: Iterable[Oid]) -> None:
+        for _ in walk(roots, self._read, skip=self.sieve.skip):
+            pass
+
+    def _ask(self) -> bool:
+        """Ask about what no pack holds; tell whether something is not there that must be."""
+        sizes = find_sizes(self._remote, self._unsure)
+        self._wanted.large.update(sizes)
+        gone = {oid for oid in self._unsure.keys() - sizes.keys() if not self.sieve.is_absent_there(oid)}
+        self._lacking.update(self._unsure.keys() - sizes.keys())
+        self._unsure.clear()
+        return bool(gone - self._of_files)
 
     def is_only_of(self, ref: TagRef, executions: Collection[str]) -> bool:
         """Tell whether an edit speaks only of objects that are here or wanted, and of some executions (uuids).
@@ -330,11 +407,10 @@ class _Finder:
     def _read(self, oid: Oid) -> tuple[int, bytes] | None:
         pack = self._remote.find_pack(oid)
         if pack is None:
-            # Asking costs a request, so it is asked only about what can be there.
-            size = None if oid in self._small else self._remote.blob_size(oid)
-            if size is None:
+            if oid in self._lacking:
                 return (int(Kind.BLOB), b"") if self.sieve.is_absent_there(oid) else None
-            self._wanted.large[oid] = size
+            if oid not in self._wanted.large:
+                self._unsure[oid] = None
             return int(Kind.BLOB), b""
         reader = self._staging.reader(pack)
         ordinal = reader.idx.find(oid)
@@ -360,8 +436,8 @@ class _Finder:
             size = FileRecord.decode(node).size
         except BadBody as error:
             raise self._remote.damaged(str(error)) from error
-        if size is not None and size < LARGE_CONTENT_BYTES:
-            self._small.update(node.links)
+        # Asking costs a request, so it is asked only about what can be there.
+        (self._lacking if size is not None and size < LARGE_CONTENT_BYTES else self._of_files).update(node.links)
 
 
 class _Installer:
@@ -375,7 +451,10 @@ class _Installer:
 
     def install(self, wanted: _Wanted) -> tuple[int, int]:
         """Write everything; return the number of objects and of bytes written."""
-        size = self._install_contents(wanted.large)
+        errors = get_contents(self._remote, self._repository.storage, wanted.large, self._on_progress)
+        if errors:
+            raise errors[0]
+        size = sum(wanted.large.values())
         is_whole = {pack: self._is_whole(pack, oids) for pack, oids in wanted.packs.items()}
         parts = [pack for pack, whole in is_whole.items() if not whole]
         names: list[str] = [blob_name(oid) for oid in wanted.large]
@@ -391,18 +470,6 @@ class _Installer:
         self._repository.storage.sync(names)
         self._repository.store.refresh(force=True)
         return len(wanted.large) + sum(map(len, wanted.packs.values())), size
-
-    def _install_contents(self, large: dict[Oid, int]) -> int:
-        total, done = sum(large.values()), 0
-        for oid, size in large.items():
-            name = blob_name(oid)
-            self._on_progress(done, total, "getting contents")
-            try:
-                self._repository.storage.write(name, checked(self._remote.iter_pieces(name), oid, name))
-            except ContentChanged as error:
-                raise self._remote.damaged(str(error)) from error
-            done += size
-        return done
 
     def _is_whole(self, pack: Oid, oids: set[Oid]) -> bool:
         """Tell whether all of a pack is wanted or here."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from redun.errors import RefError
-from redun.remotes.fetch import fetch, matches, plan_fetch, plan_tags, read_tracked
+from redun.remotes.fetch import fetch_left, fetch_new, matches, plan_fetch, plan_tags, read_tracked
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
@@ -27,6 +27,7 @@ def pull(
     prefixes: Sequence[str] | None = None,
     *,
     listed: RefNames | None = None,
+    is_lazy: bool = False,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> TransferReport:
@@ -42,12 +43,16 @@ def pull(
         # As with fetch: which edits speak of some executions only is not known before.
         n_edits = len(plan_tags(repository, listed.tags)) if prefixes is None else 0
         report = TransferReport(remote.name, remote.location, len(refs), is_dry_run=True, tag_edits=n_edits)
-        return remote.gate.enter(report, prefixes)
-    report = fetch(repository, remote, prefixes, listed=listed, on_progress=on_progress)
+        report = remote.gate.enter(report, prefixes)
+        return report if is_lazy else fetch_left(repository, remote, prefixes, report, on_progress)
+    report = fetch_new(
+        repository, remote, prefixes, listed=listed, is_lazy=is_lazy, is_dry_run=False, on_progress=on_progress
+    )
     refs = [ref for ref in _plan(repository, _find_tracked(repository, remote, prefixes)) if remote.gate.admits(ref)]
     taken = [ref for ref in refs if ref.object is not None and repository.store.has(ref.object)]
     take_over(repository, taken)
-    return remote.gate.enter(dataclasses.replace(report, executions=len(taken)), prefixes)
+    report = remote.gate.enter(dataclasses.replace(report, executions=len(taken)), prefixes)
+    return report if is_lazy else fetch_left(repository, remote, prefixes, report, on_progress)
 
 
 def take_over(repository: Repository, refs: Iterable[ExecutionRef]) -> None:

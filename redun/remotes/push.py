@@ -20,6 +20,7 @@ from redun.objects.ids import format_id
 from redun.objects.kinds import FileRecord, Kind, RunSubject, TagRecord
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
+from redun.remotes.lazy import serve_promises
 from redun.remotes.negotiate import names_to_read, plan_refs
 from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import (
@@ -32,6 +33,7 @@ from redun.remotes.transfer import (
     ignore_progress,
 )
 from redun.store.absent import Absence
+from redun.store.base import ObjectMissing
 from redun.store.blobs import blob_name
 from redun.store.memory_storage import MemoryStorage
 from redun.store.pack import write_pack
@@ -93,6 +95,7 @@ def push(
         return _end_empty(remote, report)
     repository.store.refresh(force=True)  # a ref read just now may be of a run that another process has just sealed
     remote.load_packs()
+    serve_promises(repository)  # what another remote has promised is brought, and sent
     loader = _Loader(repository, remote, bases or (repository.path.parent,), on_progress)
     loader.load(planned)
     there = {execution_id_of(name) for name in (*listed.executions, *(ref.name for ref in planned))}
@@ -216,10 +219,13 @@ class _Loader:
 
     def _walk(self, roots: Iterable[Oid]) -> list[tuple[Oid, int, bool]]:
         """Return (oid, kind, is it here) of all that is reached and that the remote lacks."""
-        absent = self._store.packs.notes.absent
+        absent, promised = self._store.packs.notes.absent, self._store.packs.notes.promised
 
         def skip(oid: Oid) -> bool:
-            return oid in self._taken or self._remote.has(oid) or (oid in absent and self._is_absent(absent[oid]))
+            if oid in self._taken or self._remote.has(oid) or (oid in absent and self._is_absent(absent[oid])):
+                return True
+            promise = self._store.promises.find(oid) if oid in promised else None
+            return promise is not None and promise.remote == self._remote.name  # which has it
 
         return [(reached.oid, reached.kind, reached.data is not None) for reached in walk(roots, self._read, skip=skip)]
 
@@ -229,9 +235,19 @@ class _Loader:
         self._cargo.absent[absence.oid] = absence
         return True
 
+    def _brings(self, oid: Oid) -> bool:
+        """Have a content brought that another remote has promised; tell whether it can be had."""
+        try:
+            self._store.bring((oid,))
+        except ObjectMissing:
+            return False
+        return True
+
     def _read(self, oid: Oid) -> tuple[int, bytes] | None:
         kind = self._store.kind_of(oid)
         if kind is None or kind == Kind.BLOB:
+            if kind is not None and not self._brings(oid):
+                return None
             # A content is not read to be walked: it may be large, and leads nowhere.
             return None if kind is None else (kind, b"")
         data = self._store.get(oid)

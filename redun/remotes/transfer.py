@@ -39,11 +39,14 @@ class TransferReport:
     tag_edits: int = 0  # made outside of runs; those of a run are part of its execution
     refused: tuple[Skipped, ...] = ()  # refs that nobody vouches for whose key is required
     withheld: int = 0  # objects that were not taken, from where only data is trusted
+    contents: int = 0  # large contents that had been left at the remote, and came now
+    promised: int = 0  # large contents that were left there
+    promised_bytes: int = 0
 
     @property
     def is_up_to_date(self) -> bool:
         """Whether there was nothing to do."""
-        return not (self.executions or self.tag_edits or self.skipped)
+        return not (self.executions or self.tag_edits or self.contents or self.skipped)
 
 
 class ContentChanged(RemoteError):

@@ -37,6 +37,7 @@ from redun.scheduler.unread import find_unread
 from redun.scheduler.validity import is_still_valid, must_be_asked
 from redun.store.absent import ObjectAbsent
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore
+from redun.store.promised import ContentNotBrought
 from redun.task.options import CacheResult
 from redun.task.task import tasks_by_name
 from redun.value.encoding import Encoded, ValueUndecodable, decode_value, encode_value
@@ -129,8 +130,8 @@ class Cache:
                 return self._try(eval_oid, candidate, is_shallow, is_async, allowed), ""
             except Refused as refusal:
                 why = why or str(refusal)
-            except ObjectAbsent as error:
-                why = why or str(error)  # somebody wanted it so: no cause for a warning
+            except (ObjectAbsent, ContentNotBrought) as error:
+                why = why or str(error)  # somebody wanted it so, or it is elsewhere: no cause for a warning
             except (ObjectMissing, ObjectCorrupt) as error:
                 self._warn(f"a recorded result cannot be used: {error}")
                 why = why or str(error)
@@ -345,6 +346,11 @@ class Cache:
             raise Refused(f"{record.path} {_says(state)} and its content is not kept")
 
     def _restore(self, restores: list[_Restore]) -> list[str]:
+        if restores and self._restores:
+            try:
+                self._store.bring(Oid(record.digest) for record, _ in restores)
+            except ObjectMissing as error:
+                raise Refused(f"a file cannot be put back: {error}") from error
         for record, is_executable in restores if self._restores else ():
             try:
                 with self._store.open(Oid(record.digest)) as content:

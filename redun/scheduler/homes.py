@@ -8,6 +8,7 @@ from pathlib import Path
 
 from redun.errors import StoreError
 from redun.hashing import Oid
+from redun.remotes.lazy import serve_promises
 from redun.store.base import ObjectStore
 from redun.store.blobs import Blobs
 from redun.store.maintain.repack import consolidate
@@ -142,6 +143,7 @@ def home_of(backend: Repository | ObjectStore | MemoryHome | RepositoryHome | No
         return backend
     if isinstance(backend, ObjectStore):
         return MemoryHome(backend)
+    serve_promises(backend)
     if backend.is_writable:
         return RepositoryHome(backend)
     return MemoryHome(OverlayStore(MemoryStore(), backend.store))

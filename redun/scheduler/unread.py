@@ -33,6 +33,9 @@ def find_unread(store: ObjectStore, oid: Oid, node: Node) -> StoredValue | None:
     """
     if not is_large(node) or any(store.kind_of(link) != Kind.BLOB for link in node.links):
         return None
+    store.bring(node.links)
+    if any(store.is_elsewhere(link) for link in node.links):
+        return None  # workers read contents of this store alone
     for link in node.links:
         with store.open(link) as stream:
             if hash_stream(stream)[0] != link:

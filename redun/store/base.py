@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -127,6 +127,20 @@ class ObjectStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release what is held.  Idempotent.  What was put and flushed stays."""
+
+    def bring(self, _oids: Iterable[Oid]) -> bool:
+        """Have contents brought here that a remote has promised, many at once; tell whether there were any to bring.
+
+        Reading one brings it too: this is for who knows that several will be read.
+
+        Raises:
+            ObjectMissing: one of them cannot be had now; it says why.
+        """
+        return False
+
+    def is_elsewhere(self, _oid: Oid) -> bool:
+        """Tell whether a large content is read from another repository, in place."""
+        return False
 
     def find_absence(self, _oid: Oid) -> Absence | None:
         """Return why an object is missing on purpose, None when nothing is known of that."""

@@ -16,7 +16,7 @@ from blake3 import blake3
 from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_stream
 from redun.objects.oid import HEX_DIGITS
 from redun.store.base import ObjectCorrupt
-from redun.store.storage import Storage
+from redun.store.storage import NameMissing, Storage
 
 FOLDER = "objects/blob"
 LARGE_SIZE_BYTES = 1 << 20

@@ -1,7 +1,7 @@
-"""What a repository notes beside its objects: which are missing on purpose, and which results must not serve again.
+"""What a repository notes beside its objects: which are missing on purpose or promised, which results must not serve.
 
 The invariant: the notes are the union of all lists there are, whatever their order, so anybody may add one at any time.
-Formats: docs/format/absent.md, docs/format/forgotten.md.
+Formats: docs/format/absent.md, docs/format/forgotten.md, docs/format/promised.md.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ from collections.abc import Callable, Iterable
 
 from redun.hashing import Oid
 from redun.objects.oid import prefix_range
-from redun.store import absent, forgotten
+from redun.store import absent, forgotten, promised
 from redun.store.absent import Absence, Cause, merge_absences, parse_absence
 from redun.store.forgotten import Forgotten, parse_forgotten
 from redun.store.lists import is_list_name
+from redun.store.promised import Promise, parse_promise
 from redun.store.storage import NameMissing, Storage
 
-_VERSIONS = {absent.SUFFIX: absent.VERSION_LINE, forgotten.SUFFIX: forgotten.VERSION_LINE}
+_VERSIONS = {
+    absent.SUFFIX: absent.VERSION_LINE,
+    forgotten.SUFFIX: forgotten.VERSION_LINE,
+    promised.SUFFIX: promised.VERSION_LINE,
+}
 
 
 def is_note(name: str) -> bool:
-    """Tell whether a name in a storage is that of a list of absent or of forgotten objects."""
+    """Tell whether a name in a storage is that of a list of absent, forgotten or promised objects."""
     return any(is_list_name(name, suffix) for suffix in _VERSIONS)
 
 
@@ -35,6 +40,7 @@ class Notes:
         self.strange: set[str] = set()
         """Lists that say something that is not understood."""
         self.absent: dict[Oid, Absence] = {}
+        self.promised: dict[Oid, Promise] = {}  # whether they have come or not
         self.forgotten: Forgotten | None = None  # None where nothing is: it is asked for each job
 
     @property
@@ -61,6 +67,9 @@ class Notes:
         self._lines = {name: self._lines[name] if name in self._lines else self._read(name) for name in listed}
         absences = [parse_absence(line) for line in self._gather(absent.SUFFIX)]
         self.absent = merge_absences(one for one in absences if one is not None)
+        promises = [parse_promise(line) for line in self._gather(promised.SUFFIX)]
+        purged = {oid for oid, one in self.absent.items() if one.cause is Cause.PURGED}
+        self.promised = {one.oid: one for one in promises if one is not None and one.oid not in purged}
         self.forgotten = parse_forgotten(self._gather(forgotten.SUFFIX))[0] or None
 
     def _gather(self, suffix: str) -> list[str]:
@@ -79,7 +88,15 @@ class Notes:
             self._warn(f"{name} is not understood: expected the first line {version!r}, found {head[:60]!r}")
             return []
         for line in lines:
-            if parse_absence(line) is None if version == absent.VERSION_LINE else parse_forgotten([line])[1]:
+            if not _is_understood(version, line):
                 self.strange.add(name)
                 self._warn(f"{name}: a line is not understood: {line[:100]!r}")
         return lines
+
+
+def _is_understood(version: str, line: str) -> bool:
+    if version == absent.VERSION_LINE:
+        return parse_absence(line) is not None
+    if version == promised.VERSION_LINE:
+        return parse_promise(line) is not None
+    return not parse_forgotten([line])[1]

@@ -32,6 +32,7 @@ from redun.store.liveness import Clock, is_writer_alive, now_us
 from redun.store.lookups import newest_first
 from redun.store.own_journal import OwnJournal
 from redun.store.packset import PackSet
+from redun.store.promised import Promises
 from redun.store.seal import LivenessCheck, OrphanSealed, Sealer
 from redun.store.storage import NameMissing, Storage
 
@@ -83,6 +84,7 @@ class ObjectDb(ObjectStore):
             self._own = OwnJournal(journals, clock=clock, durability=durability)
         self._blobs = Blobs(storage)
         self.beyond: Beyond | None = None  # what can be read and is not here
+        self.promises = Promises(self)
         self.sealer = Sealer(storage, self.packs, durability != "off", self._warn)
         self._clock = clock
         self._is_alive = is_alive
@@ -167,6 +169,8 @@ class ObjectDb(ObjectStore):
         if data is None and not errors:
             self.refresh()
             data = self._find_data(oid, errors)
+        if data is None and self.bring((oid,)):
+            data = self._find_data(oid, errors)
         if data is not None:
             return data
         absence = self.find_absence(oid)
@@ -182,12 +186,23 @@ class ObjectDb(ObjectStore):
             return self._blobs.open(oid)
         except NameMissing:
             stream = None if self.beyond is None else self.beyond.open(oid)
+            if stream is None and self.bring((oid,)):
+                stream = self._blobs.open(oid)
             return BytesIO(self.get(oid)) if stream is None else stream
 
     def blob_size(self, oid: Oid) -> int | None:
         """Return the size in bytes of a content that is a file of its own; None for any other object."""
         size = self._blobs.size(oid)
-        return self.beyond.blob_size(oid) if size is None and self.beyond is not None else size
+        if size is None and self.beyond is not None:
+            size = self.beyond.blob_size(oid)
+        promise = self.promises.find(oid) if size is None else None
+        return size if promise is None else promise.size
+
+    def is_elsewhere(self, oid: Oid) -> bool:
+        return self.beyond is not None and not self._blobs.has(oid) and self.beyond.blob_size(oid) is not None
+
+    def bring(self, oids: Iterable[Oid]) -> bool:
+        return self.promises.bring(oids)
 
     def has(self, oid: Oid) -> bool:
         return (self._own is not None and self._own.has(oid)) or self._is_packed(oid) or self.kind_of(oid) is not None
@@ -202,7 +217,7 @@ class ObjectDb(ObjectStore):
             kind = _BLOB
         if kind is None and self.beyond is not None:
             kind = self.beyond.kind_of(oid)
-        return kind
+        return _BLOB if kind is None and oid in self.packs.notes.promised else kind
 
     def iter_oids(self, kind: int | None = None) -> Iterator[tuple[Oid, int]]:
         seen: set[Oid] = set()
@@ -217,6 +232,7 @@ class ObjectDb(ObjectStore):
         rows = self.packs.find_prefix(low, high, limit)
         loose = chain(self._iter_journals(), ((oid, _BLOB) for oid in self._blobs.iter_oids(prefix[:2].lower())))
         rows.update(row for row in loose if low <= row[0] <= high)
+        rows.update((oid, _BLOB) for oid in self.promises.find_prefix(prefix))
         rows |= set() if self.beyond is None else self.beyond.find_prefix(prefix, limit)
         return sorted(rows)[:limit]
 
@@ -322,7 +338,7 @@ class ObjectDb(ObjectStore):
 
     def _find_data(self, oid: Oid, errors: list[ObjectCorrupt]) -> bytes | None:
         """Ask each source; remember what is wrong with damaged copies."""
-        for find in (self._find_in_journals, self._find_in_packs, self._find_in_blobs):
+        for find in (self._find_in_journals, self.packs.read_whole, self._find_in_blobs):
             try:
                 data = find(oid)
             except ObjectCorrupt as error:
@@ -336,26 +352,6 @@ class ObjectDb(ObjectStore):
     def _find_in_journals(self, oid: Oid) -> bytes | None:
         data = None if self._own is None else self._own.get(oid)
         return self.live.get(oid) if data is None and self.live is not None else data
-
-    def _find_in_packs(self, oid: Oid) -> bytes | None:
-        failure: ObjectCorrupt | None = None
-        for _ in range(2):
-            lost = False
-            for reader, ordinal in self.packs.iter_holding(oid):
-                try:
-                    return reader.read(ordinal)
-                except NameMissing:
-                    lost = True
-                    self.refresh(force=True)  # merged into another pack since it was listed
-                except ObjectCorrupt as error:
-                    failure = ObjectCorrupt(oid, error.where, str(error)) if error.oid is None else error
-                    if error.oid is None:
-                        lost = self.packs.replace(reader, error) is not None
-            if not lost:
-                break
-        if failure is not None:
-            raise failure
-        return None
 
     def _find_in_blobs(self, oid: Oid) -> bytes | None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -59,6 +59,12 @@ class OverlayStore(ObjectStore):
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
         return sorted({*self._upper.find_producers(file_oid), *self._lower.find_producers(file_oid)})
+
+    def bring(self, oids: Iterable[Oid]) -> bool:
+        return self._lower.bring(oids)
+
+    def is_elsewhere(self, oid: Oid) -> bool:
+        return self._lower.is_elsewhere(oid)
 
     def find_absence(self, oid: Oid) -> Absence | None:
         return self._lower.find_absence(oid)

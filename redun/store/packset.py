@@ -176,6 +176,27 @@ class PackSet:
             if ordinal is not None:
                 yield reader, ordinal
 
+    def read_whole(self, oid: Oid) -> bytes | None:
+        """Return an object's bytes from whichever pack has it whole; None when none has it.  Raises ObjectCorrupt."""
+        failure: ObjectCorrupt | None = None
+        for _ in range(2):
+            lost = False
+            for reader, ordinal in self.iter_holding(oid):
+                try:
+                    return reader.read(ordinal)
+                except NameMissing:
+                    lost = True
+                    self.refresh()  # merged into another pack since it was listed
+                except ObjectCorrupt as error:
+                    failure = ObjectCorrupt(oid, error.where, str(error)) if error.oid is None else error
+                    if error.oid is None:
+                        lost = self.replace(reader, error) is not None
+            if not lost:
+                break
+        if failure is not None:
+            raise failure
+        return None
+
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         """Return the outcomes of an eval that any pack records, in no order, some more than once."""
         found: list[Candidate] = []

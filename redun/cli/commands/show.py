@@ -16,6 +16,7 @@ from redun.objects.oid import is_prefix
 from redun.provenance.resolve import UnknownId, resolve_oid
 from redun.provenance.show import iter_raw, show_object
 from redun.provenance.tags import TagBook
+from redun.remotes.lazy import serve_promises
 from redun.store.absent import ObjectAbsent
 
 
@@ -40,6 +41,7 @@ def command(options: Globals, /, prefix: str, is_json: bool, is_raw: bool, no_pa
                 raise
             raise ObjectAbsent(absences[0]) from None
         if is_raw:
+            serve_promises(repository)
             for piece in iter_raw(repository.store, oid):
                 ui.echo_bytes(piece)
             return

@@ -27,7 +27,7 @@ def report_line(report: TransferReport, verb: str) -> str:
     if report.is_dry_run and verb != "push":
         return f"{line}."
     counts = f"{plural(report.objects, 'object')}, {format_size(report.transferred_bytes)}"
-    return f"{line}: {counts}{withheld_text(report)}."
+    return f"{line}: {counts}{withheld_text(report)}. {promised_line(report)}".rstrip()
 
 
 def withheld_text(report: TransferReport) -> str:
@@ -35,11 +35,20 @@ def withheld_text(report: TransferReport) -> str:
     return f"; {plural(report.withheld, 'object')} withheld, as only data is trusted" if report.withheld else ""
 
 
+def promised_line(report: TransferReport) -> str:
+    """Return the sentence on what was left at the remote; an empty text when nothing was."""
+    if not report.promised:
+        return ""
+    what = f"{plural(report.promised, 'large content')} ({format_size(report.promised_bytes)})"
+    return f"{what} {'stays' if report.promised == 1 else 'stay'} there until needed."
+
+
 def _count(report: TransferReport) -> str:
-    """``2 executions and 1 tag edit``: edits where there are any, and alone where there is nothing else."""
+    """``2 executions and 1 tag edit``: what there is of each, executions where there is nothing else."""
     edits = [plural(report.tag_edits, "tag edit")] if report.tag_edits else []
-    executions = [plural(report.executions, "execution")] if report.executions or not edits else []
-    return " and ".join(executions + edits)
+    contents = [plural(report.contents, "large content")] if report.contents else []
+    executions = [plural(report.executions, "execution")] if report.executions or not edits + contents else []
+    return " and ".join(executions + edits + contents)
 
 
 def report_json(report: TransferReport) -> dict[str, Any]:
@@ -51,6 +60,9 @@ def report_json(report: TransferReport) -> dict[str, Any]:
         "tag_edits": report.tag_edits,
         "objects": report.objects,
         "bytes": report.transferred_bytes,
+        "contents": report.contents,
+        "promised": report.promised,
+        "promised_bytes": report.promised_bytes,
         "withheld": report.withheld,
         "skipped": [{"ref": skipped.name, "why": skipped.why} for skipped in report.skipped],
         "refused": [{"ref": refused.name, "why": refused.why} for refused in report.refused],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -37,12 +38,15 @@ class Known:
 
     kinds: dict[Oid, int] = field(default_factory=dict)
     linked: dict[Oid, Oid] = field(default_factory=dict)  # target: a node that must have it
+    promised: Collection[Oid] = ()  # contents that a remote has, here or not
     beyond: Beyond | None = None  # what is read from elsewhere is whole for a check over there to say
 
     def kind_of(self, oid: Oid) -> int | None:
-        """Return the kind of an object that is here whole, or beyond."""
+        """Return the kind of an object that is here whole, beyond, or promised."""
         kind = self.kinds.get(oid)
-        return self.beyond.kind_of(oid) if kind is None and self.beyond is not None else kind
+        if kind is None and self.beyond is not None:
+            kind = self.beyond.kind_of(oid)
+        return Kind.BLOB if kind is None and oid in self.promised else kind
 
 
 @dataclass(slots=True)

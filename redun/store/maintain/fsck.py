@@ -10,7 +10,7 @@ Everything else is told, with its place and reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,7 @@ from redun.store.storage import Entry, NameMissing
 
 if TYPE_CHECKING:
     from redun.store.beyond import Beyond
+    from redun.store.promised import Promise
     from redun.store.repository import Repository
 
 _JOURNALS = "objects/journal"
@@ -131,7 +132,8 @@ class _Check:
         self._storage = repository.storage
         self._is_full = is_full
         self._repair = repair
-        self._known = Known(beyond=repository.store.beyond)
+        store = repository.store
+        self._known = Known(promised=store.packs.notes.promised, beyond=store.beyond)
         self._rebuilt: list[PackReader] = []  # packs whose idx was wrong: the store may not look into them
         self._found = Findings(_find_gone(repository.store.beyond))
         self._refs = RefCheck(repository, self._known, self._found, self._get, is_full=is_full)
@@ -391,6 +393,7 @@ class _Check:
                 kind = kind_name(known[source])
                 self._found.error("object", target.hex(), f"it is missing; {kind} {short(source)} links to it")
         self._tell_absent(notes.absent.values())
+        self._found.problems += _find_promised(self._repository.store.promises.list_open())
         for name in sorted(notes.strange):
             self._found.error("file", name, "it is a list that is not understood, so not all that is said in it holds")
 
@@ -425,6 +428,16 @@ def _find_gone(beyond: Beyond | None) -> list[Problem]:
     """Return which alternates cannot be read; what only they had is told as missing."""
     why = "it cannot be read, so what only it has is missing: "
     return [Problem(Severity.NOTE, "alternate", one.place, why + one.why) for one in (beyond.gone if beyond else ())]
+
+
+def _find_promised(promises: Sequence[Promise]) -> list[Problem]:
+    """Tell how much is at remotes still, on purpose."""
+    found: list[Problem] = []
+    for remote in sorted({one.remote for one in promises}):
+        sizes = [one.size for one in promises if one.remote == remote]
+        why = f"{len(sizes)} large contents of {sum(sizes)} bytes are there still; `redun pull {remote}` brings them"
+        found.append(Problem(Severity.NOTE, "remote", remote, why))
+    return found
 
 
 def _is_oid(stem: str) -> bool:

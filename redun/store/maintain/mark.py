@@ -109,8 +109,9 @@ class Marks:
         return oid in self._blob_sizes or any(reader.has(oid) for reader in self._readers) or self._is_in_journal(oid)
 
     def _is_beyond(self, oid: Oid) -> bool:
-        """Tell whether an alternate has an object: with all that it leads to, and not ours to keep."""
-        return self._store.beyond is not None and self._store.beyond.kind_of(oid) is not None
+        """Tell whether an alternate has an object, with all that it leads to, or a remote has promised it."""
+        beyond = self._store.beyond
+        return oid in self._store.packs.notes.promised or (beyond is not None and beyond.kind_of(oid) is not None)
 
     def _is_in_journal(self, oid: Oid) -> bool:
         return self._store.live is not None and self._store.live.kind_of(oid) is not None

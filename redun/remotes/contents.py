@@ -1,0 +1,93 @@
+"""Large contents on their way from a remote: several at once, each hashed before it shows under its name.
+
+The invariant: what stands under a name is whole, whatever was cut off; what has come stays when another fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from redun.errors import RemoteError
+from redun.hashing import Oid
+from redun.remotes.transfer import ContentChanged, OnProgress, checked, ignore_progress
+from redun.store.blobs import blob_name
+from redun.store.local_storage import LocalStorage
+
+if TYPE_CHECKING:
+    from redun.remotes.remote import Remote
+    from redun.store.storage import Storage
+
+_Result = TypeVar("_Result")
+
+MAX_REQUESTS = 8
+"""Contents under way at once: a few fill a line, and each holds pieces of 1 MiB."""
+MAX_ASKED = 100
+"""So many sizes are asked for one by one, several at once; of more, the remote is asked to list what it has."""
+
+
+def get_contents(
+    remote: Remote, storage: Storage, sizes: Mapping[Oid, int], on_progress: OnProgress = ignore_progress
+) -> list[RemoteError]:
+    """Bring contents; return what went wrong with some, in no order, while the others came.
+
+    Args:
+        remote: where they are.
+        storage: where they go.
+        sizes: in bytes, of the contents wanted.
+        on_progress: told now and then how far it is.
+
+    Raises:
+        OSError, StoreError: the storage cannot be written.
+    """
+    total = sum(sizes.values())
+    done = 0
+    lock = Lock()
+
+    def get(oid: Oid) -> RemoteError | None:
+        nonlocal done
+        name = blob_name(oid)
+        try:
+            storage.write(name, checked(remote.iter_pieces(name), oid, name))
+        except ContentChanged as error:
+            return remote.damaged(str(error))
+        except RemoteError as error:
+            return error
+        with lock:
+            done += sizes[oid]
+            on_progress(done, total, "getting contents")
+        return None
+
+    on_progress(0, total, "getting contents")
+    results = [get(oid) for oid in sizes] if _is_near(remote, len(sizes)) else _map(get, sizes)
+    return [error for error in results if error is not None]
+
+
+def find_sizes(remote: Remote, oids: Iterable[Oid]) -> dict[Oid, int]:
+    """Return the sizes in bytes of those contents that a remote has as files of their own.
+
+    Raises:
+        RemoteUnreachable: it cannot be read.
+    """
+    wanted = list(oids)
+    if _is_near(remote, len(wanted)):
+        sizes = [remote.blob_size(oid) for oid in wanted]
+    elif len(wanted) > MAX_ASKED:
+        listed = remote.list_blobs()
+        sizes = [listed.get(oid) for oid in wanted]
+    else:
+        sizes = _map(remote.blob_size, wanted)
+    return {oid: size for oid, size in zip(wanted, sizes) if size is not None}
+
+
+def _is_near(remote: Remote, count: int) -> bool:
+    """Tell whether requests take no longer one after the other."""
+    return count < 2 or isinstance(remote.storage, LocalStorage)
+
+
+def _map(function: Callable[[Oid], _Result], oids: Iterable[Oid]) -> list[_Result]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+        return list(pool.map(function, oids))
