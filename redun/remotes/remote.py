@@ -20,6 +20,7 @@ from redun.objects.kinds import Kind
 from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
 from redun.remotes.gate import Gate
 from redun.remotes.listing import read_listing
+from redun.remotes.namespace import NamespaceStorage
 from redun.remotes.settings import get_remote, read_signers
 from redun.remotes.urls import inner_url
 from redun.store.absent import Absence, write_absent
@@ -36,6 +37,7 @@ from redun.store.pack import SealedPack, write_pack
 from redun.store.pack_format import FOLDER, IDX_SUFFIX, idx_name
 from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, RefMissing, Refs, TagRef
 from redun.store.storage import NameMissing, Storage
+from redun.store.subtree import NAMESPACES
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
@@ -176,7 +178,7 @@ class Remote:
             self._enter_project()
             return self.look()
         # Objects without a format are of a first push that was cut off: each says its own version.
-        if stranger is not None and stranger.partition("/")[0] != _OBJECTS:
+        if stranger is not None and stranger.partition("/")[0] not in {_OBJECTS, NAMESPACES}:
             why = f"expected a repository or nothing, found {stranger}"
             raise NotARemote(self.name, self.location, why, "name a folder of its own for it")
         self._is_new = True
@@ -466,14 +468,22 @@ def connect(repository: Repository, name: str) -> Remote:
     """
     settings = get_remote(repository.config_path, name)
     base, cache_path = repository.path.parent, repository.cache_path
-    remote = open_remote(settings.name, settings.url, base, cache_path, settings=settings.storage)
+    remote = open_remote(
+        settings.name, settings.url, base, cache_path, settings=settings.storage, namespace=settings.namespace
+    )
     remote.is_data_only = settings.trust == "data"
     remote.gate = Gate(read_signers(repository.config_path, settings))
     return remote
 
 
 def open_remote(
-    name: str, url: str, base: Path, cache_path: Path | None, *, settings: StorageSettings | None = None
+    name: str,
+    url: str,
+    base: Path,
+    cache_path: Path | None,
+    *,
+    settings: StorageSettings | None = None,
+    namespace: str | None = None,
 ) -> Remote:
     """Return the remote at a URL.
 
@@ -483,10 +493,14 @@ def open_remote(
         base: the project directory.
         cache_path: the repository's cache; None keeps nothing.
         settings: how to reach a URL; None takes what the environment says.
+        namespace: where to write there, apart from what others read.
 
     Raises:
         UnsupportedUrl: nothing here can reach the URL.
+        BadNamespace: the namespace cannot be one.
     """
     cache = None if cache_path is None else LocalStorage(cache_path / "remotes" / name)
-    project = open_storage(inner_url(url), base, settings)
-    return Remote(name, open_storage(url, base, settings), cache, project=project)
+    storage, project = (open_storage(place, base, settings) for place in (url, inner_url(url)))
+    if namespace is not None:
+        storage, project = (NamespaceStorage(tree, namespace) for tree in (storage, project))
+    return Remote(name, storage, cache, project=project)

@@ -40,6 +40,7 @@ def command(ctx: click.Context) -> None:
 @click.argument("name")
 @click.argument("url")
 @click.option("--trust", type=click.Choice(TRUSTS), help="data: take nothing that runs code when it is read.")
+@click.option("--namespace", help="Push to a place apart, which those who read URL do not see; pull from both.")
 @click.option(
     "--require-signatures", metavar="KEYS", help="Refuse what none of these public keys, or files of them, signed."
 )

@@ -32,6 +32,7 @@ from redun.store.condemned import Condemned, list_condemned, write_condemned
 from redun.store.interrupted import end_interrupted
 from redun.store.liveness import Clock, now_us
 from redun.store.maintain.mark import Marks
+from redun.store.maintain.namespaces import iter_outer_links
 from redun.store.maintain.repack import MAX_MERGED_OBJECTS
 from redun.store.objectdb import ObjectDb
 from redun.store.pack import PackReader
@@ -110,11 +111,13 @@ class _Survey:
             if _is_oid(entry.name.rpartition("/")[2])
         }
         self.lists = list_condemned(repository.storage)
+        self._outer_links = set(iter_outer_links(repository.storage))
 
     def marks(self) -> Marks:
         """Return fresh marks, with what running processes need."""
         made = Marks(self.store, {oid: entry.size for oid, entry in self.blob_entries.items()})
         made.reach_journals()
+        made.reach_known(self._outer_links)
         pinned = self.store.pinned_packs()
         for reader in self.store.packs.readers:
             if reader.name in pinned:

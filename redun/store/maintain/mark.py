@@ -44,6 +44,10 @@ class Marks:
         while stack:
             stack += self._visit(stack.pop())
 
+    def reach_known(self, roots: Iterable[Oid]) -> None:
+        """Mark those of some roots that are here, and all that can be reached from them."""
+        self.reach(oid for oid in roots if self._is_there(oid))
+
     def reach_journals(self) -> None:
         """Mark what the journals of running processes link to; what is in them stays anyhow."""
         for journal in self._store.live or ():

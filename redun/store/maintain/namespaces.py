@@ -1,0 +1,42 @@
+"""What namespaces build on: objects of a repository that nothing but a namespace in it may need.
+
+The invariant: a namespace holds what it added and nothing else, so what its nodes link to outside of it is a root of
+the repository around it.  Format: docs/format/refs.md, *Namespaces*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from redun.hashing import Oid
+from redun.objects.codec import NotCanonical
+from redun.objects.kinds import Kind
+from redun.objects.oid import HEX_DIGITS
+from redun.store.base import ObjectCorrupt
+from redun.store.canonical import split_node
+from redun.store.pack import PackReader, rebuild_idx
+from redun.store.pack_format import FOLDER, PACK_SUFFIX, pack_name
+from redun.store.storage import NameMissing, Storage
+from redun.store.subtree import NAMESPACES, Subtree
+
+
+def iter_outer_links(storage: Storage) -> Iterator[Oid]:
+    """Yield what the nodes of namespaces in a repository's tree link to, some more than once.
+
+    A pack that is damaged, or that was being written, has none: nobody can read it either.
+    """
+    for entry in storage.iter_entries(NAMESPACES):
+        parts = entry.name.split("/", 2)
+        stem = parts[-1].removeprefix(f"{FOLDER}/").removesuffix(PACK_SUFFIX)
+        if len(parts) == 3 and parts[2].endswith(PACK_SUFFIX) and len(stem) == HEX_DIGITS:
+            try:
+                yield from _iter_links(Subtree(storage, "/".join(parts[:2])), Oid(bytes.fromhex(stem)))
+            except (ObjectCorrupt, NameMissing, NotCanonical, ValueError):
+                continue
+
+
+def _iter_links(tree: Storage, pack: Oid) -> Iterator[Oid]:
+    reader = PackReader(pack, tree, idx=rebuild_idx(tree.view(pack_name(pack))))
+    for _, kind, data in reader.iter_objects():
+        if kind != Kind.BLOB:
+            yield from split_node(data)[0]
