@@ -1,0 +1,143 @@
+"""`redun run` with remotes: by name, by the settings, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+FLOW = """
+from pathlib import Path
+
+from redun import task
+
+redun_namespace = "flow"
+
+
+@task()
+def step(number: int):
+    with Path("../ran").open("a") as stream:
+        stream.write("x")
+    return number * 2
+
+
+@task()
+def main(count: int = 3):
+    return [step(number) for number in range(count)]
+
+
+@task()
+def fail(number: int):
+    raise ValueError(number)
+
+
+@task()
+def both():
+    return [step(1), fail(step(2))]
+"""
+SECTION = "[remotes.origin]\nurl = ../shared\n"
+MAIN = ("run", "flow.py", "main")
+
+
+class Projects:
+    """Folders with one script and repositories of their own, beside one remote."""
+
+    def __init__(self, root: Path, redun_command, monkeypatch) -> None:
+        self._root = root
+        self._redun = redun_command
+        self._monkeypatch = monkeypatch
+
+    def run(self, name: str, *words: str, settings: str = SECTION, code: int = 0):
+        """Run a command in the project of a name, made when there is none."""
+        folder = self._root / name
+        if not folder.exists():
+            (folder / ".redun").mkdir(parents=True)
+            (folder / ".redun" / "redun.ini").write_text(settings)
+            (folder / "flow.py").write_text(FLOW)
+        self._monkeypatch.chdir(folder)
+        return self._redun(*words, code=code, cwd=folder)
+
+    @property
+    def n_ran(self) -> int:
+        """How many jobs did something, anywhere."""
+        ran = self._root / "ran"
+        return len(ran.read_text()) if ran.exists() else 0
+
+
+@pytest.fixture
+def projects(tmp_path, redun_command, monkeypatch):
+    """No project yet, and nothing at the remote."""
+    return Projects(tmp_path, redun_command, monkeypatch)
+
+
+def test_a_remote_is_asked_by_its_name(projects):
+    """What it has does not run; what was taken is told, and is here from then on."""
+    projects.run("a", *MAIN)
+    projects.run("a", "push")
+    told = projects.run("b", "run", "--remote", "origin", "flow.py", "main")
+    assert told.stdout == "[0, 2, 4]\n"
+    assert "objects from remote 'origin'" in told.stderr
+    assert projects.run("b", *MAIN).stdout == "[0, 2, 4]\n"
+    assert projects.n_ran == 3
+    projects.run("b", "fsck")
+
+
+def test_a_name_that_is_no_remotes_is_an_error(projects):
+    """Nothing has run then."""
+    told = projects.run("a", "run", "--remote", "orgin", "flow.py", "main", code=1)
+    assert "there is no remote 'orgin'; there are origin" in told.stderr
+    assert projects.n_ran == 0
+
+
+def test_settings_pull_and_push(projects):
+    """Each run asks first and pushes what came of it, unless it is told not to."""
+    settings = SECTION + "auto_pull = true\nauto_push = true\n"
+    told = projects.run("a", *MAIN, settings=settings)
+    assert "there is nothing at remote 'origin' yet" in told.stderr
+    assert "Pushed 1 execution to remote 'origin'" in told.stderr
+    told = projects.run("b", *MAIN, settings=settings)
+    assert "Took " in told.stderr
+    assert "Pushed 1 execution" in told.stderr
+    assert projects.n_ran == 3
+    told = projects.run("c", "run", "--no-remote", "flow.py", "main", settings=settings)
+    assert "remote" not in told.stderr.replace("--no-remote", "")
+    assert projects.n_ran == 6
+
+
+def test_what_finished_in_a_run_that_failed_is_pushed(projects):
+    """The exit code stays that of the run."""
+    settings = SECTION + "auto_pull = true\nauto_push = true\n"
+    told = projects.run("a", "run", "flow.py", "both", settings=settings, code=1)
+    assert "Pushed 1 execution" in told.stderr
+    before = projects.n_ran
+    projects.run("b", "run", "flow.py", "both", settings=settings, code=1)
+    assert projects.n_ran == before
+
+
+def test_a_remote_that_cannot_be_reached_is_one_warning_each_way(projects, tmp_path):
+    """The run comes to what it would have come to, with its own exit code."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "stranger").write_text("")
+    settings = SECTION + "auto_pull = true\nauto_push = true\n"
+    told = projects.run("a", *MAIN, settings=settings)
+    assert told.stdout == "[0, 2, 4]\n"
+    warnings = [line for line in told.stderr.splitlines() if "warning" in line]
+    assert len(warnings) == 1
+    assert "this run was not pushed" in warnings[0]
+
+
+def test_a_dry_run_asks_and_pushes_nothing(projects):
+    """It tells what a run with the remote would come to."""
+    projects.run("a", *MAIN)
+    projects.run("a", "push")
+    settings = SECTION + "auto_pull = true\nauto_push = true\n"
+    told = projects.run("b", "run", "--dryrun", "flow.py", "main", settings=settings)
+    assert told.stdout == "[0, 2, 4]\n"
+    assert "Pushed" not in told.stderr
+    assert "Dryrun" in projects.run("b", "run", "--dryrun", "flow.py", "main", "--count", "4", code=1).stderr
+
+
+def test_a_setting_that_is_neither_yes_nor_no_is_told(projects):
+    """With its file and line, before anything runs."""
+    told = projects.run("a", *MAIN, settings=SECTION + "auto_pull = perhaps\n", code=2)
+    assert "redun.ini:3: [remotes.origin] auto_pull: expected yes or no, found 'perhaps'" in told.stderr
