@@ -18,11 +18,10 @@ from typing import Any, BinaryIO
 from redun.config import StorageSettings
 from redun.hashing import READ_SIZE_BYTES, Buffer
 from redun.store.base import ReadOnlyStore
-from redun.store.location import UnsupportedUrl
+from redun.store.location import S3_SCHEMES, UnsupportedUrl
 from redun.store.storage import Entry, NameMissing, Storage, check_name
 
 TEMPORARY_PREFIX = ".tmp-"
-_S3_SCHEMES = ("s3", "s3a")
 _WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
 _NETWORK_PACKAGES = frozenset({"aiohttp", "aiobotocore", "azure", "botocore", "google", "paramiko", "requests"})
 # FileExistsError: what memory:// says of a name below another name.
@@ -61,7 +60,14 @@ class FsspecStorage(Storage):
             return b""
         end = None if length is None else start + length
         with self._looking(name):
-            content: bytes = self._fs.cat_file(self._locate(name), start=start or None, end=end)
+            path = self._locate(name)
+            try:
+                content: bytes = self._fs.cat_file(path, start=start or None, end=end)
+            except OSError:
+                # A range that begins behind the end is an error to some buckets, and nothing to a reader.
+                if not start or start < self._fs.size(path):
+                    raise
+                return b""
         return content
 
     def view(self, name: str) -> Buffer:
@@ -70,6 +76,8 @@ class FsspecStorage(Storage):
     def open(self, name: str) -> BinaryIO:
         with self._looking(name):
             stream: BinaryIO = self._fs.open(self._locate(name), "rb")
+        if (getattr(stream, "details", None) or {}).get("type") == "directory":
+            raise NameMissing(name, self.location)  # what s3fs opens, to fail at the first reading
         return io.BufferedReader(_Reading(stream), READ_SIZE_BYTES)
 
     def write(self, name: str, content: Buffer | Iterable[Buffer]) -> None:
@@ -189,7 +197,7 @@ def _options(url: str, settings: StorageSettings) -> dict[str, Any]:
     scheme = url.partition("://")[0]
     if settings == StorageSettings():
         return {}
-    if scheme not in _S3_SCHEMES:
+    if scheme not in S3_SCHEMES:
         raise UnsupportedUrl(url, "endpoint, region, profile and the like are settings of s3", "remove them")
     options: dict[str, Any] = {"anon": settings.anonymous, "requester_pays": settings.requester_pays}
     if settings.endpoint is not None:

@@ -5,14 +5,17 @@ The invariant: a relative path means the same whoever says it and wherever: it s
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
-from redun.config import StorageSettings
+from redun.config import StorageSettings, aws_surroundings
 from redun.errors import RemoteError
 from redun.store.local_storage import LocalStorage
 from redun.store.storage import Storage
 
 _FILE_SCHEME = "file://"
+S3_SCHEMES = ("s3", "s3a")
+BUCKET_SCHEMES = (*S3_SCHEMES, "gs", "az", "abfs", "abfss")
 
 
 class UnsupportedUrl(RemoteError):
@@ -39,7 +42,8 @@ def open_storage(url: str, base: Path | None = None, settings: StorageSettings |
     """Return the storage behind a path or a URL.  Nothing is read yet.
 
     Args:
-        url: a path, ``file://`` or any URL that fsspec has a file system for.
+        url: a path, ``file://`` or any URL that fsspec has a file system for; buckets go through obstore where it is
+            installed.
         base: where a relative path starts; the working directory when None.
         settings: how to reach it; None takes what the environment and the client libraries' own files say.
 
@@ -48,6 +52,29 @@ def open_storage(url: str, base: Path | None = None, settings: StorageSettings |
     """
     if is_local(url):
         return LocalStorage(Path(locate(url, base or Path.cwd())))
+    found = _open_bucket(url, settings)
+    if found is not None:
+        return found
     from redun.store.fsspec_storage import FsspecStorage
 
     return FsspecStorage(url, settings)
+
+
+def _open_bucket(url: str, settings: StorageSettings | None) -> Storage | None:
+    """Return a bucket through obstore, None where that is not installed or does not serve."""
+    scheme = url.partition("://")[0]
+    if scheme not in BUCKET_SCHEMES or find_spec("obstore") is None:
+        return None
+    if scheme not in S3_SCHEMES and settings not in (None, StorageSettings()):
+        return None  # fsspec's says what is wrong
+    from redun.store.obstore_storage import ObstoreStorage
+
+    if scheme not in S3_SCHEMES:
+        return ObstoreStorage(url)
+    from redun.store.aws_keys import KeysElsewhere, find_keys
+
+    try:
+        keys = find_keys(aws_surroundings(), None if settings is None else settings.profile)
+    except KeysElsewhere:
+        return None  # botocore knows how to ask for them
+    return ObstoreStorage(url, settings, keys)

@@ -23,6 +23,7 @@ HEAVY = {
     "fsspec": ("redun/file/", "redun/store/", "redun/remotes/", "redun/value/"),
     "google": ("redun/executors/gcp_batch/", "redun/testing/"),
     "kubernetes": ("redun/executors/k8s/", "redun/testing/"),
+    "obstore": ("redun/store/",),
     "numpy": ("redun/value/", "redun/file/", "redun/testing/"),
     "pandas": ("redun/value/", "redun/file/", "redun/testing/"),
     "pyarrow": ("redun/value/", "redun/file/", "redun/testing/", "redun/executors/spark/"),
