@@ -24,7 +24,8 @@ from redun.scheduler.homes import home_of
 from redun.scheduler.logger import Logger
 from redun.scheduler.scheduler import Scheduler
 from redun.sharing import asking_remotes, push_run
-from redun.store.base import ReadOnlyStore
+from redun.store.alternates import read_alternates
+from redun.store.base import ObjectStore, ReadOnlyStore
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
 from redun.tags import Tag
@@ -88,17 +89,18 @@ def open_session(
     cache_path = None if repository is None else repository.cache_path
     stat_cache = StatCache(None if cache_path is None else cache_path / STAT_CACHE_NAME)
     use_stat_cache(stat_cache)
-    scheduler = _make_scheduler(config, repository, logger, setup or {})
+    backend = repository or read_alternates(config_dir, config, on_warning)
+    scheduler = _make_scheduler(config, backend, logger, setup or {})
     return Session(config_dir, config, repository, scheduler, stat_cache)
 
 
 def _make_scheduler(
-    config: Config, repository: Repository | None, logger: Logger | None, setup: Mapping[str, str]
+    config: Config, backend: Repository | ObjectStore | None, logger: Logger | None, setup: Mapping[str, str]
 ) -> Scheduler:
     if config.scheduler.setup_scheduler is None:
         if setup:
             raise ConfigError("--setup needs a function to give it to", hint="[scheduler] setup_scheduler names it")
-        return Scheduler(config, backend=repository, logger=logger)
+        return Scheduler(config, backend=backend, logger=logger)
     from redun.scheduler_setup import find_setup
 
     found = find_setup(config)
@@ -106,9 +108,9 @@ def _make_scheduler(
     scheduler = found.make(config, setup)
     if logger is not None:
         scheduler.logger = logger
-    if repository is not None and isinstance(scheduler.backend, MemoryStore):
+    if backend is not None and isinstance(scheduler.backend, MemoryStore):
         # The function knows of no repository: what it makes records where the settings say, as any other would.
-        scheduler.home = home_of(repository)
+        scheduler.home = home_of(backend)
     return scheduler
 
 

@@ -10,7 +10,7 @@ The table of what happens to which file stands in docs/internals/files.md, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -204,6 +204,8 @@ class Cache:
                 return self._serve_shallow(target, record)
             if self._is_reusable(record, candidate.time_us):
                 return self._serve(target, record)
+        # Each call below will put its own files back: whoever brings the first may bring them all.
+        self._store.expect(lambda: self._iter_missing(record.summary.externals))
         return self._step(eval_oid, record.reduction, is_async, allowed)
 
     def _serve(self, target: Oid, record: CallRecord) -> Hit:
@@ -333,6 +335,17 @@ class Cache:
                 raise Refused(f"two versions of {record.path} are named below")
             files[record.path] = known, is_executable if known_executable is None else known_executable
         return files
+
+    def _iter_missing(self, externals: Iterable[Oid]) -> Iterator[Oid]:
+        """Yield the contents of those files that are not there at all."""
+        for oid in externals:
+            with suppress(ObjectError):  # whoever needs it will tell
+                node = self._store.get_node(oid)
+                if node.kind != Kind.FILE:
+                    continue
+                record = FileRecord.decode(node)
+                if record.scheme == CONTENT_SCHEME and check_file(record).state is FileState.MISSING:
+                    yield Oid(record.digest)
 
     def _refuse_unknown(self, record: FileRecord, state: FileState, current: FileRecord | None) -> None:
         """Refuse to overwrite content that redun does not have, and to restore what it has not kept."""

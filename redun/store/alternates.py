@@ -6,20 +6,23 @@ that says why; what only it had counts as missing.  An alternate's own alternate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from redun.config import Config
 from redun.config_dir import CONFIG_FILE, CONFIG_FOLDER
-from redun.errors import ConfigError, StoreError
+from redun.errors import RedunError
+from redun.store.base import ObjectStore
 from redun.store.beyond import Beyond
 from redun.store.format_file import FORMAT_NAME, NotARepository, check_format
 from redun.store.local_storage import LocalStorage
+from redun.store.location import is_local, locate
+from redun.store.memory import MemoryStore
 from redun.store.objectdb import ObjectDb
-
-_JOURNALS = "objects/journal"
-_FILE_SCHEME = "file://"
+from redun.store.overlay import OverlayStore
+from redun.store.place import Place, find_place
 
 
 class GoneAlternate(NamedTuple):
@@ -44,6 +47,18 @@ def attach_alternates(
     store.beyond = Beyond(opened.stores, opened.gone)
 
 
+def read_alternates(folder: Path, config: Config, on_warning: Callable[[str], None]) -> ObjectStore | None:
+    """Return a store that reads the alternates of settings beside which no repository can be made.
+
+    What is put stays in memory.  None when the settings name no alternate.
+    """
+    if not config.repository.alternates:
+        return None
+    store = ObjectDb(LocalStorage(folder, read_only=True), journals=None)
+    attach_alternates(store, folder, config, on_warning)
+    return OverlayStore(MemoryStore(), store)
+
+
 def open_alternates(folder: Path, config: Config, warn: Callable[[str], None]) -> OpenAlternates:
     """Open the alternates that a repository's settings name, and theirs.
 
@@ -51,75 +66,58 @@ def open_alternates(folder: Path, config: Config, warn: Callable[[str], None]) -
         folder: the ``.redun`` folder; a relative path in its settings starts at the folder above it.
         config: its settings.
         warn: told of each alternate that cannot be used, and of what is damaged in the others.
-
-    Raises:
-        ConfigError: an alternate is no folder but a URL.
     """
     found = OpenAlternates([], [])
-    seen = {_find_root(folder, config)}
-    places = [(folder, place) for place in _places(folder, config)]
-    for source, place in places:  # grows on the way
+    seen = {_own_location(folder, config)}
+    queue = [(folder, config, place) for place in config.repository.alternates]
+    for source, settings, place in queue:  # grows on the way
         try:
-            inner = _find_folder(source.parent, place)
-            settings = _load(inner)
-            root = _find_root(inner, settings)
-            if root in seen:
+            inner, inner_settings, tree = _find(folder, source, settings, place)
+            if tree.storage.location in seen:
                 continue
-            seen.add(root)
-            check_format(LocalStorage(root, read_only=True))
-            journals = root / _JOURNALS
-            store = ObjectDb(
-                LocalStorage(root, read_only=True), journals=journals, is_writable=False, on_warning=_told(warn, place)
-            )
-            places += [(inner, below) for below in _places(inner, settings)]
-        except (OSError, StoreError, ConfigError) as error:
+            seen.add(tree.storage.location)
+            check_format(tree.storage)
+            tree.storage.is_read_only = True
+            journals = None if tree.is_shared else tree.journals
+            store = ObjectDb(tree.storage, journals=journals, is_writable=False, on_warning=_told(warn, place))
+        except (OSError, RedunError) as error:
             found.gone.append(GoneAlternate(place, str(error)))
             warn(f"the alternate {place} cannot be read, so what only it has is missing: {error}")
             continue
         found.stores.append(store)
+        queue += [(inner, inner_settings, below) for below in inner_settings.repository.alternates]
     return found
 
 
-def _places(folder: Path, config: Config) -> Sequence[str]:
-    places = config.repository.alternates
-    for place in places:
-        if "://" in place.removeprefix(_FILE_SCHEME):
-            raise ConfigError(
-                f"{folder / CONFIG_FILE}: [repository] alternates: expected folders of this machine or of a mounted "
-                f"disk, found {place}",
-                hint="what is at a URL is had by `redun remote add` and `redun pull`",
-            )
-    return places
+def _find(folder: Path, source: Path, settings: Config, place: str) -> tuple[Path, Config, Place]:
+    """Return the folder of an alternate's settings, these settings, and where its objects are.
 
-
-def _find_folder(base: Path, place: str) -> Path:
-    """Return the folder that holds an alternate: the one named, or ``.redun`` in it."""
-    path = (base / Path(place.removeprefix(_FILE_SCHEME)).expanduser()).resolve()
-    for folder in (path, path / CONFIG_FOLDER):
-        if (folder / FORMAT_NAME).is_file() or (folder.name == CONFIG_FOLDER and (folder / CONFIG_FILE).is_file()):
-            return folder
-    raise NotARepository(str(path))
-
-
-def _load(folder: Path) -> Config:
-    config = Config()
-    if (folder / CONFIG_FILE).is_file():
-        config.read_path(folder / CONFIG_FILE)
-    return config
-
-
-def _find_root(folder: Path, config: Config) -> Path:
-    """Return where the objects of a repository are.
-
-    Raises:
-        ConfigError: they are at a URL.
+    Args:
+        folder: the ``.redun`` folder of the repository that reads it: it keeps copies of what is known of a URL.
+        source: the ``.redun`` folder whose settings name the alternate; a relative path starts above it.
+        settings: those settings: they also say how to reach a URL.
+        place: as they name it.
     """
+    if not is_local(place):
+        return source, Config(), find_place(folder, replace(settings.repository, url=place))
+    path = Path(locate(place, source.parent))
+    inner = next((one for one in (path, path / CONFIG_FOLDER) if _is_repository(one)), None)
+    if inner is None:
+        raise NotARepository(str(path))
+    inner_settings = Config()
+    if (inner / CONFIG_FILE).is_file():
+        inner_settings.read_path(inner / CONFIG_FILE)
+    return inner, inner_settings, find_place(inner, inner_settings.repository)
+
+
+def _is_repository(folder: Path) -> bool:
+    """Tell whether a folder holds a repository, or the settings of one that lies elsewhere."""
+    return (folder / FORMAT_NAME).is_file() or (folder.name == CONFIG_FOLDER and (folder / CONFIG_FILE).is_file())
+
+
+def _own_location(folder: Path, config: Config) -> str:
     url = config.repository.url
-    if url is None:
-        return folder.resolve()
-    if "://" in url.removeprefix(_FILE_SCHEME):
-        raise ConfigError(f"its objects are at {url}, and an alternate is a folder")
-    return (folder.parent / Path(url.removeprefix(_FILE_SCHEME)).expanduser()).resolve()
+    return str(folder.resolve()) if url is None else locate(url, folder.parent)
 
 
 def _ignore(_message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -137,6 +137,13 @@ class ObjectStore(ABC):
             ObjectMissing: one of them cannot be had now; it says why.
         """
         return False
+
+    def expect(self, _find: Callable[[], Iterable[Oid]]) -> None:
+        """Learn of contents that may be needed soon, so that they are brought with the first of them.
+
+        ``_find`` returns them; it is only called where something may be brought.
+        """
+        return
 
     def is_elsewhere(self, _oid: Oid) -> bool:
         """Tell whether a large content is read from another repository, in place."""

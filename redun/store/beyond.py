@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from redun.errors import StoreError
 from redun.hashing import Oid
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing
-from redun.store.storage import NameMissing
+from redun.store.local_storage import LocalStorage
 
 if TYPE_CHECKING:
     from redun.store.alternates import GoneAlternate
     from redun.store.objectdb import ObjectDb
 
 _Answer = TypeVar("_Answer")
+_FAILURES = (OSError, StoreError)  # what a disk, a bucket or a missing name raises
 
 
 class Beyond:
@@ -40,12 +42,15 @@ class Beyond:
         return any(store.packs.has(oid) for store in self.alternates)
 
     def holds_content(self, oid: Oid, size: int) -> bool:
-        """Tell whether an alternate has a large content, whole, of a size in bytes.
+        """Tell whether an alternate on this machine has a large content, whole, of a size in bytes.
 
-        It is hashed: a damaged copy over there could not be put right from here.
+        It is hashed: a damaged copy over there could not be put right from here.  To hash what is at a URL would cost
+        more than to store it.
         """
         for store in self.alternates:
-            with suppress(NameMissing, OSError):
+            if not isinstance(store.storage, LocalStorage):
+                continue
+            with suppress(*_FAILURES):
                 if store.blobs.size(oid) == size and not store.packs.condemns_blob(oid) and store.blobs.is_whole(oid):
                     return True
         return False
@@ -54,7 +59,7 @@ class Beyond:
         """Return an object's bytes when a pack has it, the usual case, in few steps."""
         for store in self.alternates:
             # What is damaged, or merged since, is found out by ``find``.
-            with suppress(ObjectCorrupt, NameMissing, OSError):
+            with suppress(ObjectCorrupt, *_FAILURES):
                 place = store.packs.find(oid)
                 if place is not None:
                     return place[0].read(place[1], oid)
@@ -68,7 +73,7 @@ class Beyond:
                 return store.get(oid)
             except ObjectCorrupt as error:
                 failure = error
-            except (ObjectMissing, OSError):
+            except (ObjectMissing, *_FAILURES):
                 continue
         if failure is not None:
             raise failure
@@ -77,7 +82,7 @@ class Beyond:
     def open(self, oid: Oid) -> BinaryIO | None:
         """Open a large content; None when it is nowhere."""
         for store in self.alternates:
-            with suppress(NameMissing, OSError):
+            with suppress(*_FAILURES):
                 return store.blobs.open(oid)
         return None
 
@@ -92,7 +97,7 @@ class Beyond:
     def iter_oids(self, kind: int | None) -> Iterator[tuple[Oid, int]]:
         """Yield (oid, kind) of all, or of one kind; some more than once."""
         for store in self.alternates:
-            with suppress(OSError):
+            with suppress(*_FAILURES):
                 yield from store.iter_oids(kind)
 
     def find_prefix(self, prefix: str, limit: int) -> set[tuple[Oid, int]]:
@@ -115,7 +120,7 @@ class Beyond:
     def _ask(self, question: Callable[[ObjectDb], _Answer | None]) -> Iterator[_Answer]:
         """Put a question to each alternate; yield the answers but None."""
         for store in self.alternates:
-            with suppress(OSError):
+            with suppress(*_FAILURES):
                 answer = question(store)
                 if answer is not None:
                     yield answer

@@ -204,6 +204,9 @@ class ObjectDb(ObjectStore):
     def bring(self, oids: Iterable[Oid]) -> bool:
         return self.promises.bring(oids)
 
+    def expect(self, find: Callable[[], Iterable[Oid]]) -> None:
+        self.promises.expect(find)
+
     def has(self, oid: Oid) -> bool:
         return (self._own is not None and self._own.has(oid)) or self._is_packed(oid) or self.kind_of(oid) is not None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -62,6 +62,9 @@ class OverlayStore(ObjectStore):
 
     def bring(self, oids: Iterable[Oid]) -> bool:
         return self._lower.bring(oids)
+
+    def expect(self, find: Callable[[], Iterable[Oid]]) -> None:
+        self._lower.expect(find)
 
     def is_elsewhere(self, oid: Oid) -> bool:
         return self._lower.is_elsewhere(oid)

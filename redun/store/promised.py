@@ -62,6 +62,7 @@ class Promises:
         self._clock = clock
         self._lock = RLock()
         self._failed: dict[str, tuple[float, str]] = {}  # remote: when it failed last, and why
+        self._expected: dict[Oid, None] = {}
         self.supplier: Supplier | None = None
 
     def find(self, oid: Oid) -> Promise | None:
@@ -99,8 +100,17 @@ class Promises:
             store.storage.delete(name)
         store.refresh(force=True)
 
+    def expect(self, find: Callable[[], Iterable[Oid]]) -> None:
+        """Take note of contents that may soon be needed; ``find`` is asked only when something is promised."""
+        promised = self._store.packs.notes.promised
+        if promised:
+            with self._lock:
+                self._expected.update(dict.fromkeys(oid for oid in find() if oid in promised))
+
     def bring(self, oids: Iterable[Oid]) -> bool:
         """Have those contents brought that are promised and not here; tell whether there were any.
+
+        What is expected from the same remotes comes along.
 
         Raises:
             ContentNotBrought: one of them could not be.
@@ -108,27 +118,36 @@ class Promises:
         if not self._store.packs.notes.promised:
             return False
         with self._lock:  # whoever waits here finds what the other has brought
-            wanted: dict[str, dict[Oid, Promise]] = {}
-            for oid in oids:
-                promise = self.find(oid)
-                if promise is not None:
-                    wanted.setdefault(promise.remote, {})[oid] = promise
+            wanted = self._sort(oids)
+            if not wanted:
+                return False
+            also = self._sort(self._expected)
+            self._expected.clear()
             for remote, promises in wanted.items():
-                self._bring(remote, list(promises.values()))
-        return bool(wanted)
+                self._bring(remote, promises, also.get(remote, {}) | promises)
+        return True
 
-    def _bring(self, remote: str, promises: list[Promise]) -> None:
+    def _sort(self, oids: Iterable[Oid]) -> dict[str, dict[Oid, Promise]]:
+        """Return the promises of what is not here, by remote."""
+        found: dict[str, dict[Oid, Promise]] = {}
+        for oid in oids:
+            promise = self.find(oid)
+            if promise is not None:
+                found.setdefault(promise.remote, {})[oid] = promise
+        return found
+
+    def _bring(self, remote: str, needed: dict[Oid, Promise], promises: dict[Oid, Promise]) -> None:
         failed_at, why = self._failed.get(remote, (None, ""))
         if self.supplier is None:
             why = "and is left there"
         elif failed_at is None or self._clock() - failed_at >= RETRY_SECONDS:
             try:
-                why = self.supplier(remote, promises)
+                why = self.supplier(remote, list(promises.values()))
             except (RedunError, OSError) as error:
                 why = f"and cannot be brought: {error}"
                 self._failed[remote] = self._clock(), why
             self._store.refresh(force=True)
-        missing = next((one for one in promises if not self._is_here(one.oid)), None)
+        missing = next((one for oid, one in needed.items() if not self._is_here(oid)), None)
         if missing is not None:
             raise ContentNotBrought(missing, why)
 

@@ -6,12 +6,13 @@ import shutil
 
 import pytest
 
-from redun.errors import ConfigError
+from redun.hashing import hash_blob
 from redun.objects.kinds import Kind
 from redun.remotes.pull import pull
 from redun.remotes.push import push
 from redun.remotes.remote import Remote
 from redun.store.local_storage import LocalStorage
+from redun.store.location import open_storage
 from redun.store.maintain.findings import Severity
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.gc import GcPolicy, GcRefused, collect
@@ -209,11 +210,28 @@ def test_pull_brings_only_what_no_alternate_has(shared, open_with):
     assert check_repository(mine).is_clean
 
 
-def test_a_url_is_refused_with_what_to_do_instead(open_with):
-    """Alternates are folders; what is at a URL is pulled."""
-    with pytest.raises(ConfigError, match="alternates") as caught:
-        open_with("s3://bucket/shared")
-    assert "redun pull" in caught.value.hint
+def test_a_url_is_an_alternate_too(shared, open_with):
+    """What lies at a URL is read through copies of its tables; a large content is found there."""
+    url = "memory://alternates/shared"
+    push(shared, Remote("bucket", open_storage(url)))
+    mine, warnings = open_with(url)
+    for oid, _ in shared.store.iter_oids():
+        assert mine.store.get(oid) == shared.store.get(oid)
+    made = make_execution(mine.store, mine.refs, 3, files=[MadeFile("out.bin", LARGE)])
+    mine.store.seal()
+    assert (
+        not {oid for reader in mine.store.packs.readers for oid in map(reader.idx.oid_at, range(len(reader)))}
+        & made.oids
+    )
+    assert check_repository(mine).is_clean
+    assert not warnings
+
+
+def test_a_url_that_cannot_be_reached_is_passed_over(open_with):
+    """It is told of, and the repository works without it."""
+    mine, warnings = open_with("memory://alternates/nothing", "nosuch://there")
+    assert len(warnings) == len(mine.store.beyond.gone) == 2
+    assert not mine.store.has(hash_blob(b"x"))
 
 
 def test_places_are_told_apart_by_commas_and_lines(tmp_path):
