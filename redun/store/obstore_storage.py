@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -92,13 +92,15 @@ class ObstoreStorage(Storage):
         if isinstance(content, (bytes, bytearray, memoryview)):
             self._put(path, bytes(content), len(content))
             return
-        # A stream that fails halfway must leave nothing there.
-        with tempfile.SpooledTemporaryFile(max_size=SINGLE_PUT_BYTES) as spool:
-            for piece in content:
-                spool.write(piece)
-            size = spool.tell()
-            spool.seek(0)
-            self._put(path, spool.read() if size <= SINGLE_PUT_BYTES else spool, size)
+        # A stream that fails halfway leaves nothing there: what is small goes in one request when all of it is here, and
+        # obstore gives up an upload in parts when what it sends raises.
+        pieces, first = iter(content), bytearray()
+        for piece in pieces:
+            first += piece
+            if len(first) > SINGLE_PUT_BYTES:
+                self._put(path, chain([bytes(first)], map(bytes, pieces)), len(first))
+                return
+        self._put(path, bytes(first), len(first))
 
     def write_file(self, name: str, path: Path) -> None:
         with path.open("rb") as stream:

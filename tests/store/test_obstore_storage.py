@@ -100,6 +100,23 @@ def test_a_listing_of_many_pages_is_whole(prefix: str) -> None:
         assert all(entry.version for entry in entries)
 
 
+def test_a_large_stream_that_breaks_off_leaves_nothing(prefix: str) -> None:
+    """Not even when parts of it are there already."""
+    storage = ObstoreStorage(prefix)
+
+    def break_off() -> Iterator[bytes]:
+        for _ in range((SINGLE_PUT_BYTES >> 20) + 16):
+            yield bytes(1 << 20)
+        raise EOFError
+
+    with pytest.raises(EOFError):
+        storage.write("large", break_off())
+    assert storage.size("large") is None
+    size = SINGLE_PUT_BYTES + (5 << 20) + 1
+    storage.write("large", (bytes(piece) for piece in (SINGLE_PUT_BYTES + 1, 5 << 20)))
+    assert storage.size("large") == size
+
+
 def test_errors_say_what_the_server_says(s3_server: S3Server, prefix: str) -> None:
     """A request that is refused, a bucket that is not there, a server that is down: one line each, and no more."""
     unsigned = ObstoreStorage(prefix, StorageSettings(anonymous=True))
