@@ -92,8 +92,8 @@ class ObstoreStorage(Storage):
         if isinstance(content, (bytes, bytearray, memoryview)):
             self._put(path, bytes(content), len(content))
             return
-        # A stream that fails halfway leaves nothing there: what is small goes in one request when all of it is here, and
-        # obstore gives up an upload in parts when what it sends raises.
+        # A stream that fails halfway leaves nothing there: what is small goes in one request when all of it is here,
+        # and obstore gives up an upload in parts when what it sends raises.
         pieces, first = iter(content), bytearray()
         for piece in pieces:
             first += piece
