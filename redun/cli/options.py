@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,6 +101,11 @@ def find_place(options: Globals, config_dir: Path) -> RepositorySettings | None:
         raise RemoteUnknown(repo, list(remotes))
     config.set_repository(locate(repo, Path.cwd()), config.repository.storage)
     return config.repository
+
+
+def at_remote(options: Globals, remote: str | None) -> Globals:
+    """Return options for the repository at a remote of the settings; the same ones when none is named."""
+    return options if remote is None else replace(options, repo=remote)
 
 
 def open_repository(options: Globals, *, writable: bool = False) -> Repository:

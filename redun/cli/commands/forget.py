@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redun.cli import ui
-from redun.cli.options import Globals, open_repository
+from redun.cli.options import Globals, at_remote, open_repository
 from redun.cli.render.sync import plural
 from redun.cli.render.text import one_line
 from redun.objects.oid import short
@@ -27,10 +27,13 @@ MAX_LISTED = 20
 
 @click.command("forget")
 @click.argument("hashes", metavar="HASH...", nargs=-1, required=True)
+@click.option("--remote", metavar="REMOTE", help="Forget in the repository at REMOTE, not in this one.")
 @click.option("--apply", "--yes", "-y", "is_applied", is_flag=True, help="Do it; without this it is only told.")
 @click.option("--json", "is_json", is_flag=True, help="Print a JSON record.")
 @click.pass_obj
-def command(options: Globals, /, hashes: tuple[str, ...], *, is_applied: bool, is_json: bool) -> int:
+def command(
+    options: Globals, /, hashes: tuple[str, ...], *, remote: str | None, is_applied: bool, is_json: bool
+) -> int:
     """Forget recorded results, so that their jobs run again, or whole executions.
 
     HASH is an execution (or `-`, the newest), a job, a call, an eval, or a task's hash or full name; `redun log` and
@@ -42,7 +45,7 @@ def command(options: Globals, /, hashes: tuple[str, ...], *, is_applied: bool, i
 
     Example: redun forget 3f2a91c0 --apply
     """
-    with open_repository(options, writable=is_applied) as repository:
+    with open_repository(at_remote(options, remote), writable=is_applied) as repository:
         names, oids = _find(repository, hashes)
         plan = plan_forget(repository, names, oids)
         if is_applied:

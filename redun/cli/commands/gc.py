@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from redun.cli import ui
-from redun.cli.options import Globals, open_repository
+from redun.cli.options import Globals, at_remote, open_repository
 from redun.cli.render.sync import format_size, plural
 from redun.cli.render.text import one_line
 from redun.store.maintain.gc import GRACE_SECONDS, GcPlan, GcPolicy, collect, plan_gc
@@ -56,6 +56,7 @@ class _Size(click.ParamType[int]):
     show_default="24h",
     help="Delete what was condemned so long ago; 0 at once, when nothing else uses the repository.",
 )
+@click.option("--remote", metavar="REMOTE", help="Collect in the repository at REMOTE, not in this one.")
 @click.option("--apply", "is_applied", is_flag=True, help="Do it; without this, only what would be done is told.")
 @click.option("--json", "is_json", is_flag=True, help="Print a JSON record.")
 @click.pass_obj
@@ -67,6 +68,7 @@ def command(
     keep_days: float | None,
     max_bytes: int | None,
     grace_seconds: float,
+    remote: str | None,
     is_applied: bool,
     is_json: bool,
 ) -> int:
@@ -78,9 +80,11 @@ def command(
     It works in two steps.  What is not needed is condemned first: it can still be read, and nothing new is built on it.
     A collection after the grace period deletes it, unless something needs it again by then.  So others may run, push
     and pull meanwhile.
+
+    Example: redun gc --remote origin --keep-days 30 --apply
     """
     policy = GcPolicy(keep_executions, keep_days, max_bytes, grace_seconds)
-    with open_repository(options, writable=is_applied) as repository:
+    with open_repository(at_remote(options, remote), writable=is_applied) as repository:
         plan = collect(repository, policy) if is_applied else plan_gc(repository, policy)
     if is_json:
         ui.echo(json.dumps(_record(plan, is_applied=is_applied), indent=2))

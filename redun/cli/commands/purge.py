@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redun.cli import ui
-from redun.cli.options import Globals, open_repository
+from redun.cli.options import Globals, at_remote, open_repository
 from redun.cli.render.sync import format_size, plural
 from redun.objects.oid import is_prefix
 from redun.provenance.resolve import UnknownId, resolve_oid
@@ -23,21 +23,31 @@ if TYPE_CHECKING:
 
 @click.command("purge")
 @click.argument("hashes", metavar="HASH...", nargs=-1, required=True)
+@click.option("--remote", metavar="REMOTE", help="Purge in the repository at REMOTE, not in this one.")
 @click.option("--apply", "--yes", "-y", "is_applied", is_flag=True, help="Do it; without this it is only told.")
 @click.option("--undo", "is_undone", is_flag=True, help="Let a pull bring back what was purged; nothing is removed.")
 @click.option("--json", "is_json", is_flag=True, help="Print a JSON record.")
 @click.pass_obj
-def command(options: Globals, /, hashes: tuple[str, ...], *, is_applied: bool, is_undone: bool, is_json: bool) -> int:
+def command(
+    options: Globals,
+    /,
+    hashes: tuple[str, ...],
+    *,
+    remote: str | None,
+    is_applied: bool,
+    is_undone: bool,
+    is_json: bool,
+) -> int:
     """Remove the bytes of objects for good: a password that got into a result, say.
 
     HASH is a value, a file, a source, an expression or a content; what is part of it goes along.  It is removed from
-    every pack and file of this repository, here alone: purge it in each remote that has it.  A note stays that it was
-    purged, so `redun fsck` does not take it for lost, and no pull brings it back.  A job that needs it runs again; one
-    that makes it again puts it here again.
+    every pack and file of this repository, here alone: purge it with --remote in each remote that has it.  A note
+    stays that it was purged, so `redun fsck` does not take it for lost, and no pull brings it back.  A job that needs
+    it runs again; one that makes it again puts it here again.
 
     Example: redun purge 9c40fe51 --apply
     """
-    with open_repository(options, writable=is_applied) as repository:
+    with open_repository(at_remote(options, remote), writable=is_applied) as repository:
         oids = [_find(repository.store, text) for text in hashes]
         if is_undone:
             return _undo(take_back(repository, oids) if is_applied else oids, is_applied=is_applied, is_json=is_json)

@@ -111,6 +111,7 @@ class _Survey:
             if _is_oid(entry.name.rpartition("/")[2])
         }
         self.lists = list_condemned(repository.storage)
+        self.starts_elsewhere = _find_starts(repository) if repository.is_shared else []
         self._outer_links = set(iter_outer_links(repository.storage))
 
     def marks(self) -> Marks:
@@ -124,6 +125,16 @@ class _Survey:
                 made.keep(reader)
         return made
 
+    def is_due(self, condemned: Condemned, now: int, grace_seconds: float) -> bool:
+        """Tell whether a list is older than the grace period, and known to all who write here.
+
+        A run that began before it, on a machine whose journal cannot be seen from here, may have built on what is
+        condemned.
+        """
+        if any(start_us <= condemned.modified_us for start_us in self.starts_elsewhere):
+            return False
+        return grace_seconds <= 0 or now - condemned.modified_us >= grace_seconds * 1e6
+
     def condemned_blobs(self) -> set[Oid]:
         """Return the large contents on some list and not written again since."""
         return {oid for one in self.lists for oid in self.doomed_blobs(one)}
@@ -133,6 +144,12 @@ class _Survey:
         entries = self.blob_entries
         there = [oid for oid in condemned.blobs if oid in entries]
         return [oid for oid in there if condemned.dooms_blob(oid, entries[oid].modified_us)]
+
+
+def _find_starts(repository: Repository) -> list[int]:
+    """Return when the runs began that go on at a URL, in microseconds since 1970 UTC."""
+    running = (ref for ref in _list_refs(repository) if not ref.status.is_ended)
+    return [ref.start_us for ref in running if repository.is_alive(ref)]
 
 
 def plan_gc(repository: Repository, policy: GcPolicy, *, clock: Clock = now_us) -> GcPlan:
@@ -168,7 +185,7 @@ def collect(repository: Repository, policy: GcPolicy, *, clock: Clock = now_us) 
     _delete_refs(repository, plan)
     _sweep(survey, marks, now, policy.grace_seconds)
     _condemn(survey, marks, plan, now)
-    if policy.grace_seconds <= 0 and plan.condemned_bytes:
+    if policy.grace_seconds <= 0 and plan.condemned_bytes and not survey.starts_elsewhere:
         again, _, marks = _look(repository, GcPolicy(), now)
         _sweep(again, marks, now, policy.grace_seconds)
         plan.deleted_bytes, plan.condemned_bytes = plan.deleted_bytes + plan.condemned_bytes, 0
@@ -210,7 +227,9 @@ def _list_refs(repository: Repository) -> list[ExecutionRef]:
     refs: list[ExecutionRef] = []
     try:
         for remote in (None, *repository.refs.iter_remotes()):
-            refs += [repository.refs.read(name, remote=remote) for name in repository.refs.iter_names(remote=remote)]
+            names = list(repository.refs.iter_names(remote=remote))
+            repository.refs.prefetch(names, remote=remote)
+            refs += [repository.refs.read(name, remote=remote) for name in names]
     except BadRef as error:
         raise GcRefused(repository.location, str(error)) from error
     return sorted(refs, key=lambda ref: ref.name, reverse=True)
@@ -369,7 +388,7 @@ def _weigh_lists(survey: _Survey, marks: Marks, plan: GcPlan, now: int, grace_se
     for condemned in survey.lists:
         packs, blobs, n_needed = _find_doomed(survey, marks, condemned)
         size = sum(reader.size for reader in packs) + sum(survey.blob_entries[oid].size for oid in blobs)
-        if _is_due(condemned, now, grace_seconds):
+        if survey.is_due(condemned, now, grace_seconds):
             plan.deleted_bytes += size
             plan.n_rescued += n_needed
         else:
@@ -380,7 +399,7 @@ def _sweep(survey: _Survey, marks: Marks, now: int, grace_seconds: float) -> Non
     storage = survey.repository.storage
     written: set[Oid] = set()
     for condemned in survey.lists:
-        if not _is_due(condemned, now, grace_seconds):
+        if not survey.is_due(condemned, now, grace_seconds):
             continue
         packs, blobs, _ = _find_doomed(survey, marks, condemned)
         try:
@@ -417,11 +436,6 @@ def _find_doomed(survey: _Survey, marks: Marks, condemned: Condemned) -> tuple[l
     doomed = survey.doomed_blobs(condemned)
     blobs = [oid for oid in doomed if oid not in marks.blobs]
     return packs, blobs, sum(bool(marks.count(reader)) for reader in packs) + len(doomed) - len(blobs)
-
-
-def _is_due(condemned: Condemned, now: int, grace_seconds: float) -> bool:
-    """Tell whether a list is older than the grace period."""
-    return grace_seconds <= 0 or now - condemned.modified_us >= grace_seconds * 1e6
 
 
 def _storage_time(storage: Storage, clock: Clock) -> int:
