@@ -18,7 +18,7 @@ from redun.config_dir import CONFIG_FILE, CONFIG_FOLDER
 from redun.errors import ConfigError
 
 if TYPE_CHECKING:
-    from redun.config import RepositorySettings
+    from redun.config import RemoteSettings, RepositorySettings
     from redun.store.repository import Repository
 
 DEFAULT_REPO = "default"
@@ -74,13 +74,25 @@ def find_config_dir(explicit: str | None, cwd: Path, environ: Mapping[str, str],
     return config_dir.find_config_dir(cwd, environ)
 
 
-def find_place(options: Globals, config_dir: Path) -> RepositorySettings | None:
+class RemoteGuarded(ConfigError):
+    """A remote from which not everything is taken was named as the repository itself."""
+
+    def __init__(self, name: str, setting: str) -> None:
+        super().__init__(
+            f"expected a remote that is trusted in full to work in, found [remotes.{name}] {setting}",
+            hint=f"`redun pull {name}` and `redun run --remote {name}` take from it what the settings allow",
+        )
+        self.name = name
+
+
+def find_place(options: Globals, config_dir: Path, *, is_run: bool = False) -> RepositorySettings | None:
     """Return what ``-r`` says in place of ``[repository]``: a remote of the settings, a path or a URL.
 
-    None when it says nothing, or "default".
+    None when it says nothing, or "default".  ``is_run``: what is there will be used, and not only looked at.
 
     Raises:
         RemoteUnknown: it is none of these.
+        RemoteGuarded: it is a remote that this cannot be done in, as its settings say.
         ConfigError: the settings are malformed.
     """
     if options.repo in (None, DEFAULT_REPO):
@@ -94,6 +106,7 @@ def find_place(options: Globals, config_dir: Path) -> RepositorySettings | None:
         config.read_path(config_dir / CONFIG_FILE)
     repo, remotes = str(options.repo), config.remotes
     if repo in remotes:
+        _refuse_guarded(remotes[repo], is_run=is_run)
         config.set_repository(remotes[repo].url, remotes[repo].storage)
         return config.repository
     is_path = repo.startswith((".", "~", "/")) or "/" in repo or Path(repo).is_dir()
@@ -101,6 +114,15 @@ def find_place(options: Globals, config_dir: Path) -> RepositorySettings | None:
         raise RemoteUnknown(repo, list(remotes))
     config.set_repository(locate(repo, Path.cwd()), config.repository.storage)
     return config.repository
+
+
+def _refuse_guarded(remote: RemoteSettings, *, is_run: bool) -> None:
+    if remote.namespace is not None:
+        raise RemoteGuarded(remote.name, f"namespace = {remote.namespace}")
+    if is_run and remote.trust != "full":
+        raise RemoteGuarded(remote.name, f"trust = {remote.trust}")
+    if is_run and remote.require_signatures:
+        raise RemoteGuarded(remote.name, f"require_signatures = {' '.join(remote.require_signatures)}")
 
 
 def at_remote(options: Globals, remote: str | None) -> Globals:

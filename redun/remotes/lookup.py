@@ -67,13 +67,16 @@ class RemoteLookups:
             warn: told of what goes wrong, once a remote.
             note: told of what is no mistake: a remote that is still empty.
         """
+        self._repository = repository
         self._sources = [_Source(repository, remote, warn, note) for remote in remotes]
         self._lock = RLock()
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         """Return the outcomes of an eval that the remotes record, newest first; the first time, read their tables."""
+        forgotten = self._repository.store.packs.notes.forgotten
         with self._lock:
-            return newest_first([one for source in self._sources for one in source.find_candidates(eval_oid)])
+            found = [one for source in self._sources for one in source.find_candidates(eval_oid)]
+        return newest_first(found if forgotten is None else forgotten.filter(eval_oid, found))
 
     def bring(
         self, targets: Iterable[Oid], store: ObjectStore, needs_content: NeedsContent, *, keeps_files: bool

@@ -85,3 +85,16 @@ def test_what_is_not_on_record_is_an_error(flow, redun_command):
     assert "nothing on record is called 'ffff0000'" in redun_command("forget", "ffff0000", code=1).stderr
     redun_command("forget", "f.leaf", "-y")
     assert redun_command("forget", "f.leaf", "-y").stdout == "Nothing is on record that could be forgotten.\n"
+
+
+def test_a_remote_does_not_bring_back_what_was_forgotten(flow, redun_command):
+    """Neither a pull nor a run that asks the remote: it is the same old result."""
+    _run(flow, redun_command)
+    redun_command("remote", "add", "origin", "../hub")
+    redun_command("push")
+    redun_command("forget", "f.leaf", "--apply")
+    redun_command("pull")
+    (flow / "number.txt").write_text("300")
+    (flow / "runs.txt").write_text("")
+    result = json.loads(redun_command("-q", "run", "--remote", "origin", "flow.py", "main").stdout)
+    assert result == [[301, 302], 301]

@@ -204,6 +204,31 @@ def test_a_bundle_can_be_trusted_with_data_alone(origin, tmp_path, redun_command
     assert not {kind for _, kind in _objects(folder)} & {Kind.EXPRESSION, Kind.BLOB}
 
 
+def test_a_run_takes_no_code_from_where_only_data_is_trusted(pulled, redun_command):
+    """Asking a remote during a run is bound by the same rule as a pull, without one before it."""
+    folder, _ = pulled("data")
+    shutil.rmtree(folder / ".redun" / "refs")
+    shutil.rmtree(folder / ".redun" / "objects" / "pack")
+    ran = redun_command("run", "--remote", "hub", "flow.py", "main", cwd=folder)
+    assert sorted((folder / "runs.txt").read_text().split()) == ["main", "trap", "write"]
+    assert "Cached Job" in ran.stderr
+    assert not (folder / "sprung").exists()
+    with Repository.open(folder / ".redun", writable=False) as repository:
+        assert repository.store.packs.notes.absent == {}
+
+
+def test_nobody_works_in_a_repository_that_is_not_trusted(pulled, redun_command):
+    """A run in it would use all that is there; looking at it is safe."""
+    folder, _ = pulled("data")
+    assert (
+        "[remotes.hub] trust = data" in redun_command("-r", "hub", "run", "flow.py", "main", cwd=folder, code=2).stderr
+    )
+    assert redun_command("-r", "hub", "log", cwd=folder).stdout.count("Exec ") == 2
+    with (folder / ".redun" / "redun.ini").open("a") as stream:
+        stream.write("namespace = pr-1\n")
+    assert "namespace = pr-1" in redun_command("-r", "hub", "gc", cwd=folder, code=2).stderr
+
+
 def test_a_misspelt_trust_is_refused(tmp_path, redun_command):
     """It is never taken for the other one."""
     redun_command("init", cwd=tmp_path)

@@ -247,7 +247,7 @@ def _run(config_dir: Path, request: _Request, options: Globals) -> int:
     ui.log(f"redun :: version {__version__}")
     ui.log(f"config dir: {config_dir}")
     logger = _UiLogger(is_heard=ui.is_heard("INFO"))
-    place = find_place(options, config_dir)
+    place = find_place(options, config_dir, is_run=True)
     session = open_session(config_dir, logger, ui.warn, setup=options.setup, place=place)
     try:
         with _asking_remotes(session, request.flags):
