@@ -11,14 +11,14 @@ store, and its outcomes are handed back to be noted there: the next run finds th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from threading import RLock
+from threading import RLock, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from redun.errors import ObjectError, RemoteError
 from redun.hashing import Oid
 from redun.objects.kinds import Kind
 from redun.remotes.gather import Gathered, Gatherer, NeedsContent
-from redun.remotes.remote import NothingThere, Remote, RemoteDamaged
+from redun.remotes.remote import NothingThere, Remote, RemoteDamaged, RemoteUnreachable
 from redun.remotes.transfer import ContentChanged, checked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectStore
 from redun.store.blobs import blob_name
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_FILTERED_OBJECTS = 1 << 20
 """So many objects' first bytes are gathered in a set, 60 ns and 60 bytes each, to tell at once what is not there."""
+PATIENCE_SECONDS = 30.0
 _OUTCOMES = frozenset({Kind.CALL, Kind.REDUCTION})
 
 
@@ -58,6 +59,8 @@ class RemoteLookups:
         remotes: Sequence[Remote],
         warn: Callable[[str], None],
         note: Callable[[str], None] = lambda _text: None,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Make lookups that have asked nothing yet.
 
@@ -66,9 +69,10 @@ class RemoteLookups:
             remotes: where to look.
             warn: told of what goes wrong, once a remote.
             note: told of what is no mistake: a remote that is still empty.
+            patience_seconds: how long a remote may take to give its tables; then it counts as one that is gone.
         """
         self._repository = repository
-        self._sources = [_Source(repository, remote, warn, note) for remote in remotes]
+        self._sources = [_Source(repository, remote, warn, note, patience_seconds) for remote in remotes]
         self._lock = RLock()
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
@@ -116,12 +120,18 @@ class _Source:
     """One remote."""
 
     def __init__(
-        self, repository: Repository, remote: Remote, warn: Callable[[str], None], note: Callable[[str], None]
+        self,
+        repository: Repository,
+        remote: Remote,
+        warn: Callable[[str], None],
+        note: Callable[[str], None],
+        patience_seconds: float,
     ) -> None:
         self._repository = repository
         self._remote = remote
         self._warn = warn
         self._note = note
+        self._patience_seconds = patience_seconds
         self._is_loaded = False
         self._idxs: list[Idx] = []
         self._prefixes: set[int] | None = set()  # None: too many to be gathered
@@ -180,8 +190,7 @@ class _Source:
             self._warn(f"remote '{self._remote.name}' is not asked: `require_signatures` holds for what is pulled")
             return
         try:
-            self._remote.check()
-            self._remote.load_packs()
+            self._read_tables()
         except NothingThere:
             self._note(f"there is nothing at remote '{self._remote.name}' yet")
             return
@@ -193,6 +202,26 @@ class _Source:
             self._prefixes = None
         else:
             self._prefixes = set[int]().union(*((*idx.prefixes, *idx.extern_prefixes) for idx in self._idxs))
+
+    def _read_tables(self) -> None:
+        """Have the remote's tables read in another thread: clients may wait for minutes where nothing answers."""
+        errors: list[Exception] = []
+
+        def read() -> None:
+            try:
+                self._remote.check()
+                self._remote.load_packs()
+            except Exception as error:
+                errors.append(error)
+
+        thread = Thread(target=read, daemon=True)  # one that hangs keeps nobody from leaving
+        thread.start()
+        thread.join(self._patience_seconds)
+        if thread.is_alive():
+            why = f"no answer within {self._patience_seconds:g} seconds"
+            raise RemoteUnreachable(self._remote.name, self._remote.location, why)
+        if errors:
+            raise errors[0]
 
     def _give_up(self, error: Exception) -> None:
         """Ask this remote nothing more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -243,6 +244,25 @@ def test_a_remote_that_goes_away_is_one_warning(there: Repository, here: Reposit
     assert asking.bring(_root(made)) == []
     assert asking.lookups.find_candidates(_eval_of(there, _root(made))) == []
     assert len(asking.warnings) == 1
+
+
+def test_a_remote_that_does_not_answer_is_one_warning(here: Repository) -> None:
+    """A run does not wait for it longer than its patience lasts."""
+    is_over = threading.Event()
+
+    class Silent(MemoryStorage):
+        def read(self, *_: object) -> bytes:  # type: ignore[override]
+            is_over.wait(60)
+            raise OSError("too late")
+
+    warnings: list[str] = []
+    lookups = RemoteLookups(here, [Remote("origin", Silent("nowhere"))], warnings.append, patience_seconds=0.01)
+    for _ in range(2):
+        assert lookups.find_candidates(Oid(b"x" * 32)) == []
+    is_over.set()
+    assert [warning.rpartition(": ")[2] for warning in warnings] == [
+        "no answer within 0.01 seconds; the run goes on without it"
+    ]
 
 
 def test_a_remote_that_is_empty_is_no_warning(here: Repository) -> None:
