@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redun.errors import RemoteError
 from redun.remotes.pull import pull
-from redun.remotes.remote import open_remote
+from redun.remotes.remote import connect, open_remote
 from redun.remotes.settings import DEFAULT_REMOTE, add_remote, load_remotes
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 from redun.remotes.urls import REPOSITORY_FOLDER
@@ -32,12 +32,20 @@ class CloneTargetTaken(RemoteError):
         self.path = path
 
 
-def clone(url: str, path: Path, *, is_lazy: bool = False, on_progress: OnProgress = ignore_progress) -> TransferReport:
+def clone(
+    url: str,
+    path: Path,
+    *,
+    trust: str = "full",
+    is_lazy: bool = False,
+    on_progress: OnProgress = ignore_progress,
+) -> TransferReport:
     """Make ``path/.redun`` with all ended executions of the repository at a URL, which becomes its remote ``origin``.
 
     Args:
         url: a path (a relative one starts at the working directory) or a URL.
         path: the project directory; made when it is not there.
+        trust: "data" takes nothing that runs code when it is read; the settings of the new remote say so too.
         is_lazy: leave large contents there until they are needed.
         on_progress: told now and then how far it is.
 
@@ -55,6 +63,7 @@ def clone(url: str, path: Path, *, is_lazy: bool = False, on_progress: OnProgres
     open_remote(DEFAULT_REMOTE, origin, path, None).look()
     with Repository.init(folder) as repository:
         if not is_resumed:
-            add_remote(repository.config_path, DEFAULT_REMOTE, origin)
-        remote = open_remote(DEFAULT_REMOTE, origin, path, repository.cache_path)
+            more = {"trust": trust} if trust != "full" else None
+            add_remote(repository.config_path, DEFAULT_REMOTE, origin, more)
+        remote = connect(repository, DEFAULT_REMOTE)  # of one that goes on, the settings may say whom to trust
         return pull(repository, remote, is_lazy=is_lazy, on_progress=on_progress)

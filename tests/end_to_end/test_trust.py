@@ -204,6 +204,17 @@ def test_a_bundle_can_be_trusted_with_data_alone(origin, tmp_path, redun_command
     assert not {kind for _, kind in _objects(folder)} & {Kind.EXPRESSION, Kind.BLOB}
 
 
+def test_a_clone_can_be_trusted_with_data_alone(origin, tmp_path, redun_command):
+    """Also lazily; its settings say so, which holds when it goes on after it was cut off."""
+    for more in ([], ["--lazy"]):
+        shutil.rmtree(tmp_path / "clone", ignore_errors=True)
+        told = redun_command("clone", "--trust", "data", *more, "hub", "clone", cwd=tmp_path).stdout
+        assert "withheld, as only data is trusted" in told
+        shutil.rmtree(tmp_path / "clone" / ".redun" / "refs")
+        redun_command("clone", "hub", "clone", cwd=tmp_path)
+        assert not {kind for _, kind in _objects(tmp_path / "clone")} & {Kind.EXPRESSION, Kind.BLOB}
+
+
 def test_a_run_takes_no_code_from_where_only_data_is_trusted(pulled, redun_command):
     """Asking a remote during a run is bound by the same rule as a pull, without one before it."""
     folder, _ = pulled("data")
