@@ -287,4 +287,4 @@ def _shorten(error: Exception) -> str:
     if failed is None:
         return first.removeprefix("Generic S3 error: ")
     why = failed[4].replace("HTTP error: error sending request", "there is no connection, or it breaks off")
-    return f"{failed[1]} {failed[2]} failed, {failed[3]} retries too: {why}"
+    return f"{failed[1]} {failed[2]} failed {int(failed[3]) + 1} times: {why}"

@@ -44,6 +44,7 @@ WHOLE_BYTES = 16 << 20
 """A pack of this size or less is fetched as one, on the first question: a request costs as much as 2 MiB do."""
 MAX_REQUESTS = 16
 _KEEPS_PACKS = "undeletable"
+_READ_ONLY_HINT = "`[repository] read_only = yes` in redun.ini uses what is there, and records nothing"
 
 
 class SpooledStorage(Storage):
@@ -168,7 +169,10 @@ class SpooledStorage(Storage):
             whole = content if isinstance(content, (bytes, bytearray, memoryview)) else b"".join(content)
             with self._reaching():
                 self._inner.write(name, whole)
-            self._note(name, len(whole))
+            if folder == PACKS:
+                self._listings.expire(PACKS)  # gc wants to know the time of these by the bucket's own clock
+            else:
+                self._note(name, len(whole))
             if name == FORMAT_NAME:
                 self._format = bytes(whole)
 
@@ -363,5 +367,7 @@ class SpooledStorage(Storage):
             if folder_of(name):
                 self._listings.expire(folder_of(name))  # it was listed, and is gone
             raise
+        except ReadOnlyStore as error:
+            raise ReadOnlyStore(str(error), hint=_READ_ONLY_HINT) from error
         except OSError as error:
             raise RepositoryUnreachable(self.location, str(error)) from error
