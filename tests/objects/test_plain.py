@@ -102,7 +102,7 @@ def test_data_is_plain(value):
         "text".upper,
         quote(task(name="f", namespace="n")(lambda: 1)()),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_runs_code_is_not_plain(value):
     """However deep it stands: a pickle, a function, a method, an expression."""
