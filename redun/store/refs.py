@@ -153,7 +153,7 @@ class ExecutionRef:
             raise BadRef(path, f"expected a line {error.args[0]!r}, found none") from None
         except (ValueError, ObjectError) as error:
             raise BadRef(path, str(error)) from None
-        if ref_name(ref.start_us, ref.execution_id) != name:
+        if not _is_named(ref):
             raise BadRef(path, f"it tells of execution {ref.execution_id}, started at {ref.start_us}: not its name")
         _check_text(path, content)
         return ref
@@ -251,7 +251,10 @@ def _decode_integer(text: str) -> int:
 
 
 def _decode_argv(text: str) -> list[str]:
-    argv = json.loads(text)
+    try:
+        argv = json.loads(text)
+    except RecursionError:
+        raise ValueError("expected argv as a list of strings, found something that nests without end") from None
     if type(argv) is not list or not all(type(argument) is str for argument in argv):
         raise ValueError(f"expected argv as a list of strings, found {text[:60]}")
     return argv
@@ -270,6 +273,14 @@ def ref_name(start_us: int, execution_id: str) -> str:
     except (ValueError, OverflowError, OSError) as error:
         raise BadRefName(f"{start_us}-{execution_id}", f"a start time and a UUID ({error})") from None
     return name
+
+
+def _is_named(ref: ExecutionRef) -> bool:
+    """Tell whether an execution ref has the name that follows from what it says."""
+    try:
+        return ref_name(ref.start_us, ref.execution_id) == ref.name
+    except BadRefName:
+        return False  # of a time that no clock shows
 
 
 def is_ref_name(name: str) -> bool:
@@ -344,7 +355,7 @@ class Refs:
             BadRefName: its name does not say its start and its id.
             ReadOnlyStore: the repository cannot be written.
         """
-        if ref_name(ref.start_us, ref.execution_id) != ref.name:
+        if not _is_named(ref):
             raise BadRefName(ref.name, f"the name of execution {ref.execution_id}, started at {ref.start_us}")
         path = _path(ref.name, remote)
         self._storage.write(path, ref.encode())

@@ -9,7 +9,7 @@ import struct
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from redun.store.memory_storage import MemoryStorage
 from redun.store.notes import Notes
 from redun.store.pack import PackReader, rebuild_idx, write_pack
 from redun.store.pack_format import idx_name, pack_name
-from redun.store.refs import ExecutionRef, TagRef
+from redun.store.refs import ExecutionRef, Signature, TagRef
 from redun.store.repository import Repository
 from redun.testing.objects import EPOCH_US, MadeFile, build_execution, made_ref, make_execution
 from redun.value import encode_value
@@ -81,6 +81,7 @@ def list_formats() -> dict[str, Format]:
     pack, idx = _make_pack(made.objects)
     assert made.record is not None
     ref = made_ref(made, (OID,))
+    signed = replace(ref, signatures=(Signature(bytes(32), bytes(64)),))
     return {
         "node": Format(nodes, _read_node, (ObjectError,), is_msgpack=True),
         "value": Format(_make_values(), _read_value, (NotCanonical, ValueUndecodable), is_msgpack=True),
@@ -88,7 +89,7 @@ def list_formats() -> dict[str, Format]:
         "pack": Format([pack], _PackOf(idx).read_pack, (ObjectCorrupt, NotCanonical)),
         "idx": Format([idx], _PackOf(pack).read_idx, (ObjectCorrupt, NotCanonical), _finish_idx),
         "journal": Format([_make_journal(nodes)], _read_journal, (), _finish_journal),
-        "ref": Format([ref.encode()], lambda data: ExecutionRef.decode(ref.name, data), (RefError,)),
+        "ref": Format([ref.encode(), signed.encode()], lambda data: ExecutionRef.decode(ref.name, data), (RefError,)),
         "tag ref": Format([TagRef("t", (OID,)).encode()], lambda data: TagRef.decode("t", data), (RefError,)),
         "condemned": Format([_make_list(_write_condemned)], _read_condemned, ()),
         "absent": Format([_make_list(_write_absent)], lambda data: _read_notes("absent", data), ()),
