@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 WHOLE_PACK_BYTES = 16 << 20
 """A pack up to this size is brought whole: at 50 MB/s that is a third of a second, and each request is 20 to 100 ms."""
+MAX_HELD_BYTES = 64 << 20
+"""What is brought at once is held in memory up to this size; of the rest, its links."""
 MAX_ROUNDS = 4
 """So many times a large pack is read by ranges."""
 _MAX_REQUESTS = 8
@@ -48,7 +50,7 @@ class Gathered(NamedTuple):
     oid: Oid
     kind: int
     links: tuple[Oid, ...]  # hard ones
-    data: bytes | None  # None for a content that lies in a pack brought whole, or is a file of its own at the remote
+    data: bytes | None  # None for what is read when it is stored: a content, or one of many objects
 
 
 class Closure(NamedTuple):
@@ -72,6 +74,7 @@ class Gatherer:
         self._opened: set[Oid] = set()  # packs that are here whole
         self._rounds: dict[Oid, int] = {}
         self._unusable: dict[Oid, RemoteDamaged] = {}
+        self._held_bytes = 0
         self.damages: list[RemoteDamaged] = []
         """What is wrong with packs, each told once."""
 
@@ -95,6 +98,7 @@ class Gatherer:
         contents: dict[Oid, Gathered] = {}
         here: dict[Oid, bool] = {}  # of each object that was come to
         level: Iterable[Oid] = targets
+        self._held_bytes = 0
         while level := [oid for oid in dict.fromkeys(level) if oid not in here]:
             here.update((oid, self._has(oid)) for oid in level)
             fresh = list(self._read([oid for oid in level if not here[oid]]))
@@ -137,7 +141,15 @@ class Gatherer:
             except RemoteDamaged as error:
                 self._give_up(pack, error)
             else:
-                yield from came if not self._remote.is_data_only else filter(_is_data, came)
+                taken = filter(_is_data, came) if self._remote.is_data_only else came
+                yield from map(self._lighten, taken) if pack in whole else taken
+
+    def _lighten(self, one: Gathered) -> Gathered:
+        """Return an object without its bytes when many are held already: they are read from the pack once more."""
+        if one.data is None or one.kind in SOFT_LINK_KINDS:
+            return one
+        self._held_bytes += len(one.data)
+        return one if self._held_bytes <= MAX_HELD_BYTES else one._replace(data=None)
 
     def _is_brought_whole(self, pack: Oid) -> bool:
         if self._is_near or pack in self._opened or self._remote.sizes.get(pack, 0) <= WHOLE_PACK_BYTES:

@@ -104,6 +104,15 @@ def test_settings_pull_and_push(projects):
     assert projects.n_ran == 6
 
 
+def test_remote_add_writes_the_settings(projects):
+    """Both are off when nothing is said."""
+    add = ("remote", "add", "shared", "../shared", "--auto-pull", "--auto-push")
+    projects.run("a", *add, settings="")
+    projects.run("a", "remote", "add", "other", "../other")
+    assert "Pushed 1 execution to remote 'shared'" in projects.run("a", *MAIN).stderr
+    assert projects.run("a", "push", "other").stdout.startswith("Pushed 1 execution")
+
+
 def test_what_finished_in_a_run_that_failed_is_pushed(projects):
     """The exit code stays that of the run."""
     settings = SECTION + "auto_pull = true\nauto_push = true\n"

@@ -145,6 +145,18 @@ def test_of_a_large_pack_only_ranges_are_read(
     _check_whole(here, _root(made))
 
 
+def test_of_many_objects_only_links_are_held(
+    there: Repository, here: Repository, place: ProbedStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is read again from the pack that was brought; no request is made for it."""
+    made = _make(there, place, n_jobs=50, files=[MadeFile("out", b"content")])
+    monkeypatch.setattr(gather, "MAX_HELD_BYTES", 1_000)
+    asking = Asking(here, Remote("origin", place))
+    assert asking.bring(_root(made)) == [_root(made)]
+    assert len(place.names("open")) == 1
+    _check_whole(here, _root(made))
+
+
 def test_a_damaged_pack_is_told_once_and_never_used(there: Repository, here: Repository, place: ProbedStorage) -> None:
     """What another pack holds still comes."""
     bad, good = _make(there, place, 0), _make(there, place, 1)

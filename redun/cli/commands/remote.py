@@ -44,8 +44,10 @@ def command(ctx: click.Context) -> None:
 @click.option(
     "--require-signatures", metavar="KEYS", help="Refuse what none of these public keys, or files of them, signed."
 )
+@click.option("--auto-pull", is_flag=True, help="Have each run look results up there.")
+@click.option("--auto-push", is_flag=True, help="Have each run push what came of it.")
 @click.pass_obj
-def add_command(options: Globals, /, name: str, url: str, **more: str | None) -> None:
+def add_command(options: Globals, /, name: str, url: str, **more: str | bool | None) -> None:
     """Add the remote NAME at URL: a path, or any URL that fsspec reaches.
 
     The place need not exist: the first push makes it.  Where there is no repository yet, one is made.
@@ -56,7 +58,7 @@ def add_command(options: Globals, /, name: str, url: str, **more: str | None) ->
     if not folder.is_dir():
         Repository.init(folder).close()  # the first thing that is done in a fresh checkout, before a pull
     config_path = _find_settings(options)
-    given = {key: value for key, value in more.items() if value is not None}
+    given = {key: "true" if value is True else value for key, value in more.items() if value}
     add_remote(config_path, name, _from_project(url, config_path), given)
 
 
