@@ -38,7 +38,7 @@ lazy_option = click.option(
     "--lazy",
     "is_lazy",
     is_flag=True,
-    help="Leave contents of 1 MiB and more where they are; each is brought when it is needed.",
+    help="Leave large contents where they are; each is brought when it is needed.",
 )
 
 _RECEIVING_HELP = """{summary}

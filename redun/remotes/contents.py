@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from redun.remotes.remote import Remote
     from redun.store.storage import Storage
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 MAX_REQUESTS = 8
@@ -60,7 +61,7 @@ def get_contents(
         return None
 
     on_progress(0, total, "getting contents")
-    results = [get(oid) for oid in sizes] if _is_near(remote, len(sizes)) else _map(get, sizes)
+    results = map_parallel(get, sizes, is_near(remote, len(sizes)))
     return [error for error in results if error is not None]
 
 
@@ -71,23 +72,24 @@ def find_sizes(remote: Remote, oids: Iterable[Oid]) -> dict[Oid, int]:
         RemoteUnreachable: it cannot be read.
     """
     wanted = list(oids)
-    if _is_near(remote, len(wanted)):
-        sizes = [remote.blob_size(oid) for oid in wanted]
-    elif len(wanted) > MAX_ASKED:
+    if len(wanted) > MAX_ASKED and not is_near(remote, len(wanted)):
         listed = remote.list_blobs()
         sizes = [listed.get(oid) for oid in wanted]
     else:
-        sizes = _map(remote.blob_size, wanted)
+        sizes = map_parallel(remote.blob_size, wanted, is_near(remote, len(wanted)))
     return {oid: size for oid, size in zip(wanted, sizes) if size is not None}
 
 
-def _is_near(remote: Remote, count: int) -> bool:
+def is_near(remote: Remote, count: int) -> bool:
     """Tell whether requests take no longer one after the other."""
     return count < 2 or isinstance(remote.storage, LocalStorage)
 
 
-def _map(function: Callable[[Oid], _Result], oids: Iterable[Oid]) -> list[_Result]:
+def map_parallel(function: Callable[[_Item], _Result], items: Iterable[_Item], is_one_by_one: bool) -> list[_Result]:
+    """Apply a function that makes a request to each item, a few at once."""
+    if is_one_by_one:
+        return [function(item) for item in items]
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(MAX_REQUESTS) as pool:
-        return list(pool.map(function, oids))
+        return list(pool.map(function, items))

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from redun.errors import ObjectError, RefError
@@ -57,6 +58,7 @@ class _Wanted:
 
     packs: dict[Oid, set[Oid]] = field(default_factory=dict)  # pack: which of its objects
     large: dict[Oid, int] = field(default_factory=dict)  # contents that are files of their own, with their sizes
+    left: dict[Oid, int] = field(default_factory=dict)  # contents that stay in packs over there; 0: size not known
 
 
 class Received(NamedTuple):
@@ -201,7 +203,7 @@ def _receive(
     repository.store.refresh(force=True)
     remote.load_packs()
     tag_refs = remote.read_tag_refs(tag_names)
-    with _Staging(repository, remote, on_progress) as staging:
+    with _Staging(repository, remote, on_progress, is_lazy=is_lazy) as staging:
         finder = _Finder(repository, staging)
         finder.find([ref.object for ref in refs if ref.object is not None])
         finder.find(finder.sieve.find_wanted_again())
@@ -212,7 +214,10 @@ def _receive(
         finder.sieve.sift(wanted.packs)
         finder.sieve.write()
         promised = _promise(repository, remote, wanted) if is_lazy else ()
-        objects, size = _Installer(repository, remote, staging, on_progress).install(wanted)
+        try:
+            objects, size = _Installer(repository, remote, staging, on_progress).install(wanted)
+        except ObjectCorrupt as error:  # in a pack that was not brought whole
+            raise remote.damaged(str(error)) from error
     for tag_ref in tag_refs:
         repository.refs.write_tags(tag_ref)
     return Received(tag_refs, objects, size, finder.sieve.n_withheld, promised)
@@ -220,7 +225,7 @@ def _receive(
 
 def _promise(repository: Repository, remote: Remote, wanted: _Wanted) -> list[Promise]:
     """Take the large contents out of what is wanted, and write down who has them."""
-    promises = [Promise(oid, size, remote.name) for oid, size in wanted.large.items()]
+    promises = [Promise(oid, size, remote.name) for oid, size in (wanted.large | wanted.left).items()]
     wanted.large.clear()
     repository.store.promises.add(promises)
     return promises
@@ -266,7 +271,9 @@ class _Staging:
     that memory never holds a pack.
     """
 
-    def __init__(self, repository: Repository, remote: Remote, on_progress: OnProgress) -> None:
+    def __init__(
+        self, repository: Repository, remote: Remote, on_progress: OnProgress, *, is_lazy: bool = False
+    ) -> None:
         from tempfile import TemporaryDirectory
 
         assert repository.cache_path is not None, "a repository that can be written has a cache"
@@ -276,13 +283,14 @@ class _Staging:
         self._on_progress = on_progress
         self._blocks = BlockCache(limit=64)
         self._readers: dict[Oid, PackReader] = {}
+        self._is_lazy = is_lazy
+        self.partial: set[Oid] = set()
+        """Packs whose contents were left over there; each of their other objects is checked when it is read."""
         self.idxs: dict[Oid, bytes] = {}
         """The idx of each checked pack, made from the pack itself."""
         self._storage = remote.storage
         self._is_here = isinstance(remote.storage, LocalStorage)
         if not self._is_here:
-            from pathlib import Path
-
             self._storage = LocalStorage(Path(self._folder.name))
         self.taken_bytes = 0
 
@@ -305,8 +313,18 @@ class _Staging:
             RemoteDamaged: it is not what its name or its idx says.
         """
         if pack not in self._readers:
-            self._readers[pack] = self._bring(pack)
+            reader = self._bring_part(pack) if self._is_lazy else None
+            self._readers[pack] = reader or self._bring(pack)
         return self._readers[pack]
+
+    def _bring_part(self, pack: Oid) -> PackReader | None:
+        """Bring a pack without its contents, when these weigh enough."""
+        from redun.remotes.packed import read_without_contents
+
+        reader = read_without_contents(self.remote, pack, LocalStorage(Path(self._folder.name)), self._blocks)
+        if reader is not None:
+            self.partial.add(pack)
+        return reader
 
     def _bring(self, pack: Oid) -> PackReader:
         name = pack_name(pack)
@@ -337,6 +355,7 @@ class _Finder:
         self._wanted = _Wanted()
         self.sieve = Sieve(repository.store, staging.remote)
         self._lacking: set[Oid] = set()  # contents that cannot be files of their own there, or are none
+        self._sizes: dict[Oid, int] = {}  # of contents that may be left over there
         self._of_files: set[Oid] = set()  # large contents of files: kept or not
         self._unsure: dict[Oid, None] = {}  # what no pack holds: the remote is asked about all of it at once
 
@@ -354,7 +373,7 @@ class _Finder:
         except BrokenLink as error:
             of = "" if error.source is None else f" that {short(error.source)} links to"
             raise self._remote.damaged(f"it lacks object {short(error.oid)}{of}") from error
-        except NotCanonical as error:
+        except (NotCanonical, ObjectCorrupt) as error:
             raise self._remote.damaged(str(error)) from error
         return self._wanted
 
@@ -418,7 +437,10 @@ class _Finder:
             raise self._remote.damaged(f"{idx_name(pack)} lists object {short(oid)}, which its pack does not hold")
         kind = reader.idx.kind_at(ordinal)
         if kind == Kind.BLOB:
-            self._wanted.packs.setdefault(pack, set()).add(oid)
+            if pack in self._staging.partial:
+                self._wanted.left[oid] = self._sizes.get(oid, 0)
+            else:
+                self._wanted.packs.setdefault(pack, set()).add(oid)
             return kind, b""  # it leads nowhere, and was hashed when its pack was checked
         data = reader.read(ordinal)
         if not self.sieve.takes(oid, kind, data):
@@ -436,6 +458,8 @@ class _Finder:
             size = FileRecord.decode(node).size
         except BadBody as error:
             raise self._remote.damaged(str(error)) from error
+        if size is not None and self._staging.partial:
+            self._sizes.update(dict.fromkeys(node.links, size))
         # Asking costs a request, so it is asked only about what can be there.
         (self._lacking if size is not None and size < LARGE_CONTENT_BYTES else self._of_files).update(node.links)
 
@@ -474,6 +498,8 @@ class _Installer:
     def _is_whole(self, pack: Oid, oids: set[Oid]) -> bool:
         """Tell whether all of a pack is wanted or here."""
         idx = self._staging.reader(pack).idx
+        if pack in self._staging.partial:
+            return False
         if len(oids) == idx.count:
             return True
         has = self._repository.store.has

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redun.errors import RemoteError
 from redun.hashing import Oid
 from redun.objects.kinds import Kind
 from redun.objects.links import walk
-from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
+from redun.remotes.transfer import LARGE_CONTENT_BYTES, OnProgress, TransferReport, ignore_progress
 from redun.store.local_storage import LocalStorage
 from redun.store.promised import Promise
 
@@ -36,14 +37,13 @@ def make_supplier(repository: Repository) -> Supplier:
     remotes: dict[str, Remote] = {}
 
     def supply(name: str, promises: Sequence[Promise]) -> str:
-        from redun.remotes.contents import get_contents
         from redun.remotes.remote import connect
 
         if name not in remotes:
             remotes[name] = connect(repository, name)
             remotes[name].look()  # the repository may be in the project there
-        errors = get_contents(remotes[name], _writable(repository), {one.oid: one.size for one in promises})
-        return f"and cannot be brought: {errors[0]}" if errors else ""
+        why = _get(remotes[name], _writable(repository), promises)
+        return f"and cannot be brought: {why}" if why else ""
 
     return supply
 
@@ -80,13 +80,29 @@ def bring_promised(
     """
     if not promises or report.is_dry_run:
         return dataclasses.replace(report, contents=len(promises))
-    from redun.remotes.contents import get_contents
-
-    errors = get_contents(remote, repository.storage, {one.oid: one.size for one in promises}, on_progress)
-    if errors:
-        raise errors[0]
+    why = _get(remote, repository.storage, promises, on_progress)
+    repository.store.refresh(force=True)
+    if why:
+        raise RemoteError(why)
     size = report.transferred_bytes + sum(one.size for one in promises)
     return dataclasses.replace(report, contents=len(promises), transferred_bytes=size)
+
+
+def _get(
+    remote: Remote, storage: Storage, promises: Sequence[Promise], on_progress: OnProgress = ignore_progress
+) -> str:
+    """Bring contents, those that are files of their own and those in packs; say why some did not come."""
+    from redun.remotes.contents import get_contents
+    from redun.remotes.packed import get_packed
+
+    whys: list[str] = []
+    small = {one.oid: one.size for one in promises if one.size < LARGE_CONTENT_BYTES}
+    if small:
+        whys.append(get_packed(remote, storage, small))
+    large = {one.oid: one.size for one in promises if one.size >= LARGE_CONTENT_BYTES}
+    if large:
+        whys += map(str, get_contents(remote, storage, large, on_progress))
+    return next(filter(None, whys), "")
 
 
 def _writable(repository: Repository) -> Storage:

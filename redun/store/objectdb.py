@@ -187,7 +187,7 @@ class ObjectDb(ObjectStore):
         except NameMissing:
             stream = None if self.beyond is None else self.beyond.open(oid)
             if stream is None and self.bring((oid,)):
-                stream = self._blobs.open(oid)
+                return self.open(oid)
             return BytesIO(self.get(oid)) if stream is None else stream
 
     def blob_size(self, oid: Oid) -> int | None:
@@ -195,8 +195,7 @@ class ObjectDb(ObjectStore):
         size = self._blobs.size(oid)
         if size is None and self.beyond is not None:
             size = self.beyond.blob_size(oid)
-        promise = self.promises.find(oid) if size is None else None
-        return size if promise is None else promise.size
+        return self.promises.blob_size(oid) if size is None else size
 
     def is_elsewhere(self, oid: Oid) -> bool:
         return self.beyond is not None and not self._blobs.has(oid) and self.beyond.blob_size(oid) is not None
@@ -211,6 +210,11 @@ class ObjectDb(ObjectStore):
         return (self._own is not None and self._own.has(oid)) or self._is_packed(oid) or self.kind_of(oid) is not None
 
     def kind_of(self, oid: Oid) -> int | None:
+        kind = self.find_kind(oid)
+        return _BLOB if kind is None and oid in self.packs.notes.promised else kind
+
+    def find_kind(self, oid: Oid) -> int | None:
+        """Return the kind of an object that can be read at once: here, or beyond."""
         kind = None if self._own is None else self._own.kind_of(oid)
         if kind is None:
             kind = next((reader.idx.kind_at(ordinal) for reader, ordinal in self.packs.iter_holding(oid)), None)
@@ -220,12 +224,13 @@ class ObjectDb(ObjectStore):
             kind = _BLOB
         if kind is None and self.beyond is not None:
             kind = self.beyond.kind_of(oid)
-        return _BLOB if kind is None and oid in self.packs.notes.promised else kind
+        return kind
 
     def iter_oids(self, kind: int | None = None) -> Iterator[tuple[Oid, int]]:
         seen: set[Oid] = set()
         beyond = () if self.beyond is None else self.beyond.iter_oids(kind)
-        for oid, own_kind in chain(self._iter_journals(), self.packs.iter_oids(kind), self._iter_blobs(kind), beyond):
+        blobs = ((oid, _BLOB) for oid in self._blobs.iter_oids()) if kind in (None, _BLOB) else ()
+        for oid, own_kind in chain(self._iter_journals(), self.packs.iter_oids(kind), blobs, beyond):
             if (kind is None or own_kind == kind) and oid not in seen:
                 seen.add(oid)
                 yield oid, own_kind
@@ -371,9 +376,6 @@ class ObjectDb(ObjectStore):
             yield from _newest_first(self._own.kinds())
         for journal in self.live or ():
             yield from _newest_first(journal.reader.index.kinds())
-
-    def _iter_blobs(self, kind: int | None) -> Iterable[tuple[Oid, int]]:
-        return ((oid, _BLOB) for oid in self._blobs.iter_oids()) if kind in (None, _BLOB) else ()
 
     def _roll_over(self, own: OwnJournal) -> None:
         """Seal a full journal in the middle of a run.  That it cannot be sealed now is no reason to stop the run."""

@@ -189,7 +189,7 @@ class PackReader:
         storage: Storage,
         *,
         cache: BlockCache | None = None,
-        idx: Buffer | None = None,
+        idx: Buffer | Idx | None = None,
     ) -> None:
         """Open a pack by its idx; the pack itself is mapped when something is read from it.
 
@@ -197,7 +197,7 @@ class PackReader:
             name: the pack's name.
             storage: where it lies.
             cache: decoded blocks, shared between packs; an own one when None.
-            idx: the content of the idx, where it was made anew instead of read.
+            idx: the idx or its content, where it was made anew instead of read, or is open already.
 
         Raises:
             NameMissing: the pack or its idx is not there.
@@ -205,7 +205,9 @@ class PackReader:
         """
         self.name = name
         self.where = pack_name(name)
-        self.idx = Idx(storage.view(idx_name(name)) if idx is None else idx, idx_name(name), name)
+        if not isinstance(idx, Idx):
+            idx = Idx(storage.view(idx_name(name)) if idx is None else idx, idx_name(name), name)
+        self.idx = idx
         self._storage = storage
         self._cache = cache or BlockCache()
         self._content: Sliced | None = None

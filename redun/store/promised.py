@@ -1,4 +1,4 @@
-"""Large contents that a remote has and that have not been brought yet.  Normative page: docs/format/promised.md.
+"""Contents that a remote has and that have not been brought yet.  Normative page: docs/format/promised.md.
 
 The invariant: a promise stands for a content that is missing and never makes one missing: what is here is read from
 here.  Who can reach remotes says so by setting ``supplier``; without one, a promised content cannot be read.
@@ -15,6 +15,7 @@ from redun.errors import ObjectError, RedunError
 from redun.hashing import Oid
 from redun.objects.oid import parse_oid, prefix_range, short
 from redun.store.base import ObjectMissing
+from redun.store.blobs import LARGE_SIZE_BYTES
 from redun.store.lists import write_list
 from redun.store.liveness import now_us
 from redun.store.refs import is_remote_name
@@ -33,7 +34,7 @@ class Promise(NamedTuple):
     """One content that a remote has."""
 
     oid: Oid
-    size: int  # bytes
+    size: int  # bytes; 0 of a small one of which it is not known
     remote: str  # as the settings call it
 
 
@@ -69,6 +70,11 @@ class Promises:
         """Return the promise of a content that is not here; None for all else."""
         promise = self._store.packs.notes.promised.get(oid)
         return None if promise is None or self._is_here(oid) else promise
+
+    def blob_size(self, oid: Oid) -> int | None:
+        """Return the size in bytes of a promised content that will be a file of its own; None for all else."""
+        promise = self.find(oid)
+        return None if promise is None or promise.size < LARGE_SIZE_BYTES else promise.size
 
     def find_prefix(self, prefix: str) -> list[Oid]:
         """Return the promised contents whose hex begins with a prefix, here or not."""
@@ -152,8 +158,7 @@ class Promises:
             raise ContentNotBrought(missing, why)
 
     def _is_here(self, oid: Oid) -> bool:
-        store = self._store
-        return store.blobs.has(oid) or (store.beyond is not None and store.beyond.kind_of(oid) is not None)
+        return self._store.find_kind(oid) is not None
 
 
 def write_promised(storage: Storage, promises: Iterable[Promise], now_us: int) -> str:

@@ -112,7 +112,7 @@ def test_what_is_promised_counts_as_there(mine):
     assert report.is_clean
     (note,) = [one for one in report.problems if one.what == "remote"]
     assert (note.severity, note.where) == (Severity.NOTE, "origin")
-    assert f"{N_FILES + 1} large contents" in note.why
+    assert f"{N_FILES + 1} contents" in note.why
     assert collect(mine, GcPolicy(grace_seconds=0)).n_kept == 1
     assert check_repository(mine).is_clean
 

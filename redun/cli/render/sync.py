@@ -39,14 +39,14 @@ def promised_line(report: TransferReport) -> str:
     """Return the sentence on what was left at the remote; an empty text when nothing was."""
     if not report.promised:
         return ""
-    what = f"{plural(report.promised, 'large content')} ({format_size(report.promised_bytes)})"
+    what = f"{plural(report.promised, 'content')} ({format_size(report.promised_bytes)})"
     return f"{what} {'stays' if report.promised == 1 else 'stay'} there until needed."
 
 
 def _count(report: TransferReport) -> str:
     """``2 executions and 1 tag edit``: what there is of each, executions where there is nothing else."""
     edits = [plural(report.tag_edits, "tag edit")] if report.tag_edits else []
-    contents = [plural(report.contents, "large content")] if report.contents else []
+    contents = [plural(report.contents, "content")] if report.contents else []
     executions = [plural(report.executions, "execution")] if report.executions or not edits + contents else []
     return " and ".join(executions + edits + contents)
 

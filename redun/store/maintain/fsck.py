@@ -435,7 +435,7 @@ def _find_promised(promises: Sequence[Promise]) -> list[Problem]:
     found: list[Problem] = []
     for remote in sorted({one.remote for one in promises}):
         sizes = [one.size for one in promises if one.remote == remote]
-        why = f"{len(sizes)} large contents of {sum(sizes)} bytes are there still; `redun pull {remote}` brings them"
+        why = f"{len(sizes)} contents of {sum(sizes)} bytes are there still; `redun pull {remote}` brings them"
         found.append(Problem(Severity.NOTE, "remote", remote, why))
     return found
 
