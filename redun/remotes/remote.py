@@ -20,7 +20,7 @@ from redun.objects.kinds import Kind
 from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
 from redun.remotes.gate import Gate
 from redun.remotes.listing import read_listing
-from redun.remotes.namespace import NamespaceStorage
+from redun.remotes.namespaces import NamespaceStorage
 from redun.remotes.settings import get_remote, read_signers
 from redun.remotes.urls import inner_url
 from redun.store.absent import Absence, write_absent

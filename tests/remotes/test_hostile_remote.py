@@ -140,7 +140,7 @@ def test_lengths_and_depths_that_lie_are_refused(here, raw):
     _refused(here, _publish(build_execution(), lambda _content: bomb))
 
 
-@pytest.mark.parametrize("depth", [600, 1_100, 100_000])
+@pytest.mark.parametrize("depth", [1_100, 100_000])
 def test_nodes_that_nest_too_deep_are_refused(depth):
     """However deep: no recursion is run into."""
     data = b"\x93\x05\x90" + b"\x91" * depth + b"\xc0"

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from redun.remotes.namespace import BadNamespace, NamespaceStorage
+from redun.remotes.namespaces import BadNamespace, NamespaceStorage
 from redun.remotes.pull import pull
 from redun.remotes.push import push
 from redun.remotes.remote import Remote
