@@ -5,7 +5,6 @@ The invariant: a relative path means the same whoever says it and wherever: it s
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from redun.config import StorageSettings, aws_surroundings
@@ -62,13 +61,17 @@ def open_storage(url: str, base: Path | None = None, settings: StorageSettings |
 
 def _open_bucket(url: str, settings: StorageSettings | None) -> Storage | None:
     """Return a bucket through obstore, None where that is not installed or does not serve."""
+    from importlib.util import find_spec  # a millisecond that only URLs need
+
     scheme = url.partition("://")[0]
     if scheme not in BUCKET_SCHEMES or find_spec("obstore") is None:
         return None
     if scheme not in S3_SCHEMES and settings not in (None, StorageSettings()):
         return None  # fsspec's says what is wrong
-    from redun.store.obstore_storage import ObstoreStorage
+    from redun.store.obstore_storage import ObstoreStorage, is_usable
 
+    if not is_usable():
+        return None
     if scheme not in S3_SCHEMES:
         return ObstoreStorage(url)
     from redun.store.aws_keys import KeysElsewhere, find_keys

@@ -7,6 +7,7 @@ importing it takes 20 ms where s3fs takes a second, and a small request a tenth 
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,6 +70,8 @@ class ObstoreStorage(Storage):
         return storage
 
     def _settle(self, location: str, bucket: Bucket, prefix: str) -> None:
+        global _pid
+        _pid = _pid or os.getpid()
         self.location = location
         self._bucket = bucket
         self._root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -236,6 +239,15 @@ class _Stream(io.RawIOBase):
         return count
 
 
+_pid: int | None = None
+"""The process whose threads serve all clients.  A forked one has not these threads, and would wait for ever."""
+
+
+def is_usable() -> bool:
+    """Tell whether clients of this kind work in this process: not in one that was forked after they were used."""
+    return _pid in (None, os.getpid())
+
+
 def _open_bucket(scheme: str, bucket: str, settings: StorageSettings, keys: AwsKeys | None) -> Bucket:
     from obstore.store import AzureStore, GCSStore, S3Store
 
@@ -262,6 +274,8 @@ def _errors() -> Iterator[None]:
     """Turn what the client raises into OSError, but for what is absent; its account of itself is shortened."""
     from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 
+    if not is_usable():
+        raise OSError("a process that was forked cannot use the clients of buckets that its parent has used")
     try:
         yield
     except NotFoundError as error:

@@ -89,6 +89,32 @@ def test_what_is_larger_than_one_request_goes_in_parts(prefix: str, tmp_path: Pa
     assert storage.read("large", len(content) - 10, 100) == content[-10:]
 
 
+FORKED = """
+import os, sys
+from redun.store.location import open_storage
+before = open_storage(sys.argv[1])
+before.write("a", b"1")
+if os.fork() == 0:
+    after = open_storage(sys.argv[1])
+    assert after.read("a") == b"1"
+    try:
+        before.read("a")
+    except OSError as error:
+        after.write("told", str(error).encode())
+    os._exit(0)
+assert os.wait()[1] == 0
+print(type(before).__name__, before.read("told").decode())
+"""
+
+
+def test_a_forked_process_does_not_wait_for_ever(prefix: str) -> None:
+    """It has not the threads that serve the client: it takes the other one, and what was open tells why it fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, prefix], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.startswith("ObstoreStorage a process that was forked")
+
+
 def test_a_listing_of_many_pages_is_whole(prefix: str) -> None:
     """A server tells a thousand names at a time; all of them come, in order, through either client."""
     names = sorted(f"{number:04d}" for number in range(1_050))
