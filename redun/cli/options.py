@@ -50,17 +50,6 @@ class NoConfig(ConfigError):
         self.path = path
 
 
-class NotInPlace(ConfigError):
-    """A remote that is not wholly trusted was to be used as the repository."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"expected a remote that is wholly trusted after -r, found {name!r}, which the settings trust in part",
-            hint=f"`redun pull {name}` takes from it what they do trust",
-        )
-        self.name = name
-
-
 def find_config_dir(explicit: str | None, cwd: Path, environ: Mapping[str, str], *, is_init: bool = False) -> Path:
     """Return the ``.redun`` folder to use; it need not exist.
 
@@ -103,7 +92,6 @@ def find_place(options: Globals, config_dir: Path, *, is_run: bool = False) -> R
 
     Raises:
         RemoteUnknown: it is none of these.
-        NotInPlace: it is a remote with `trust`, `namespace` or `require_signatures`, which say what to take from it.
         RemoteGuarded: it is a remote that this cannot be done in, as its settings say.
         ConfigError: the settings are malformed.
     """
