@@ -20,7 +20,7 @@ from redun.objects.kinds import SOFT_LINK_KINDS, FileRecord, Kind
 from redun.objects.plain import find_produced, is_plain
 from redun.remotes.fetch import _Staging
 from redun.remotes.ranges import read_objects
-from redun.remotes.remote import Remote, RemoteDamaged
+from redun.remotes.remote import Remote, RemoteChanged, RemoteDamaged
 from redun.remotes.transfer import ignore_progress
 from redun.store.absent import Cause
 from redun.store.blobs import blob_name
@@ -51,6 +51,7 @@ class Gathered(NamedTuple):
     kind: int
     links: tuple[Oid, ...]  # hard ones
     data: bytes | None  # None for what is read when it is stored: a content, or one of many objects
+    pack: Oid | None = None  # the one brought whole that holds it
 
 
 class Closure(NamedTuple):
@@ -87,6 +88,13 @@ class Gatherer:
         """How many packs were brought whole."""
         return len(self._opened)
 
+    def forget_changed(self) -> bool:
+        """Forget of packs that they are gone; tell whether there were any: the remote should be listed anew then."""
+        gone = [pack for pack, error in self._unusable.items() if isinstance(error, RemoteChanged)]
+        for pack in gone:
+            self.damages.remove(self._unusable.pop(pack))
+        return bool(gone)
+
     def gather(self, targets: Iterable[Oid], needs_content: NeedsContent) -> Closure:
         """Bring what is missing here of the closures of some objects.
 
@@ -109,15 +117,19 @@ class Gatherer:
             level = [link for one in fresh for link in one.links]
         return _order(targets, found, contents, here)
 
-    def open(self, oid: Oid) -> Iterator[bytes]:
-        """Yield a content that ``gather`` found, in pieces; the caller checks what a large one hashes to."""
-        pack = self._remote.find_pack(oid)
-        if pack is None:
-            yield from self._remote.iter_pieces(blob_name(oid))
-            return
-        reader = self._staging.reader(pack)
-        ordinal = reader.idx.find(oid)
-        yield reader.read(-1 if ordinal is None else ordinal)
+    def read(self, one: Gathered) -> bytes | None:
+        """Return the bytes of what was gathered; None for a content that is a file of its own at the remote.
+
+        Raises:
+            ObjectCorrupt: they were damaged since the pack was checked.
+        """
+        if one.data is not None or one.pack is None:
+            return one.data
+        return self._staging.reader(one.pack).get(one.oid)
+
+    def iter_content(self, oid: Oid) -> Iterator[bytes]:
+        """Yield a content that is a file of its own in pieces; the caller checks what they hash to."""
+        return self._remote.iter_pieces(blob_name(oid))
 
     # -- one level
 
@@ -191,10 +203,10 @@ class Gatherer:
                 raise self._remote.damaged(f"an idx lists object {oid.hex()[:8]}, which its pack does not hold")
             kind = reader.idx.kind_at(ordinal)
             if kind == Kind.BLOB:
-                yield Gathered(oid, kind, (), None)  # read when it is stored: many together may be large
+                yield Gathered(oid, kind, (), None, pack)  # read when it is stored: many together may be large
                 continue
             try:
-                yield _gathered(oid, kind, reader.read(ordinal))
+                yield _gathered(oid, kind, reader.read(ordinal))._replace(pack=pack)
             except ObjectError as error:  # damaged since the pack was checked
                 raise self._remote.damaged(str(error)) from error
 
@@ -218,7 +230,7 @@ class Gatherer:
                 continue
             pack = self._remote.find_pack(oid)
             if pack is not None and pack in self._opened and pack not in self._unusable:
-                yield oid, Gathered(oid, int(Kind.BLOB), (), None)
+                yield oid, Gathered(oid, int(Kind.BLOB), (), None, pack)
             elif self._is_produced(file.oid) and _needs(needs_content, node):
                 yield from ((one.oid, one) for one in self._read([oid]))
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from redun.errors import ObjectError, RemoteError
 from redun.hashing import Oid
 from redun.objects.kinds import Kind
-from redun.remotes.gather import Gathered, Gatherer, NeedsContent
-from redun.remotes.remote import NothingThere, Remote, RemoteDamaged, RemoteUnreachable
+from redun.remotes.gather import Closure, Gathered, Gatherer, NeedsContent
+from redun.remotes.remote import LOOKS, NothingThere, Remote, RemoteDamaged, RemoteUnreachable
 from redun.remotes.transfer import ContentChanged, checked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectStore
 from redun.store.blobs import blob_name
@@ -165,7 +165,7 @@ class _Source:
         try:
             if self._gatherer is None:
                 self._gatherer = Gatherer(self._repository, self._remote, store.has)
-            closure = self._gatherer.gather(targets, needs_content)
+            closure = self._gather(self._gatherer, targets, needs_content)
             self._tell_damages(self._gatherer)
             lost = self._store(self._gatherer, closure.objects, store)
         except (RemoteError, OSError) as error:
@@ -176,6 +176,16 @@ class _Source:
         came = {one.oid: one for one in closure.objects if one.kind in _OUTCOMES and one.oid not in lost}
         complete = closure.complete - lost
         return complete, self._outcomes({*complete, *came}, came, store)
+
+    def _gather(self, gatherer: Gatherer, targets: Sequence[Oid], needs_content: NeedsContent) -> Closure:
+        """Gather; look anew where packs are gone: others use the remote as well, and may have merged them."""
+        for _ in range(LOOKS - 1):
+            closure = gatherer.gather(targets, needs_content)
+            if not gatherer.forget_changed():
+                return closure
+            self._remote.load_packs()
+            self._take_tables()
+        return gatherer.gather(targets, needs_content)
 
     def close(self) -> None:
         if self._gatherer is not None:
@@ -197,6 +207,9 @@ class _Source:
         except RemoteError as error:
             self._give_up(error)
             return
+        self._take_tables()
+
+    def _take_tables(self) -> None:
         self._idxs = [idx for pack, idx in self._remote.packs.items() if pack not in self._remote.doomed]
         if sum(idx.count for idx in self._idxs) > MAX_FILTERED_OBJECTS:
             self._prefixes = None
@@ -251,15 +264,13 @@ class _Source:
         return lost
 
     def _put(self, gatherer: Gatherer, one: Gathered, store: ObjectStore) -> None:
-        if one.data is not None:
-            store.put(one.oid, one.data, one.kind)
-            return
-        if self._remote.find_pack(one.oid) is not None:
-            store.put(one.oid, b"".join(gatherer.open(one.oid)), one.kind)
+        data = gatherer.read(one)
+        if data is not None:
+            store.put(one.oid, data, one.kind)
             return
         name = blob_name(one.oid)
         try:
-            self._repository.storage.write(name, checked(gatherer.open(one.oid), one.oid, name))
+            self._repository.storage.write(name, checked(gatherer.iter_content(one.oid), one.oid, name))
         except ContentChanged as error:
             raise self._remote.damaged(str(error)) from error
 

@@ -19,6 +19,7 @@ from redun.remotes.remote import Remote
 from redun.store.blobs import blob_name
 from redun.store.memory import MemoryStore
 from redun.store.memory_storage import MemoryStorage
+from redun.store.pack import write_pack
 from redun.store.repository import Repository
 from redun.testing.objects import MadeExecution, MadeFile, make_execution
 from redun.testing.probed import ProbedStorage
@@ -179,6 +180,21 @@ def test_a_damaged_pack_is_told_once_and_never_used(there: Repository, here: Rep
     asking.bring(*values[:1])
     assert here.store.has(values[0])
     assert len(asking.warnings) == 1
+
+
+def test_packs_may_be_merged_meanwhile(there: Repository, here: Repository, place: ProbedStorage) -> None:
+    """Others use the remote too: what is gone is looked for anew, and nobody is warned."""
+    made = [_make(there, place, seed) for seed in range(2)]
+    asking = Asking(here, Remote("origin", place))
+    asking.lookups.find_candidates(_root(made[0]))
+    old = [entry.name for entry in place.inner.iter_entries("objects/pack")]
+    objects = {oid: (oid, kind, data) for one in made for oid, data, kind in one.objects}
+    write_pack(sorted(objects.values(), key=lambda one: one[1]), place.inner)
+    for name in old:
+        place.inner.delete(name)
+    assert len(asking.bring(*map(_root, made))) == 2
+    assert all(here.store.has(_root(one)) for one in made)
+    assert asking.warnings == []
 
 
 def test_a_result_with_a_part_missing_is_no_result(there: Repository, here: Repository, place: ProbedStorage) -> None:
