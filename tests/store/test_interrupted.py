@@ -75,6 +75,21 @@ def test_a_dead_run_is_ended_by_the_next_opening(tmp_path: Path) -> None:
     assert list((tmp_path / JOURNALS).iterdir()) == []
 
 
+def test_a_run_that_had_ended_is_told_in_its_own_words(tmp_path: Path) -> None:
+    """It put its execution, and died, or lost the network, before its ref said so: it was not interrupted."""
+    Repository.init(tmp_path).close()
+    header, made = _dead_header(), build_execution()
+    journal = Journal.create(tmp_path / JOURNALS, header=header)
+    for oid, data, kind in made.objects:
+        journal.append(data, kind, oid)
+    journal.close()
+    Refs(LocalStorage(tmp_path)).write(_running(made, header.writer))
+    with Repository.open(tmp_path) as repository:
+        ref, expected = _only_ref(repository), made_ref(made)
+        assert (ref.status, ref.object, ref.end_us) == (expected.status, expected.object, expected.end_us)
+        assert len(ref.packs) == 1
+
+
 def test_reading_changes_nothing(tmp_path: Path) -> None:
     """Who only reads sees that the writer is gone, and leaves the ref as it is."""
     _leave_behind(tmp_path)
