@@ -55,6 +55,7 @@ def _ids(folder):
 def test_only_what_was_signed_is_taken(alice, redun):
     """What nobody signed is told and left there; that is no failure, unless it was asked for."""
     redun("bob", "remote", "add", "hub", "../hub", "--require-signatures", "../team.keys")
+    assert "  signed by   ../team.keys\n" in redun("bob", "remote", "show", "hub")
     told = redun("bob", "pull", "hub")
     assert "Pulled 1 execution" in told
     assert f"{execution_id(0)} was refused: it is not signed" in told

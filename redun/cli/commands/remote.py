@@ -168,9 +168,13 @@ def _from_project(url: str, config_path: Path) -> str:
 def _compare(repository: Repository, name: str) -> tuple[dict[str, Any], RemoteError | None]:
     """Return what there is to tell about a remote, and why it could not be asked."""
     own = {ref.name for ref in repository.refs.iter_refs() if is_transferable(ref)}
+    settings = get_remote(repository.config_path, name)
     record: dict[str, Any] = {
         "name": name,
-        "url": get_remote(repository.config_path, name).url,
+        "url": settings.url,
+        "trust": settings.trust,
+        "namespace": settings.namespace,
+        "require_signatures": list(settings.require_signatures),
         "fetched": len(read_tracked(repository, name)),
     }
     try:
@@ -187,6 +191,10 @@ def _show_lines(record: dict[str, Any]) -> list[str]:
     lines = [record["name"], f"  url         {one_line(record['url'])}"]
     if "location" in record:
         lines.append(f"  location    {one_line(record['location'])}")
+    if record["trust"] != "full":
+        lines.append(f"  trust       {record['trust']}")
+    if record["require_signatures"]:
+        lines.append(f"  signed by   {one_line(' '.join(record['require_signatures']))}")
     if "executions" in record:
         lines.append(f"  there       {plural(record['executions'], 'execution')}")
         lines.append(f"  only here   {record['only_here']}")
