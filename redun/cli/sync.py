@@ -6,7 +6,7 @@ The invariant: an execution that was asked for and not transferred makes the exi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,8 +77,10 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
     ) -> int:
         with open_repository(options, writable=True) as repository:
             source = connect(repository, remote)
+            ids: list[str] | None = None
 
             def work(tell: OnProgress) -> TransferReport:
+                nonlocal ids
                 listed = source.look()
                 ids = select_remote(source, Selection(**chosen), listed.executions)
                 return receive(
@@ -91,6 +93,7 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
                     work,
                     is_quiet=is_silent(options, is_quiet),
                     is_json=is_json,
+                    line=lambda report: selected_line(report, verb, ids),
                 )
             except NothingThere:
                 if not may_be_absent:
@@ -100,6 +103,13 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
         return 0
 
     return command
+
+
+def selected_line(report: TransferReport, verb: str, selected: Sequence[str] | None) -> str:
+    """Return the line for a transfer of some executions; None means of all."""
+    if report.is_up_to_date and selected is not None and not selected:
+        return "There is no execution that all of this holds for."
+    return report_line(report, verb)
 
 
 def run_transfer(

@@ -93,7 +93,7 @@ def test_push_sends_what_is_chosen(project: Path, capsys) -> None:
     assert _count(capsys, "push", "-t", "kind=large", "-t", "project=other") == 0
     assert _count(capsys, "push", "origin", execution_id(0), "--since", _moment(1)) == 0
     assert _count(capsys, "bundle", "create", "x.bundle", "-t", "kind") == 2
-    assert "up to date" in _redun(capsys, "push", "--since", "1w")
+    assert _redun(capsys, "push", "--since", "1w") == "There is no execution that all of this holds for.\n"
     assert "Pushed 1 execution and 1 tag edit" in _redun(capsys, "push", "-t", "kind=large")
 
 
@@ -110,6 +110,7 @@ def test_fetch_and_pull_take_what_is_chosen(project: Path, tmp_path: Path, monke
     assert _count(capsys, "pull", "-t", "kind=small") == 0
     assert _count(capsys, "pull", "origin", execution_id(0)[:6], "-t", "kind") == 0
     assert _count(capsys, "pull", "origin", "-") == 1
+    assert "no execution that all" in _redun(capsys, "pull", "-t", "kind=small")
     assert "at remote 'origin'" in _redun(capsys, "pull", "origin", "ffff", code=ExitCode.FAILED)
     assert "Pulled 1 execution and 1 tag edit" in _redun(capsys, "pull", "--tag", "kind=large")
     with Repository.open(tmp_path / "other/.redun") as other:

@@ -8,7 +8,7 @@ import click
 
 from redun.cli.options import Globals, open_repository
 from redun.cli.selection import Selection, select_own, selection_options
-from redun.cli.sync import file_bases, is_silent, run_transfer, transfer_options
+from redun.cli.sync import file_bases, is_silent, run_transfer, selected_line, transfer_options
 from redun.remotes.push import push
 from redun.remotes.remote import connect
 from redun.remotes.settings import DEFAULT_REMOTE
@@ -40,4 +40,5 @@ def command(options: Globals, /, remote: str, *, is_dry_run: bool, is_json: bool
             lambda tell: push(repository, target, names, bases=bases, is_dry_run=is_dry_run, on_progress=tell),
             is_quiet=is_silent(options, is_quiet),
             is_json=is_json,
+            line=lambda report: selected_line(report, "push", names),
         )
