@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def slow(seconds: float):
     return last(wait(seconds, double(100)), 1)
 """
 LIMIT_SECONDS = 60
+SEED = 20261123
 
 
 class Machine:
@@ -196,3 +198,28 @@ def test_two_machines_at_once(here, there):
     for machine in (here, there):
         machine.redun("run", "shop.py", "main", "--n", "45")
     assert (here.n_runs, there.n_runs) == before
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(900)
+def test_kills_at_any_moment_lose_nothing_that_was_sent(here, there, tmp_path, redun, url):
+    """Runs of two machines are killed at random; whoever comes next finds both sound, and runs nothing twice."""
+    random.seed(SEED)
+    for number in range(int(os.environ.get("REDUN_STRESS_ROUNDS", "12"))):
+        words = ("run", "shop.py", "main", "--n", str(number * 7 + 20), "--size", str(1_500_000 + number))
+        runs = [machine.start(*words) for machine in (here, there, here)]
+        for run in random.sample(runs, 2):
+            time.sleep(random.random() * 0.4)
+            run.send_signal(signal.SIGKILL)
+        for run in runs:
+            run.communicate(timeout=LIMIT_SECONDS)
+        for machine in (here, there):
+            machine.redun(*words)
+        before = here.n_runs, there.n_runs
+        assert "Clean." in redun("-r", url, "fsck", cwd=tmp_path).stdout, f"round {number}, seed {SEED}"
+        third = Machine(tmp_path / f"third-{number}", redun, url)
+        third.redun(*words)
+        assert (here.n_runs, there.n_runs, third.n_runs) == (*before, 0), f"round {number}, seed {SEED}"
+    assert set(dict(here.executions()).values()) <= {"DONE", "INTERRUPTED", "RUNNING"}
+    waiting = [path for machine in (here, there) for path in machine.folder.glob(".redun/spool/*/objects/*/**/*")]
+    assert not [path for path in waiting if path.is_file()]
