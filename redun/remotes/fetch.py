@@ -372,7 +372,9 @@ class _Finder:
                 self._walk(roots)  # who links to what is not there
         except BrokenLink as error:
             of = "" if error.source is None else f" that {short(error.source)} links to"
-            raise self._remote.damaged(f"it lacks object {short(error.oid)}{of}") from error
+            promise = self._remote.notes.promised.get(error.oid)
+            left = "" if promise is None else f"; `redun pull {promise.remote}` there brings it: it was pulled lazily"
+            raise self._remote.damaged(f"it lacks object {short(error.oid)}{of}{left}") from error
         except (NotCanonical, ObjectCorrupt) as error:
             raise self._remote.damaged(str(error)) from error
         return self._wanted

@@ -245,3 +245,34 @@ def test_a_first_build_finds_nothing_to_pull(project: Path, capsys, verb: str) -
     assert _redun(capsys, verb, "--if-exists", "-q") == ""
     _redun(capsys, "remote", "add", "wrong", "nowhere://bucket")
     assert "cannot reach" in _redun(capsys, verb, "wrong", "--if-exists", code=1)
+
+
+def test_lazy_transfers_tell_what_stays_there(project: Path, tmp_path: Path, capsys) -> None:
+    """Clone and pull say how much was left; a pull that is not lazy says what came; show says where a content is."""
+    content = b"c" * (1 << 20)
+    with Repository.open(project / ".redun") as repository:
+        made = make_execution(repository.store, repository.refs, blobs=[content])
+    _redun(capsys, "remote", "add", "origin", str(tmp_path / "shared"))
+    _redun(capsys, "push")
+    printed = _redun(capsys, "clone", "--lazy", str(tmp_path / "shared"), str(tmp_path / "copy"))
+    assert printed.endswith("1 content (1.0 MiB) stays there until needed.\n")
+    copy = ["-c", str(tmp_path / "copy" / ".redun")]
+    oid = next(oid for oid, data, _ in made.objects if data == content)
+    assert "at remote 'origin' still" in _redun(capsys, *copy, "show", oid.hex(), code=ExitCode.FAILED)
+    assert "1 content of 1048576 bytes left there" in _redun(capsys, *copy, "fsck")
+    dry = json.loads(_redun(capsys, *copy, "pull", "--dry-run", "--json"))
+    assert (dry["contents"], dry["promised"]) == (1, 0)
+    assert "Pulled 1 content from remote 'origin': 0 objects, 1.0 MiB." in _redun(capsys, *copy, "pull")
+    assert "1048576 bytes" in _redun(capsys, *copy, "show", oid.hex())
+    assert "Already up to date" in _redun(capsys, *copy, "pull", "--lazy")
+
+
+def test_log_says_that_executions_of_an_alternate_are_elsewhere(project: Path, tmp_path: Path, capsys) -> None:
+    """Objects of an alternate are found, its executions are not; the hint says where they are."""
+    (made,) = _make(project, 0)
+    other = tmp_path / "other" / ".redun"
+    assert main(["-c", str(other), "init"]) == 0
+    (other / "redun.ini").write_text(f"[repository]\nalternates = {project}\n")
+    told = _redun(capsys, "-c", str(other), "log", made.ref.execution_id, code=ExitCode.FAILED)
+    assert "redun -c ALTERNATE/.redun log" in told
+    assert "execution" in _redun(capsys, "-c", str(other), "show", made.oid.hex())

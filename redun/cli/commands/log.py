@@ -18,7 +18,7 @@ from redun.cli import ui
 from redun.cli.options import Globals, open_repository
 from redun.cli.render.log_items import LISTS, Item, explain
 from redun.provenance.executions import JobState, RunStatus
-from redun.provenance.resolve import Resolved, resolve
+from redun.provenance.resolve import Resolved, UnknownId, resolve
 from redun.provenance.search import Filters, Scope
 from redun.tags import BadTag, Tag, parse_tag_key_value
 
@@ -99,6 +99,10 @@ def command(options: Globals, /, form: str, is_json: bool, no_pager: bool, **giv
     try:
         scope = Scope(repository.store, repository.refs, MAX_SEARCHED, repository.is_alive, ui.warn)
         _print(query, scope, is_json=is_json or form == "json", use_pager=not no_pager)
+    except UnknownId as error:
+        if repository.store.beyond is not None and not error.near:
+            error.hint = "executions of alternates are listed over there: `redun -c ALTERNATE/.redun log`"
+        raise
     finally:
         repository.close()
 

@@ -435,7 +435,8 @@ def _find_promised(promises: Sequence[Promise]) -> list[Problem]:
     found: list[Problem] = []
     for remote in sorted({one.remote for one in promises}):
         sizes = [one.size for one in promises if one.remote == remote]
-        why = f"{len(sizes)} contents of {sum(sizes)} bytes are there still; `redun pull {remote}` brings them"
+        what = "1 content" if len(sizes) == 1 else f"{len(sizes)} contents"
+        why = f"{what} of {sum(sizes)} bytes left there; `redun pull {remote}` brings what is left"
         found.append(Problem(Severity.NOTE, "remote", remote, why))
     return found
 
