@@ -83,3 +83,18 @@ def test_a_damaged_repository_is_refused(project, redun):
     said = redun("gc", "--apply", "--keep-executions", "0", code=1)
     assert "nothing of" in said
     assert "redun fsck" in said
+
+
+def test_a_namespace_is_dropped_when_that_is_asked(project, redun, tmp_path):
+    """Told first; then its folder goes and nothing else."""
+    redun("remote", "add", "hub", "hub")
+    redun("remote", "add", "--namespace", "pr-1", "mine", "hub")
+    redun("push", "hub", "-")
+    redun("push", "mine")
+    assert "would be deleted: 6 files of namespace pr-1" in redun("gc", "--remote", "hub", "--drop-namespace", "pr-1")
+    assert "there is no namespace 'pr-2'; there are pr-1" in redun(
+        "gc", "--remote", "hub", "--drop-namespace", "pr-2", code=1
+    )
+    record = json.loads(redun("gc", "--remote", "hub", "--drop-namespace", "pr-1", "--apply", "--json"))
+    assert (record["name"], record["applied"]) == ("pr-1", True)
+    assert not [path for path in (tmp_path / "hub" / "namespaces").rglob("*") if path.is_file()]

@@ -58,7 +58,7 @@ def test_it_tells_first_and_does_it_when_asked(project, redun, secret):
     assert _has(project, secret)
     record = json.loads(redun("purge", short, "--apply", "--json"))
     assert record["objects"] == [
-        {"oid": secret.hex(), "kind": "value", "packs": 1, "blob_bytes": 0, "was_purged": False}
+        {"oid": secret.hex(), "kind": "value", "packs": 1, "blob_bytes": 0, "was_purged": False, "in_alternate": False}
     ]
     assert not _has(project, secret)
     assert "was purged on" in redun("show", short, code=1)

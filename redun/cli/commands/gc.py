@@ -13,6 +13,7 @@ from redun.cli.options import Globals, at_remote, open_repository
 from redun.cli.render.sync import format_size, plural
 from redun.cli.render.text import one_line
 from redun.store.maintain.gc import GRACE_SECONDS, GcPlan, GcPolicy, collect, plan_gc
+from redun.store.maintain.namespaces import NamespaceDrop, drop_namespace
 from redun.store.refs import execution_id_of
 
 MAX_LISTED = 20
@@ -57,6 +58,7 @@ class _Size(click.ParamType[int]):
     help="Delete what was condemned so long ago; 0 at once, when nothing else uses the repository.",
 )
 @click.option("--remote", metavar="REMOTE", help="Collect in the repository at REMOTE, not in this one.")
+@click.option("--drop-namespace", "namespace", metavar="NAME", help="Delete this namespace, and collect nothing else.")
 @click.option("--apply", "is_applied", is_flag=True, help="Do it; without this, only what would be done is told.")
 @click.option("--json", "is_json", is_flag=True, help="Print a JSON record.")
 @click.pass_obj
@@ -69,6 +71,7 @@ def command(
     max_bytes: int | None,
     grace_seconds: float,
     remote: str | None,
+    namespace: str | None,
     is_applied: bool,
     is_json: bool,
 ) -> int:
@@ -85,11 +88,27 @@ def command(
     """
     policy = GcPolicy(keep_executions, keep_days, max_bytes, grace_seconds)
     with open_repository(at_remote(options, remote), writable=is_applied) as repository:
+        if namespace is not None:
+            dropped = drop_namespace(repository.storage, namespace, is_dry_run=not is_applied)
+            return _tell_drop(dropped, is_applied=is_applied, is_json=is_json)
         plan = collect(repository, policy) if is_applied else plan_gc(repository, policy)
     if is_json:
         ui.echo(json.dumps(_record(plan, is_applied=is_applied), indent=2))
     else:
         ui.page(_lines(plan, is_applied=is_applied), use_pager=False)
+    return 0
+
+
+def _tell_drop(dropped: NamespaceDrop, *, is_applied: bool, is_json: bool) -> int:
+    if is_json:
+        ui.echo(json.dumps({**dropped._asdict(), "applied": is_applied}, indent=2))
+        return 0
+    would = "" if is_applied else "would be "
+    ui.echo(
+        f"{would}deleted: {plural(dropped.n_files, 'file')} of namespace {dropped.name}, {format_size(dropped.size)}"
+    )
+    if not is_applied:
+        ui.echo("Nothing was changed; --apply does it.")
     return 0
 
 

@@ -103,7 +103,9 @@ def _places(one: Purged) -> str:
     places = [plural(one.n_packs, "pack")] if one.n_packs else []
     if one.blob_bytes:
         places.append(f"a file of {format_size(one.blob_bytes)}")
-    return f"in {' and '.join(places)}" if places else "not here any more" if one.is_absent else "in a journal"
+    if one.is_beyond:
+        places.append("an alternate, which is left alone: purge it there")
+    return f"in {' and '.join(places)}" if places else "not here any more" if one.is_absent else "not here"
 
 
 def _record(report: PurgeReport, *, is_applied: bool) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def _record(report: PurgeReport, *, is_applied: bool) -> dict[str, Any]:
                 "packs": one.n_packs,
                 "blob_bytes": one.blob_bytes,
                 "was_purged": one.is_absent,
+                "in_alternate": one.is_beyond,
             }
             for one in report.objects
         ],

@@ -7,7 +7,9 @@ the repository around it.  Format: docs/format/refs.md, *Namespaces*.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from redun.errors import StoreError
 from redun.hashing import Oid
 from redun.objects.codec import NotCanonical
 from redun.objects.kinds import Kind
@@ -18,6 +20,40 @@ from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER, PACK_SUFFIX, pack_name
 from redun.store.storage import NameMissing, Storage
 from redun.store.subtree import NAMESPACES, Subtree
+
+
+class NamespaceDrop(NamedTuple):
+    """What goes with a namespace."""
+
+    name: str
+    n_files: int
+    size: int  # bytes
+
+
+class NoSuchNamespace(StoreError):
+    """There is no namespace of a name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        others = f"; there are {', '.join(known)}" if known else ""
+        super().__init__(f"there is no namespace {name!r}{others}")
+        self.name = name
+
+
+def drop_namespace(storage: Storage, name: str, *, is_dry_run: bool = False) -> NamespaceDrop:
+    """Delete a namespace with all that it holds, refs first: what it built on is left to the next collection.
+
+    Raises:
+        NoSuchNamespace: there is none of this name.
+        ReadOnlyStore: the storage cannot be written.
+    """
+    listed = list(storage.iter_entries(NAMESPACES))
+    entries = [entry for entry in listed if entry.name.startswith(f"{NAMESPACES}/{name}/")]
+    if not entries:
+        raise NoSuchNamespace(name, sorted({entry.name.split("/")[1] for entry in listed}))
+    for entry in sorted(entries, key=lambda entry: not entry.name.startswith(f"{NAMESPACES}/{name}/refs/")):
+        if not is_dry_run:
+            storage.delete(entry.name)
+    return NamespaceDrop(name, len(entries), sum(entry.size for entry in entries))
 
 
 def iter_outer_links(storage: Storage) -> Iterator[Oid]:

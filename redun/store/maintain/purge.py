@@ -67,6 +67,7 @@ class Purged:
     n_packs: int  # that it is in
     blob_bytes: int  # of its own file; 0 when it has none
     is_absent: bool  # it was noted as absent before
+    is_beyond: bool = False  # an alternate has it too, and is left alone
 
 
 @dataclass(slots=True)
@@ -176,7 +177,9 @@ def _look(repository: Repository, oid: Oid) -> Purged:
     readers = (*store.packs.readers, *store.packs.condemned)
     n_packs = sum(reader.has(oid) for reader in readers)
     size = repository.storage.size(blob_name(oid)) or 0
-    return Purged(oid, kind, n_packs, size, is_absent=absence is not None and absence.cause is Cause.PURGED)
+    is_absent = absence is not None and absence.cause is Cause.PURGED
+    is_beyond = store.beyond is not None and store.beyond.kind_of(oid) is not None
+    return Purged(oid, kind, n_packs, size, is_absent=is_absent, is_beyond=is_beyond)
 
 
 def _with_parts(store: ObjectDb, oids: Iterable[Oid]) -> list[Oid]:
