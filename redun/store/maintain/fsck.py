@@ -408,7 +408,7 @@ class _Check:
             n_withheld += absence.cause is Cause.WITHHELD and not is_here
         if n_withheld:
             self._found.note(
-                "object", PACK_FOLDER, f"{n_withheld} objects were not taken from where only data is trusted"
+                "object", PACK_FOLDER, f"withheld, as they were only where plain data alone is trusted: {n_withheld}"
             )
 
     def _get(self, oid: Oid) -> bytes:

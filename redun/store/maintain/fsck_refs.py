@@ -46,9 +46,9 @@ class RefCheck:
         reads: list[tuple[str, Callable[[], ExecutionRef | TagRef]]] = []
         for remote in (None, *refs.iter_remotes()):
             folder = EXECUTIONS if remote is None else f"{REMOTES}/{remote}"
-            reads += [
-                (f"{folder}/{name}", partial(refs.read, name, remote=remote)) for name in refs.iter_names(remote=remote)
-            ]
+            names = list(refs.iter_names(remote=remote))
+            refs.prefetch(names, remote=remote)
+            reads += [(f"{folder}/{name}", partial(refs.read, name, remote=remote)) for name in names]
         reads += [(f"{TAGS}/{name}", partial(refs.read_tags, name)) for name in refs.iter_tag_names()]
         self.count = len(reads)
         for where, read in reads:
