@@ -32,7 +32,7 @@ CANCEL_SECONDS = 10.0
 
 
 class RemoteExecutor(Executor):
-    """Runs work as jobs of a cluster.  See docs/internals/executors.md; types of executors derive from ClusterExecutor."""
+    """Runs work as jobs of a cluster: docs/internals/executors.md.  Types of executors derive from ClusterExecutor."""
 
     handles = frozenset({"timeout"})
 
