@@ -93,7 +93,9 @@ class Scope:
     def iter_heads(self, limit: int | None = None) -> Iterator[ExecutionHead]:
         """Yield what the refs tell, newest first; ``limit`` counts those that can be read."""
         count = 0
-        for name in self.refs.iter_names() if self.names is None else self.names:
+        names = list(self.refs.iter_names() if self.names is None else self.names)
+        self.refs.prefetch(names if limit is None else names[:limit])
+        for name in names:
             if limit is not None and count >= limit:
                 return
             try:

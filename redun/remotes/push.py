@@ -128,7 +128,9 @@ def _plan(
     listed = set(at_remote)
     own: list[ExecutionRef] = []
     seen: dict[str, ExecutionRef] = {}
-    for name in repository.refs.iter_names() if names is None else names:
+    asked = list(repository.refs.iter_names() if names is None else names)
+    repository.refs.prefetch(asked)
+    for name in asked:
         try:
             own.append(repository.refs.read(name))
         except BadRef as error:

@@ -118,6 +118,7 @@ class PackSet:
         with self._lock:
             open_already = {reader.name: reader for reader in (*self.readers, *self.condemned)}
             listed = self._list()
+            self._storage.prefetch(idx_name(name) for name, _ in listed if name not in open_already)
             lists = self._lists.values()
             readers: list[PackReader] = []
             condemned: list[PackReader] = []

@@ -437,9 +437,13 @@ class Refs:
         return TagRef.decode(name, content, path=path)
 
     def iter_tag_names(self) -> Iterator[str]:
-        """Yield the names of all tag refs, oldest first; what has not a ref's name is passed over."""
-        names = sorted(entry.name[len(TAGS) + 1 :] for entry in self._storage.iter_entries(TAGS))
-        return (name for name in names if is_ref_name(name))
+        """Yield the names of all tag refs, oldest first; what has not a ref's name is passed over.
+
+        They are made ready to be read: whoever wants to know of edits wants all of them.
+        """
+        paths = sorted(entry.name for entry in self._storage.iter_entries(TAGS))
+        self._storage.prefetch(paths)
+        return (name for path in paths if is_ref_name(name := path[len(TAGS) + 1 :]))
 
     def iter_all_names(self) -> Iterator[tuple[str, str]]:
         """Yield (folder, name) of each execution ref and tag ref of this repository, from one listing, in no order."""

@@ -15,7 +15,9 @@ from redun.store.local_storage import LocalStorage
 from redun.store.memory_storage import MemoryStorage
 from redun.store.pack import PackReader, write_pack
 from redun.store.pack_format import idx_name, pack_name
+from redun.store.packset import PackSet
 from redun.store.ranged import PART_BYTES
+from redun.store.refs import Refs, ref_name
 from redun.store.spooled_storage import SpooledStorage
 from redun.store.storage import NameMissing, RepositoryUnreachable, Storage
 from redun.testing.probed import ProbedStorage
@@ -291,3 +293,20 @@ def test_packs_that_cannot_be_deleted_are_not_merged(bucket):
     with pytest.raises(ReadOnlyStore):
         tree.delete(pack_name(sealed.name))
     assert not bucket.open()[1].can_merge
+
+
+def test_tables_of_packs_that_came_are_fetched_at_once(bucket):
+    """Opening waits for one round of requests, however many packs there are; and refs and edits of tags likewise."""
+    _, there = bucket.open("there")
+    for number in range(5):
+        make_pack(there, b"%d" % number)
+    probed, tree = bucket.open()
+    fetched = []
+    tree.prefetch = lambda names: fetched.append(sorted(names))
+    PackSet(tree, print, lambda: 0).refresh()
+    assert fetched == [sorted(name for name in probed.names("read") if name.endswith(".idx"))]
+    assert len(fetched[0]) == 5
+    refs, name = Refs(tree), ref_name(1_750_000_000_000_000, "14c2f621-6494-49ff-81e3-6335c4b4797c")
+    bucket.inner.write(f"refs/tags/{name}", b"")
+    assert list(refs.iter_tag_names()) == [name]
+    assert fetched[1] == [f"refs/tags/{name}"]
