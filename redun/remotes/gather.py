@@ -3,9 +3,10 @@
 The invariant: every byte is checked against its name on arrival, and an object is given out only after all that its
 hard links lead to.  A result of which anything is missing, damaged or not trusted is left out as a whole.
 
-Objects are looked for level by level, for all results at once.  A small pack is brought whole, once, and kept for as
-long as the run lasts; of a large one the blocks that are needed are read by ranges, and when that takes more than a few
-rounds it is brought whole as well.  So the number of requests follows the packs, and not the objects.
+Objects are looked for level by level, for all results at once; within packs that are here, without levels.  A small
+pack is brought whole, once, and kept for as long as the run lasts; of a large one the blocks that are needed are read by
+ranges, and when that takes more than a few rounds it is brought whole as well.  So the number of requests follows the
+packs, and not the objects.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from redun.store.blobs import blob_name
 from redun.store.local_storage import LocalStorage
 
 if TYPE_CHECKING:
+    from redun.store.pack import PackReader
     from redun.store.repository import Repository
 
 WHOLE_PACK_BYTES = 16 << 20
@@ -105,16 +107,31 @@ class Gatherer:
         found: dict[Oid, Gathered] = {}
         contents: dict[Oid, Gathered] = {}
         here: dict[Oid, bool] = {}  # of each object that was come to
-        level: Iterable[Oid] = targets
         self._held_bytes = 0
-        while level := [oid for oid in dict.fromkeys(level) if oid not in here]:
-            here.update((oid, self._has(oid)) for oid in level)
-            fresh = list(self._read([oid for oid in level if not here[oid]]))
-            found.update((one.oid, one) for one in fresh)
-            for one in fresh:
+        level = list(targets)
+        while level:
+            distant: list[Oid] = []
+            while level:
+                oid = level.pop()
+                if oid in here:
+                    continue
+                here[oid] = self._has(oid)
+                if here[oid]:
+                    continue
+                # What lies in a pack that is here is followed at once: a long chain is no long row of levels.
+                one = self._read_near(oid)
+                if one is None:
+                    distant.append(oid)
+                    continue
+                found[oid] = one
+                level += one.links
                 if one.kind in SOFT_LINK_KINDS:
                     contents.update(self._find_content(one, needs_content))
-            level = [link for one in fresh for link in one.links]
+            for one in self._read(distant):
+                found[one.oid] = one
+                level += one.links
+                if one.kind in SOFT_LINK_KINDS:
+                    contents.update(self._find_content(one, needs_content))
         return _order(targets, found, contents, here)
 
     def read(self, one: Gathered) -> bytes | None:
@@ -156,6 +173,20 @@ class Gatherer:
                 taken = filter(_is_data, came) if self._remote.is_data_only else came
                 yield from map(self._lighten, taken) if pack in whole else taken
 
+    def _read_near(self, oid: Oid) -> Gathered | None:
+        """Return an object out of a pack that was brought whole; None for any other."""
+        pack = self._remote.find_pack(oid)
+        if pack is None or pack not in self._opened or pack in self._unusable or oid in self._purged:
+            return None
+        try:
+            one = self._read_one(self._staging.reader(pack), oid)
+        except RemoteDamaged as error:
+            self._give_up(pack, error)
+            return None
+        if self._remote.is_data_only and not _is_data(one):
+            return None
+        return self._lighten(one)
+
     def _lighten(self, one: Gathered) -> Gathered:
         """Return an object without its bytes when many are held already: they are read from the pack once more."""
         if one.data is None or one.kind in SOFT_LINK_KINDS:
@@ -194,21 +225,21 @@ class Gatherer:
             self.damages.append(error)
 
     def _read_whole(self, pack: Oid, oids: list[Oid]) -> Iterator[Gathered]:
-        if pack in self._unusable:
-            return
-        reader = self._staging.reader(pack)
-        for oid in oids:
-            ordinal = reader.idx.find(oid)
-            if ordinal is None:
-                raise self._remote.damaged(f"an idx lists object {oid.hex()[:8]}, which its pack does not hold")
-            kind = reader.idx.kind_at(ordinal)
-            if kind == Kind.BLOB:
-                yield Gathered(oid, kind, (), None, pack)  # read when it is stored: many together may be large
-                continue
-            try:
-                yield _gathered(oid, kind, reader.read(ordinal))._replace(pack=pack)
-            except ObjectError as error:  # damaged since the pack was checked
-                raise self._remote.damaged(str(error)) from error
+        if pack not in self._unusable:
+            reader = self._staging.reader(pack)
+            yield from (self._read_one(reader, oid) for oid in oids)
+
+    def _read_one(self, reader: PackReader, oid: Oid) -> Gathered:
+        ordinal = reader.idx.find(oid)
+        if ordinal is None:
+            raise self._remote.damaged(f"an idx lists object {oid.hex()[:8]}, which its pack does not hold")
+        kind = reader.idx.kind_at(ordinal)
+        if kind == Kind.BLOB:
+            return Gathered(oid, kind, (), None, reader.name)  # read when it is stored: many together may be large
+        try:
+            return _gathered(oid, kind, reader.read(ordinal))._replace(pack=reader.name)
+        except ObjectError as error:  # damaged since the pack was checked
+            raise self._remote.damaged(str(error)) from error
 
     def _read_ranges(self, pack: Oid, oids: list[Oid]) -> Iterator[Gathered]:
         idx = self._remote.packs[pack]
