@@ -4,9 +4,9 @@ The invariant: every byte is checked against its name on arrival, and an object 
 hard links lead to.  A result of which anything is missing, damaged or not trusted is left out as a whole.
 
 Objects are looked for level by level, for all results at once; within packs that are here, without levels.  A small
-pack is brought whole, once, and kept for as long as the run lasts; of a large one the blocks that are needed are read by
-ranges, and when that takes more than a few rounds it is brought whole as well.  So the number of requests follows the
-packs, and not the objects.
+pack is brought whole, once, and kept for as long as the run lasts; of a large one the blocks that are needed are read
+by ranges, and when that takes more than a few rounds it is brought whole as well.  So the number of requests follows
+the packs, and not the objects.
 """
 
 from __future__ import annotations
