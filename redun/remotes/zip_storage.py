@@ -8,6 +8,7 @@ bytes must not become many.
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,10 @@ from redun.store.storage import Entry, NameMissing, Storage, check_name
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first there is: equal contents make equal archives
 _MODE = 0o644 << 16
 _ENCRYPTED = 0x1
+
+
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError, struct.error)
+"""What the zip module raises for archives that are none, or not whole."""
 
 
 class NotABundle(RemoteError):
@@ -47,7 +52,10 @@ class _Stream(io.BufferedIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._inner.seek(offset, whence)
+        try:
+            return self._inner.seek(offset, whence)
+        except _DAMAGE as error:
+            raise NotABundle(self._path, str(error)) from None
 
     def tell(self) -> int:
         return self._inner.tell()
@@ -55,7 +63,7 @@ class _Stream(io.BufferedIOBase):
     def read(self, size: int | None = -1) -> bytes:
         try:
             return self._inner.read(-1 if size is None else size)
-        except zipfile.BadZipFile as error:
+        except _DAMAGE as error:
             raise NotABundle(self._path, str(error)) from None
 
     def close(self) -> None:
@@ -79,7 +87,7 @@ class ZipStorage(Storage):
         self._lock = threading.RLock()
         try:
             self._zip = zipfile.ZipFile(path, "w" if is_new else "r")
-        except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        except _DAMAGE as error:
             raise NotABundle(path, str(error)) from None
         if not is_new:
             self._check()
@@ -101,7 +109,7 @@ class ZipStorage(Storage):
                 inner = self._zip.open(check_name(name))
             except KeyError:
                 raise NameMissing(name, self.location) from None
-            except (zipfile.BadZipFile, NotImplementedError) as error:
+            except _DAMAGE as error:
                 raise NotABundle(self._path, f"{name}: {error}") from None
         return cast("BinaryIO", _Stream(inner, self._path))
 
@@ -171,12 +179,15 @@ class ZipStorage(Storage):
 
     def _check(self) -> None:
         seen: set[str] = set()
+        size = self._path.stat().st_size
         for info in self._zip.filelist:
             why = ""
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                 why = "is compressed"
             elif info.flag_bits & _ENCRYPTED:
                 why = "is encrypted"
+            elif not 0 <= info.header_offset <= size - info.file_size:
+                why = "lies outside of the file"
             elif info.filename in seen:
                 why = "stands there twice"
             if why:

@@ -67,6 +67,17 @@ def test_a_compressed_archive_is_refused(path):
         ZipStorage(path)
 
 
+@pytest.mark.parametrize("cut", [1, 20, 60])
+def test_an_archive_without_its_beginning_is_refused(path, cut):
+    """Its directory leads in front of the file; that is told as damage, not as an error of the disk."""
+    with ZipStorage(path, is_new=True) as storage:
+        storage.write("a", b"content")
+        storage.write("b", b"more")
+    path.write_bytes(path.read_bytes()[cut:])
+    with pytest.raises(NotABundle), ZipStorage(path) as storage:
+        storage.read("a")
+
+
 def test_a_name_that_stands_twice_is_refused(path):
     """Two readers must not see two contents."""
     with zipfile.ZipFile(path, "w") as archive:
