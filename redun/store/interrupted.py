@@ -70,7 +70,7 @@ def end_interrupted(
     if gone:
         batches_by_run = _group(store, [oid for oid, _ in store.iter_oids(int(Kind.JOBS))])
         for ref in gone:
-            _end(store, refs, ref.name, ref.writer, batches_by_run.get(uuid.UUID(ref.execution_id).bytes, []), [])
+            _end(store, refs, ref.name, ref.writer, batches_by_run.get(_raw_id(ref), []), [])
 
 
 def write_orphan_tags(refs: Refs, created_us: int, tags: Iterable[Oid]) -> None:
@@ -170,11 +170,16 @@ def _end(
     One that had ended, and only could not publish that, is told in its own words; any other was interrupted.
     """
     ref = _find_ref(refs, name)
-    if ref is None or ref.status is not RefStatus.RUNNING or ref.writer != writer:
+    if ref is None:
         return
     own = _find_own(store, ref)
+    if ref.status is RefStatus.INTERRUPTED and (own is not None or not _tells_all(store, ref, batches)):
+        # A machine that shares a URL with this one alone took the run for dead, and could not see what it had done.
+        batches = _group(store, [oid for oid, _ in store.iter_oids(int(Kind.JOBS))]).get(_raw_id(ref), [])
+    elif ref.status is not RefStatus.RUNNING or ref.writer != writer:
+        return
     if own is None:
-        record, status = _make_record(ref, batches), RefStatus.INTERRUPTED
+        record, status = _make_record(dataclasses.replace(ref, writer=writer), batches), RefStatus.INTERRUPTED
         oid, data = record.encode()
         store.put(oid, data, int(Kind.EXECUTION))
     else:
@@ -184,9 +189,24 @@ def _end(
     store.finish()
 
 
+def _tells_all(store: ObjectDb, ref: ExecutionRef, batches: list[_Batch]) -> bool:
+    """Tell whether what an interrupted run's ref names has all of some of its jobs."""
+    if ref.object is None:
+        return False
+    try:
+        known = ExecutionRecord.decode(store.get_node(ref.object)).jobs
+    except ObjectError:
+        return True  # damaged, and fsck tells of it: what is known here may be less
+    return set(known).issuperset(oid for oid, _ in batches)
+
+
+def _raw_id(ref: ExecutionRef) -> bytes:
+    return uuid.UUID(ref.execution_id).bytes
+
+
 def _find_own(store: ObjectDb, ref: ExecutionRef) -> tuple[Oid, ExecutionRecord] | None:
     """Return the execution node that a run itself had put before its process died, None when there is none."""
-    raw_id = uuid.UUID(ref.execution_id).bytes
+    raw_id = _raw_id(ref)
     for oid, _ in islice(store.iter_oids(int(Kind.EXECUTION)), _RECENT_EXECUTIONS):
         try:
             record = ExecutionRecord.decode(store.get_node(oid))
@@ -201,7 +221,7 @@ def _make_record(ref: ExecutionRef, batches: list[_Batch]) -> ExecutionRecord:
     rows = {row.number: row for _, batch in batches for row in batch.rows}
     last_us = max((row.start_us + row.duration_us for row in rows.values()), default=0)
     return ExecutionRecord(
-        execution_id=uuid.UUID(ref.execution_id).bytes,
+        execution_id=_raw_id(ref),
         argv=ref.argv,
         status=ExecutionStatus.INTERRUPTED,
         start_us=ref.start_us,

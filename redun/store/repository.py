@@ -83,7 +83,14 @@ class Repository:
         self.cache_path: Path | None = path / "cache" if is_writable else None
 
     @classmethod
-    def init(cls, path: Path, *, settings: RepositorySettings | None = None, clock: Clock = now_us) -> Repository:
+    def init(
+        cls,
+        path: Path,
+        *,
+        settings: RepositorySettings | None = None,
+        on_warning: Callable[[str], None] | None = None,
+        clock: Clock = now_us,
+    ) -> Repository:
         """Make a repository, or what is missing of one, and open it for writing; the arguments are those of ``open``.
 
         Idempotent, and any number of processes may do it at once: the settings are written by whoever comes first, and
@@ -105,7 +112,7 @@ class Repository:
             place.make()
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             raise ReadOnlyStore(f"cannot make a repository at {path}: {error.strerror}") from error
-        return cls.open(path, settings=settings, clock=clock)
+        return cls.open(path, settings=settings, on_warning=on_warning, clock=clock)
 
     @classmethod
     def open(
@@ -180,8 +187,7 @@ class Repository:
         try:
             return cls.open(path, settings=settings, on_warning=on_warning)
         except NotARepository:
-            cls.init(path, settings=settings).close()
-            return cls.open(path, settings=settings, on_warning=on_warning)
+            return cls.init(path, settings=settings, on_warning=on_warning)
 
     @property
     def max_packs(self) -> int:

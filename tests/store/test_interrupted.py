@@ -90,6 +90,29 @@ def test_a_run_that_had_ended_is_told_in_its_own_words(tmp_path: Path) -> None:
         assert len(ref.packs) == 1
 
 
+@pytest.mark.parametrize("had_ended", [True, False])
+def test_a_run_that_others_took_for_dead_is_told_anew(tmp_path: Path, had_ended: bool) -> None:
+    """A machine that cannot see its journal told it as interrupted, with no jobs; then the journal is found."""
+    header, made = _dead_header(), build_execution()
+    with Repository.init(tmp_path) as other:
+        other.refs.write(_running(made, header.writer))
+    with Repository.open(tmp_path) as other:
+        assert _only_ref(other).status is RefStatus.INTERRUPTED
+    journal = Journal.create(tmp_path / JOURNALS, header=header)
+    for oid, data, kind in made.objects:
+        if had_ended or kind != Kind.EXECUTION:
+            journal.append(data, kind, oid)
+    journal.close()
+    with Repository.open(tmp_path) as repository:
+        ref = _only_ref(repository)
+        assert ref.status is (RefStatus.DONE if had_ended else RefStatus.INTERRUPTED)
+        assert ref.object is not None
+        assert made.record is not None
+        assert ExecutionRecord.decode(repository.store.get_node(ref.object)).jobs == made.record.jobs
+    with Repository.open(tmp_path) as again:
+        assert _only_ref(again) == ref
+
+
 def test_reading_changes_nothing(tmp_path: Path) -> None:
     """Who only reads sees that the writer is gone, and leaves the ref as it is."""
     _leave_behind(tmp_path)
