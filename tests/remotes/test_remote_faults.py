@@ -6,8 +6,11 @@ in either case, and the next transfer brings the rest.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -20,6 +23,7 @@ from redun.store.fsspec_storage import FsspecStorage
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.obstore_storage import ObstoreStorage
+from redun.store.refs import Refs, ref_name
 from redun.store.repository import Repository
 from redun.testing.faulty_proxy import EVER_AFTER, Fault, FaultyProxy
 from redun.testing.objects import execution_id, make_execution
@@ -192,6 +196,22 @@ def test_slow_requests_are_waited_for(world):
     assert world.transfer("push").executions == 1
     assert world.transfer("pull").executions == 1
     world.settle()
+
+
+def test_more_refs_than_one_listing_gives_are_all_seen(world):
+    """A bucket lists a thousand names at a time; nothing beyond them is overlooked, here or by a push."""
+    world.run()
+    world.transfer("push", "server")
+    (ref,) = world.here.refs.iter_refs()
+    others = Refs(ObstoreStorage(world.url))
+    ids = [str(uuid.UUID(int=number)) for number in range(1, 1101)]
+    made = [dataclasses.replace(ref, name=ref_name(ref.start_us, each), execution_id=each) for each in ids]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(others.write, made))
+    listed = Remote("origin", world.connect("proxy")).look().executions
+    assert set(listed) == {ref.name, *(each.name for each in made)}
+    assert sum("list-type=2" in target for _, target in world.proxy.requests) == 2
+    assert world.transfer("push").is_up_to_date
 
 
 @pytest.mark.stress
