@@ -120,3 +120,34 @@ def test_a_transfer_that_fails_at_any_call_is_taken_up_again(make_project, tmp_p
         assert len(other.notes()) == before, "what was pulled ran again"
         if not is_hit:
             return
+
+
+HOUSEKEEPING = {
+    "gc": ("gc", "--keep-executions", "1", "--grace", "0", "--apply"),
+    "repack": ("repack", "--all"),
+}
+
+
+@pytest.mark.parametrize("fault", ["signal=SIGKILL", "error=EIO", "error=ENOSPC"])
+@pytest.mark.parametrize("families", FAMILIES)
+@pytest.mark.parametrize("verb", HOUSEKEEPING)
+def test_housekeeping_that_fails_at_any_call_loses_nothing(make_project, rounds, verb, families, fault):
+    """What is kept is whole, whichever call of a collection or of a merge was the last or failed."""
+    project = make_project("project")
+    for n in steps(rounds):
+        base = 100 * n
+        for first in (base + 50, base):
+            project.redun("-q", *project.run_words(SIZE, first, 0.0))
+        done = project.redun(*HOUSEKEEPING[verb], code=None, before=strace(families, fault, n))
+        is_hit = was_hit(project)
+        assert done.code in (0, 1, -9, 137), done
+        project.check_sound()
+        before = len(project.notes())
+        assert project.redun("-q", *project.run_words(SIZE, base, 0.0)).stdout.strip() == str(
+            sum(range(base, base + SIZE))
+        )
+        assert len(project.notes()) == before, "what was kept ran again"
+        project.redun(*HOUSEKEEPING[verb])
+        project.check_sound()
+        if not is_hit:
+            return
