@@ -382,8 +382,12 @@ class Config:
 
     def find_remotes(self, setting: Literal["auto_pull", "auto_push"]) -> list[str]:
         """Return the names of the remotes that take part in each run, in one of the two ways.  Raises BadIni."""
-        sections = self._iter_named("remotes")
-        return [name for name, section in sections if section.getboolean(setting, default=False)]
+        found: list[str] = []
+        for name, section in self._iter_named("remotes"):
+            self._check_keys(("remotes", *name.split(".")), REMOTE_KEYS)
+            if section.getboolean(setting, default=False):
+                found.append(name)
+        return found
 
     def find_project_file(self, name: str) -> Path:
         """Return the path of a file that a setting names; it need not exist.

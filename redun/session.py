@@ -174,7 +174,7 @@ def run(
         use_stat_cache(session.stat_cache)
     uuid = execution_id or str(uuid4())
     try:
-        with asking_remotes(session.scheduler, session.repository, (), warn=_raise_warning):
+        with asking_remotes(session.config, session.scheduler, session.repository, (), warn=_raise_warning):
             return session.scheduler.run(
                 expr, exec_argv, dryrun=dryrun, cache=cache, context=context, execution_id=uuid, tags=tags
             )

@@ -25,6 +25,7 @@ Warn = Callable[[str], None]
 
 @contextmanager
 def asking_remotes(
+    config: Config,
     scheduler: Scheduler,
     repository: Repository | None,
     given: Sequence[str],
@@ -37,6 +38,7 @@ def asking_remotes(
     """Have a scheduler look for results at remotes too, while this is open.
 
     Args:
+        config: the settings; a scheduler that the project makes itself may have others.
         scheduler: the one whose next run is meant.
         repository: the one that it records in; without one that can be written, nothing is asked.
         given: names of remotes to ask.
@@ -50,7 +52,7 @@ def asking_remotes(
         UnsupportedUrl: nothing here can reach the URL of one.
         ConfigError: the settings are malformed.
     """
-    automatic = scheduler.config.find_remotes("auto_pull") if uses_settings else []
+    automatic = config.find_remotes("auto_pull") if uses_settings else []
     names = list(dict.fromkeys([*given, *automatic]))
     if not names:
         yield

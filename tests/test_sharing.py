@@ -58,7 +58,7 @@ def test_a_repository_that_cannot_be_written_asks_nobody(folder: Path) -> None:
     said: list[str] = []
     with Repository.open(folder / "first/.redun", writable=False) as repository:
         scheduler = Scheduler(backend=repository)
-        with asking_remotes(scheduler, repository, ["origin"], warn=said.append):
+        with asking_remotes(scheduler.config, scheduler, repository, ["origin"], warn=said.append):
             assert scheduler.lookups is None
         assert push_run(scheduler.config, repository, "0", said.append) == []
     assert len(said) == 1
@@ -68,7 +68,10 @@ def test_an_unknown_remote_is_an_error(folder: Path) -> None:
     """Before anything runs."""
     with Repository.init(folder / "first/.redun") as repository:
         scheduler = Scheduler(backend=repository)
-        with pytest.raises(RemoteUnknown), asking_remotes(scheduler, repository, ["orgin"], warn=RAN.append):
+        with (
+            pytest.raises(RemoteUnknown),
+            asking_remotes(scheduler.config, scheduler, repository, ["orgin"], warn=RAN.append),
+        ):
             scheduler.run(note(3))
     assert RAN == []
 
@@ -77,7 +80,7 @@ def test_nothing_is_asked_behind_a_run(folder: Path) -> None:
     """The scheduler forgets the remotes, and what was kept for the run is removed."""
     with Repository.init(folder / "first/.redun") as repository:
         scheduler = Scheduler(backend=repository)
-        with asking_remotes(scheduler, repository, ["origin"], warn=pytest.fail):
+        with asking_remotes(scheduler.config, scheduler, repository, ["origin"], warn=pytest.fail):
             assert scheduler.lookups is not None
             scheduler.run(note(4))
         assert scheduler.lookups is None

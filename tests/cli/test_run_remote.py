@@ -146,7 +146,9 @@ def test_a_dry_run_asks_and_pushes_nothing(projects):
     assert "Dryrun" in projects.run("b", "run", "--dryrun", "flow.py", "main", "--count", "4", code=1).stderr
 
 
-def test_a_setting_that_is_neither_yes_nor_no_is_told(projects):
+def test_a_setting_that_cannot_be_understood_is_told(projects):
     """With its file and line, before anything runs."""
     told = projects.run("a", *MAIN, settings=SECTION + "auto_pull = perhaps\n", code=2)
     assert "redun.ini:3: [remotes.origin] auto_pull: expected yes or no, found 'perhaps'" in told.stderr
+    told = projects.run("b", *MAIN, settings=SECTION + "auto_pul = true\n", code=2)
+    assert "redun.ini:3: [remotes.origin] auto_pul: there is no such setting; there are url, auto_pull" in told.stderr

@@ -269,6 +269,7 @@ def _asking_remotes(session: Session, flags: _Flags) -> AbstractContextManager[N
             ui.log(counts_line(one))
 
     return asking_remotes(
+        session.config,
         session.scheduler,
         session.repository,
         flags.remote,
