@@ -92,7 +92,7 @@ class Beyond:
 
     def kind_of(self, oid: Oid) -> int | None:
         """Return an object's kind; None when it is nowhere."""
-        return next(self._ask(lambda store: store.kind_of(oid)), None)
+        return next(self._ask(lambda store: store.find_kind(oid)), None)
 
     def iter_oids(self, kind: int | None) -> Iterator[tuple[Oid, int]]:
         """Yield (oid, kind) of all, or of one kind; some more than once."""

@@ -22,6 +22,13 @@ def is_list_name(name: str, suffix: str) -> bool:
     return name.endswith(suffix) and _NAME.fullmatch(name) is not None
 
 
+def written_us(name: str) -> int:
+    """Return when a list was written, by its name: microseconds since 1970 UTC."""
+    text = name.rpartition("/")[2].partition("Z-")[0]
+    moment = datetime.strptime(text, "%Y%m%dT%H%M%S.%f").replace(tzinfo=timezone.utc)
+    return round(moment.timestamp() * 1_000_000)
+
+
 def write_list(storage: Storage, suffix: str, lines: Iterable[str], now_us: int) -> str:
     """Write a list; return its name.
 

@@ -7,7 +7,7 @@ here.  Who can reach remotes says so by setting ``supplier``; without one, a pro
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +16,7 @@ from redun.hashing import Oid
 from redun.objects.oid import parse_oid, prefix_range, short
 from redun.store.base import ObjectMissing
 from redun.store.blobs import LARGE_SIZE_BYTES
-from redun.store.lists import write_list
+from redun.store.lists import write_list, written_us
 from redun.store.liveness import now_us
 from redun.store.refs import is_remote_name
 from redun.store.storage import Storage
@@ -95,16 +95,37 @@ class Promises:
             OSError, StoreError: the storage cannot be written.
         """
         added = {one.oid: one for one in promises}
-        if not added:
-            return
-        store = self._store
-        store.refresh(force=True)
-        replaced = [name for name in store.packs.notes.names if name.endswith(SUFFIX)]
-        open_still = {one.oid: one for one in self.list_open()}
-        store.storage.sync([write_promised(store.storage, (open_still | added).values(), now_us())])
-        for name in replaced if not store.packs.notes.strange else ():
-            store.storage.delete(name)
-        store.refresh(force=True)
+        if added:
+            self._store.refresh(force=True)
+            self._replace({one.oid: one for one in self.list_open()} | added)
+
+    def keep(self, needed: Collection[Oid], before_us: int) -> None:
+        """Forget what is not needed any more, where all lists are older than a moment: a pull may be going on else.
+
+        Args:
+            needed: contents that something links to.
+            before_us: microseconds since 1970 UTC.
+
+        Raises:
+            OSError, StoreError: the storage cannot be written.
+        """
+        self._store.refresh(force=True)
+        names = self._list_names()
+        kept = {one.oid: one for one in self.list_open() if one.oid in needed}
+        if len(kept) < len(self._store.packs.notes.promised) and all(written_us(name) < before_us for name in names):
+            self._replace(kept)
+
+    def _list_names(self) -> list[str]:
+        return [name for name in self._store.packs.notes.names if name.endswith(SUFFIX)]
+
+    def _replace(self, promises: dict[Oid, Promise]) -> None:
+        """Write one list for all there are, and delete these."""
+        storage, replaced = self._store.storage, self._list_names()
+        if promises:
+            storage.sync([write_promised(storage, promises.values(), now_us())])
+        for name in replaced if not self._store.packs.notes.strange else ():
+            storage.delete(name)
+        self._store.refresh(force=True)
 
     def expect(self, find: Callable[[], Iterable[Oid]]) -> None:
         """Take note of contents that may soon be needed; ``find`` is asked only when something is promised."""

@@ -341,3 +341,29 @@ def test_a_bucket_keeps_contents_until_they_are_needed(tmp_path, source, s3_buck
         assert [away.store.get(hash_blob(one)) for one in wanted] == wanted
         assert pull(away, connect(away, "bucket")).contents == report.promised - len(wanted)
         assert check_repository(away).is_clean
+
+
+def test_gc_forgets_what_nothing_needs(tmp_path, source, there):
+    """Contents of a dropped execution are not brought later; those of a pull that may be going on are left alone."""
+    extra = MadeFile("extra.bin", content(99))
+    make_execution(source.store, source.refs, 2, seed=1, files=[extra])
+    push(source, Remote("origin", there))
+    with Repository.init(tmp_path / "lean" / ".redun") as lean:
+        pull(lean, Remote("origin", there), is_lazy=True)
+        assert len(lean.store.promises.list_open()) == N_FILES + 2
+        collect(lean, GcPolicy(keep_executions=1))
+        assert len(lean.store.promises.list_open()) == N_FILES + 2
+        collect(lean, GcPolicy(keep_executions=1, grace_seconds=0))
+        assert [one.oid for one in lean.store.promises.list_open()] == [hash_blob(content(99))]
+        assert check_repository(lean).is_clean
+        collect(lean, GcPolicy(grace_seconds=0))
+        assert len(lean.store.promises.list_open()) == 1
+
+
+def test_lists_go_when_all_has_come(mine, there):
+    """A collection removes the list of promises that have come true."""
+    pull(mine, Remote("origin", there))
+    collect(mine, GcPolicy(grace_seconds=0))
+    assert not mine.store.packs.notes.promised
+    assert not [entry for entry in mine.storage.iter_entries("objects/pack") if entry.name.endswith(".promised")]
+    assert check_repository(mine).is_clean

@@ -17,6 +17,7 @@ from redun.store.maintain.findings import Severity
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.gc import GcPolicy, GcRefused, collect
 from redun.store.memory_storage import MemoryStorage
+from redun.store.promised import Promise
 from redun.store.repository import Repository
 from redun.testing.object_store import ObjectStoreSuite, put_value
 from redun.testing.objects import MadeFile, make_execution
@@ -254,3 +255,13 @@ class TestStoreWithAnAlternate(ObjectStoreSuite):
     def store(self, open_with, tmp_path):
         Repository.init(tmp_path / "shared" / ".redun").close()
         return open_with("../shared")[0].store
+
+
+def test_what_is_only_promised_to_an_alternate_is_missing(shared, open_with):
+    """A content that a lazy pull over there has left elsewhere cannot be read from here."""
+    oid = hash_blob(b"far away")
+    shared.store.promises.add([Promise(oid, len(LARGE), "origin")])
+    assert shared.store.has(oid)
+    mine, _ = open_with("../shared")
+    assert not mine.store.has(oid)
+    assert mine.store.blob_size(oid) is None

@@ -189,6 +189,7 @@ def collect(repository: Repository, policy: GcPolicy, *, clock: Clock = now_us) 
         again, _, marks = _look(repository, GcPolicy(), now)
         _sweep(again, marks, now, policy.grace_seconds)
         plan.deleted_bytes, plan.condemned_bytes = plan.deleted_bytes + plan.condemned_bytes, 0
+    repository.store.promises.keep(marks.promised, now - int(policy.grace_seconds * 1_000_000))
     repository.store.refresh(force=True)
     return plan
 

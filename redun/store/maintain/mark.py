@@ -33,6 +33,8 @@ class Marks:
         self._blob_sizes = blob_sizes
         self.blobs: set[Oid] = set()
         """The large contents that were reached."""
+        self.promised: set[Oid] = set()
+        """The contents that were reached and that a remote has promised, here or not."""
         self.lost: set[Oid] = set()
         """What must be there and is not, or cannot be read."""
         self.size = 0
@@ -110,12 +112,22 @@ class Marks:
         return [link for link in links if self._is_there(link)] if kind in SOFT_LINK_KINDS else links
 
     def _is_there(self, oid: Oid) -> bool:
-        return oid in self._blob_sizes or any(reader.has(oid) for reader in self._readers) or self._is_in_journal(oid)
+        if oid in self._blob_sizes or any(reader.has(oid) for reader in self._readers) or self._is_in_journal(oid):
+            return True
+        self._is_promised(oid)  # which makes it needed, not there
+        return False
 
     def _is_beyond(self, oid: Oid) -> bool:
         """Tell whether an alternate has an object, with all that it leads to, or a remote has promised it."""
         beyond = self._store.beyond
-        return oid in self._store.packs.notes.promised or (beyond is not None and beyond.kind_of(oid) is not None)
+        return self._is_promised(oid) or (beyond is not None and beyond.kind_of(oid) is not None)
+
+    def _is_promised(self, oid: Oid) -> bool:
+        """Tell whether a remote has promised a content that was come to, and remember that it is needed."""
+        if oid not in self._store.packs.notes.promised:
+            return False
+        self.promised.add(oid)
+        return True
 
     def _is_in_journal(self, oid: Oid) -> bool:
         return self._store.live is not None and self._store.live.kind_of(oid) is not None
