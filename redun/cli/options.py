@@ -144,5 +144,5 @@ def open_repository(options: Globals, *, writable: bool = False) -> Repository:
     place = find_place(options, path)
     if writable and place is None and (path / CONFIG_FILE).is_file() and not (path / "objects").exists():
         # A checkout whose settings are under version control, and nothing else of its repository.
-        Repository.init(path).close()
+        return Repository.open_or_init(path, on_warning=ui.warn)
     return Repository.open(path, writable=writable, settings=place, on_warning=ui.warn)

@@ -163,3 +163,13 @@ def test_a_damaged_pack_in_the_bucket_is_told_and_not_used(shop, s3_bucket):
     shop.redun("run", "shop.py", "main")
     files.pipe_file(pack, whole)
     assert "Clean." in shop.redun("fsck").stdout
+
+
+def test_commands_that_write_look_once(shop):
+    """A tag and a push from a repository at a URL cost what they write beside the three requests to look."""
+    shop.redun("run", "shop.py", "main")
+    shop.redun("log")
+    # the tag's pack and idx, and the ref of the edit
+    assert shop.requests("tag", "add", "-", "good=true") == ["GET"] * 3 + ["PUT"] * 3
+    shop.redun("remote", "add", "disk", "../disk")
+    assert shop.requests("push", "disk").count("PUT") == 0
