@@ -39,6 +39,7 @@ from redun.store.memory_storage import MemoryStorage
 from redun.store.notes import Notes
 from redun.store.pack import PackReader, rebuild_idx, write_pack
 from redun.store.pack_format import idx_name, pack_name
+from redun.store.promised import Promise, write_promised
 from redun.store.refs import ExecutionRef, Signature, TagRef
 from redun.store.repository import Repository
 from redun.testing.objects import EPOCH_US, MadeFile, build_execution, made_ref, make_execution
@@ -94,6 +95,7 @@ def list_formats() -> dict[str, Format]:
         "condemned": Format([_make_list(_write_condemned)], _read_condemned, ()),
         "absent": Format([_make_list(_write_absent)], lambda data: _read_notes("absent", data), ()),
         "forgotten": Format([_make_list(_write_forgotten)], lambda data: _read_notes("forgotten", data), ()),
+        "promised": Format([_make_list(_write_promised)], lambda data: _read_notes("promised", data), ()),
         "bundle": Format([_make_bundle()], _read_bundle, (RemoteError,)),
         "parcel": Format(_make_parcels(nodes), _read_parcel, (ParcelDamaged,), _finish_parcel),
         "array": Format([_make_array()], _read_array, (RedunError,)),
@@ -265,6 +267,10 @@ def _write_absent(storage: MemoryStorage) -> str:
 
 def _write_forgotten(storage: MemoryStorage) -> str:
     return write_forgotten(storage, Forgotten({OID: EPOCH_US}, {OID: EPOCH_US}), EPOCH_US)
+
+
+def _write_promised(storage: MemoryStorage) -> str:
+    return write_promised(storage, [Promise(OID, 1 << 20, "origin")], EPOCH_US)
 
 
 def _read_condemned(data: bytes) -> None:
