@@ -377,12 +377,12 @@ def _iter_needed(marks: Marks, readers: Sequence[PackReader]) -> Iterator[tuple[
 def _delete_refs(repository: Repository, plan: GcPlan) -> None:
     """Refs first: from then on nothing leads to what will be deleted."""
     storage = repository.storage
+    for tags in plan.dropped_tags:  # before what they speak of: alone, nobody could tell any more that they are to go
+        storage.delete(f"{TAGS}/{tags.name}")
     for dropped in plan.dropped:
         storage.delete(f"{EXECUTIONS}/{dropped.ref.name}")
         for remote in repository.refs.iter_remotes():
             storage.delete(f"{REMOTES}/{remote}/{dropped.ref.name}")
-    for tags in plan.dropped_tags:
-        storage.delete(f"{TAGS}/{tags.name}")
 
 
 def _weigh_lists(survey: _Survey, marks: Marks, plan: GcPlan, now: int, grace_seconds: float) -> None:
