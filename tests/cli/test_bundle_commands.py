@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from redun.cli.main import main
 from redun.store.repository import Repository
 from redun.testing.objects import execution_id, make_execution
 
@@ -21,20 +20,6 @@ def project(tmp_path, monkeypatch):
                 make_execution(repository.store, repository.refs, seed=seed)
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
-
-
-@pytest.fixture
-def redun(capsys):
-    """Runs a command, expects its exit code, and returns what it printed: its errors when it fails."""
-
-    def run(*words, code=0):
-        capsys.readouterr()
-        found = main(list(words))
-        printed = capsys.readouterr()
-        assert found == code, printed.err
-        return printed.out if not code else printed.err
-
-    return run
 
 
 def test_executions_go_through_a_file(project, redun):

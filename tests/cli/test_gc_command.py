@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from redun.cli.main import main
 from redun.store.repository import Repository
 from redun.testing.objects import execution_id, make_execution
 
@@ -21,20 +20,6 @@ def project(tmp_path, monkeypatch):
         for seed in range(3):
             make_execution(repository.store, repository.refs, seed=seed, blobs=[LARGE + bytes([seed])])
     return tmp_path
-
-
-@pytest.fixture
-def redun(capsys):
-    """Runs a command, expects its exit code, and returns what it printed: its errors when it fails."""
-
-    def run(*words, code=0):
-        capsys.readouterr()
-        found = main(list(words))
-        printed = capsys.readouterr()
-        assert found == code, printed.err
-        return printed.out if not code else printed.err
-
-    return run
 
 
 def test_it_tells_first_and_does_it_when_asked(project, redun):

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from redun.cli.main import main
 from redun.objects.kinds import Kind, ValueRecord
 from redun.store.repository import Repository
 from redun.testing.objects import make_execution
@@ -24,20 +23,6 @@ def project(tmp_path, monkeypatch):
         for seed in range(2):
             make_execution(repository.store, repository.refs, seed=seed)
     return folder
-
-
-@pytest.fixture
-def redun(capsys):
-    """Runs a command, expects its exit code, and returns what it printed: its errors when it fails."""
-
-    def run(*words, code=0):
-        capsys.readouterr()
-        found = main(list(words))
-        printed = capsys.readouterr()
-        assert found == code, printed.err
-        return printed.out if not code else printed.err
-
-    return run
 
 
 @pytest.fixture

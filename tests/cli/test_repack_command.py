@@ -6,28 +6,17 @@ import json
 
 import pytest
 
-from redun.cli.main import main
 from redun.store.repository import Repository
 from redun.testing.objects import make_execution
 
 
-@pytest.fixture
-def redun(tmp_path, monkeypatch, capsys):
-    """Runs a command in a project of three packs of equal size, expects its exit code, and returns what it printed."""
-    monkeypatch.delenv("REDUN_CONFIG", raising=False)
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """The working directory is a project with three packs of equal size."""
     monkeypatch.chdir(tmp_path)
     with Repository.init(tmp_path / ".redun") as repository:
         for seed in range(3):
             make_execution(repository.store, repository.refs, seed=seed)
-
-    def run(*words, code=0):
-        capsys.readouterr()
-        found = main(list(words))
-        printed = capsys.readouterr()
-        assert found == code, printed.err
-        return printed.out if not code else printed.err
-
-    return run
 
 
 def test_packs_are_merged(redun, tmp_path):
