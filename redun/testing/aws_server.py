@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+from redun.testing.started import Started
 
 REGION = "us-east-1"
 KEY, SECRET = "test", "testtest"
@@ -93,7 +94,7 @@ def _verb_of(environ: Mapping[str, Any]) -> str:
 _SERVICES = {"Logs_20140328": "logs", "AWSGlue": "glue"}
 
 
-class AwsServer:
+class AwsServer(Started):
     """The server, from ``start`` (or ``with``) to ``stop``.  One at a time in a process.
 
     Args:
@@ -221,15 +222,6 @@ class AwsServer:
         order = [{"order": 1, "computeEnvironment": machines}]
         for name, state in (("queue", "ENABLED"), ("closed", "DISABLED")):
             batch.create_job_queue(jobQueueName=name, state=state, priority=1, computeEnvironmentOrder=order)
-
-    def __enter__(self) -> AwsServer:  # noqa: PYI034  (typing.Self came with Python 3.11)
-        self.start()
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _quiet(handler: type[Any]) -> type[Any]:

@@ -12,8 +12,9 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
 from urllib.parse import urlsplit
+
+from redun.testing.started import Started
 
 EVER_AFTER = 1 << 30
 _PIECE_BYTES = 1 << 18
@@ -82,7 +83,7 @@ class _Head:
         return b"\r\n".join(lines)
 
 
-class FaultyProxy:
+class FaultyProxy(Started):
     """The proxy, from ``start`` (or ``with``) to ``stop``; it runs in a thread of its own.
 
     Args:
@@ -196,15 +197,6 @@ class FaultyProxy:
             await _pump(head, link.replies, link.client, is_reply=True)
         await link.client.drain()
         return "close" not in head.fields.get("connection", "").lower()
-
-    def __enter__(self) -> FaultyProxy:  # noqa: PYI034  (typing.Self came with Python 3.11)
-        self.start()
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,8 @@ import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
+
+from redun.testing.started import Started, free_ports
 
 KEY, SECRET = "test", "testtest"
 START_SECONDS = 30
@@ -42,7 +42,7 @@ def find_program() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
-class S3Server:
+class S3Server(Started):
     """The server, from ``start`` (or ``with``) to ``stop``.
 
     Args:
@@ -63,7 +63,7 @@ class S3Server:
             RuntimeError: it does not answer within ``START_SECONDS``; its log is in the message.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        ports = dict(zip(_PORTS, _free_ports(len(_PORTS))))
+        ports = dict(zip(_PORTS, free_ports(len(_PORTS))))
         self.url = f"http://127.0.0.1:{ports['s3.port']}"
         options = ["-dir=" + str(self.folder), "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false"]
         # Left to itself it allows as many buckets as 128 MB fit onto the disk, full or not.
@@ -120,24 +120,3 @@ class S3Server:
         except OSError:
             return False
         return True
-
-    def __enter__(self) -> S3Server:  # noqa: PYI034  (typing.Self came with Python 3.11)
-        self.start()
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; held all at once while looking, so that no two are the same."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -14,7 +14,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+
+from redun.testing.started import Started, free_ports
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
 START_SECONDS = 60
@@ -82,7 +83,7 @@ def find_missing() -> list[str]:
     return [program for program in PROGRAMS if _find(program) is None]
 
 
-class SlurmCluster:
+class SlurmCluster(Started):
     """The cluster, from ``start`` (or ``with``) to ``stop``.
 
     Args:
@@ -109,7 +110,7 @@ class SlurmCluster:
         key = self.folder / "munge" / "key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o600)
-        controller_port, node_port = _free_ports(2)
+        controller_port, node_port = free_ports(2)
         config = _CONFIG.format(
             cluster="redun",
             host=socket.gethostname().partition(".")[0],
@@ -191,27 +192,6 @@ class SlurmCluster:
                 raise RuntimeError(f"{what}: {logs}")
             time.sleep(_POLL_SECONDS)
 
-    def __enter__(self) -> SlurmCluster:  # noqa: PYI034  (typing.Self came with Python 3.11)
-        self.start()
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
 
 def _find(program: str) -> str | None:
     return shutil.which(program) or shutil.which(program, path=_SYSTEM_FOLDERS)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; held all at once while looking, so that no two are the same."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
