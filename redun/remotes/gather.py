@@ -19,9 +19,9 @@ from redun.hashing import Oid
 from redun.objects.codec import Node, decode_node
 from redun.objects.kinds import SOFT_LINK_KINDS, FileRecord, Kind
 from redun.objects.plain import find_produced, is_plain
-from redun.remotes.fetch import _Staging
 from redun.remotes.ranges import read_objects
 from redun.remotes.remote import Remote, RemoteChanged, RemoteDamaged
+from redun.remotes.staging import Staging
 from redun.remotes.transfer import ignore_progress
 from redun.store.absent import Cause
 from redun.store.blobs import blob_name
@@ -69,7 +69,7 @@ class Gatherer:
     def __init__(self, repository: Repository, remote: Remote, has: Callable[[Oid], bool]) -> None:
         """``has`` tells what is here, with all that its hard links lead to."""
         self._remote = remote
-        self._staging = _Staging(repository, remote, ignore_progress)
+        self._staging = Staging(repository, remote, ignore_progress)
         self._has = has
         absent = repository.store.packs.notes.absent
         self._purged = frozenset(oid for oid, absence in absent.items() if absence.cause is Cause.PURGED)

@@ -1,0 +1,106 @@
+"""Packs of a remote on their way: each is checked whole before anything is read from it.
+
+The invariant: a pack that is given out has the hash that names it, and so has every object in it; of one that was
+brought without its contents, each object is checked when it is read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redun.hashing import Oid
+from redun.objects.codec import NotCanonical
+from redun.objects.oid import short
+from redun.remotes.remote import Remote
+from redun.remotes.transfer import ContentChanged, OnProgress, checked
+from redun.store.base import ObjectCorrupt
+from redun.store.block_cache import BlockCache
+from redun.store.local_storage import LocalStorage
+from redun.store.pack import PackReader, rebuild_idx
+from redun.store.pack_format import pack_name
+from redun.store.storage import Storage
+
+if TYPE_CHECKING:
+    from redun.store.repository import Repository
+
+
+class Staging:
+    """Packs of a remote, each checked whole before anything is read from it.
+
+    A pack that lies on this machine is read in place; another is first brought into a temporary folder of the cache, so
+    that memory never holds a pack.
+    """
+
+    def __init__(
+        self, repository: Repository, remote: Remote, on_progress: OnProgress, *, is_lazy: bool = False
+    ) -> None:
+        from tempfile import TemporaryDirectory
+
+        assert repository.cache_path is not None, "a repository that can be written has a cache"
+        repository.cache_path.mkdir(parents=True, exist_ok=True)
+        self.remote = remote
+        self._folder = TemporaryDirectory(prefix="fetch-", dir=repository.cache_path)
+        self._on_progress = on_progress
+        self._blocks = BlockCache(limit=64)
+        self._readers: dict[Oid, PackReader] = {}
+        self._is_lazy = is_lazy
+        self.partial: set[Oid] = set()
+        """Packs whose contents were left over there; each of their other objects is checked when it is read."""
+        self.idxs: dict[Oid, bytes] = {}
+        """The idx of each checked pack, made from the pack itself."""
+        self._storage = remote.storage
+        self._is_here = isinstance(remote.storage, LocalStorage)
+        if not self._is_here:
+            self._storage = LocalStorage(Path(self._folder.name))
+        self.taken_bytes = 0
+
+    def __enter__(self) -> Staging:  # noqa: PYI034 - typing.Self came with Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._readers.clear()
+        self._folder.cleanup()
+
+    @property
+    def storage(self) -> Storage:
+        """Where the checked packs are."""
+        return self._storage
+
+    def reader(self, pack: Oid) -> PackReader:
+        """Return a pack, checked.
+
+        Raises:
+            RemoteDamaged: it is not what its name or its idx says.
+        """
+        if pack not in self._readers:
+            reader = self._bring_part(pack) if self._is_lazy else None
+            self._readers[pack] = reader or self._bring(pack)
+        return self._readers[pack]
+
+    def _bring_part(self, pack: Oid) -> PackReader | None:
+        """Bring a pack without its contents, when these weigh enough."""
+        from redun.remotes.packed import read_without_contents
+
+        reader = read_without_contents(self.remote, pack, LocalStorage(Path(self._folder.name)), self._blocks)
+        if reader is not None:
+            self.partial.add(pack)
+        return reader
+
+    def _bring(self, pack: Oid) -> PackReader:
+        name = pack_name(pack)
+        if not self._is_here:
+            pieces = checked(self.remote.iter_pieces(name), pack, name)
+            try:
+                self._storage.write(name, pieces)
+            except ContentChanged as error:
+                raise self.remote.damaged(str(error)) from error
+        content = self.remote.read_file(name) if self._is_here else self._storage.view(name)
+        try:
+            idx = self.idxs[pack] = rebuild_idx(content, name)  # hashes the pack and each object in it
+            reader = PackReader(pack, self._storage, cache=self._blocks, idx=idx)  # compares the pack's hash and name
+        except (ObjectCorrupt, NotCanonical) as error:
+            raise self.remote.damaged(str(error)) from error
+        self.taken_bytes += len(content)
+        self._on_progress(self.taken_bytes, 0, f"checked pack {short(pack)}")
+        return reader
