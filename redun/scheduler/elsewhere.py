@@ -26,8 +26,8 @@ from redun.scheduler.above import Above, Added, find_place
 from redun.scheduler.errors import NoCurrentScheduler, SchedulerError
 from redun.scheduler.extend import ExtendedExecution, Extension, NewExecution, Point, judge
 from redun.scheduler.homes import home_of, home_of_dryrun
+from redun.scheduler.parts import RunOptions
 from redun.scheduler.preview import preview
-from redun.scheduler.reduce import RunOptions
 from redun.scheduler.scheduler import Scheduler
 from redun.scheduler.summary import SummaryBuilder
 from redun.scheduler.tags import TagRecorder

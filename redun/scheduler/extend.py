@@ -21,10 +21,10 @@ from redun.hashing import Oid
 from redun.objects.ids import format_id, job_id
 from redun.objects.kinds import ExecutionStatus, JobStatus
 from redun.scheduler.extensions import Stopped
+from redun.scheduler.facts import EVALUATES
 from redun.scheduler.job import Caller, Job, JobView
 from redun.scheduler.preview import preview
 from redun.scheduler.record import Recorder
-from redun.scheduler.reduce import EVALUATES
 from redun.scheduler.run import Run
 from redun.scheduler.summary import SummaryBuilder
 from redun.scheduler.tags import TagRecorder
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from redun.scheduler.elsewhere import AddedPart, ExecutionElsewhere
     from redun.scheduler.execution import Execution
     from redun.scheduler.loop import Root
-    from redun.scheduler.reduce import RunOptions
+    from redun.scheduler.parts import RunOptions
     from redun.scheduler.reopen import ReopenedExecution
     from redun.scheduler.scheduler import Scheduler
     from redun.store.base import ObjectStore

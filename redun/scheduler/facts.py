@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from redun.task.registry import TaskRegistry
     from redun.task.task import Task
 
+EVALUATES = "evaluates"
+"""The option of a task whose function evaluates calls itself: they stand below its job without a reduction, so its call
+serves as a whole or not at all; and its job goes on in a dry run too, which it hands on."""
+
 
 class TaskFacts(NamedTuple):
     """A task with the options that a call of it has."""

@@ -12,7 +12,7 @@ from redun.scheduler.owned import ATOMS
 
 if TYPE_CHECKING:
     from redun.scheduler.job import Job
-    from redun.scheduler.reduce import Parts
+    from redun.scheduler.parts import Parts
     from redun.task.binding import BoundArguments
     from redun.value.encoding import Encoded
 

@@ -31,7 +31,7 @@ from redun.task.registry import get_task_registry
 
 if TYPE_CHECKING:
     from redun.scheduler.elsewhere import AddedPart
-    from redun.scheduler.reduce import RunOptions
+    from redun.scheduler.parts import RunOptions
     from redun.scheduler.scheduler import Scheduler
 
 

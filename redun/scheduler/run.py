@@ -29,11 +29,12 @@ from redun.scheduler.job import Caller, Job
 from redun.scheduler.logger import is_heard
 from redun.scheduler.loop import Loop, Root
 from redun.scheduler.option_names import OptionNames
+from redun.scheduler.parts import Parts, RunOptions
 from redun.scheduler.plan import Plan
 from redun.scheduler.portal import Portal
 from redun.scheduler.produced import FileKeeper
 from redun.scheduler.reasons import Reasons
-from redun.scheduler.reduce import Parts, Reducer, RunOptions
+from redun.scheduler.reduce import Reducer
 from redun.scheduler.remote_results import Lookups, RemoteResults
 from redun.scheduler.retries import Retries
 from redun.scheduler.root import root_task

@@ -21,7 +21,7 @@ from redun.scheduler.execution import Execution
 from redun.scheduler.homes import MemoryHome, RepositoryHome, home_of, home_of_dryrun
 from redun.scheduler.job import Job
 from redun.scheduler.logger import Logger, default_logger
-from redun.scheduler.reduce import RunOptions
+from redun.scheduler.parts import RunOptions
 from redun.scheduler.remote_results import Lookups
 from redun.scheduler.run import Run
 from redun.scheduler.status import StatusCounts

@@ -30,7 +30,7 @@ from redun.task.scheduler_tasks import transparent
 if TYPE_CHECKING:
     from redun.expression import SchedulerExpression
     from redun.scheduler.job import Job
-    from redun.scheduler.reduce import RunOptions
+    from redun.scheduler.parts import RunOptions
 
 CONFIG_FILE = "redun.ini"
 MAX_TITLE_CHARS = 200
