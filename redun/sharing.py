@@ -61,8 +61,8 @@ def asking_remotes(
         warn("no remote is asked: what came from there could not be kept")
         yield
         return
+    from redun.remotes.connect import connect
     from redun.remotes.lookup import RemoteLookups
-    from redun.remotes.remote import connect
 
     lookups = RemoteLookups(repository, [connect(repository, name) for name in names], warn, note)
     scheduler.lookups = lookups
@@ -89,8 +89,8 @@ def push_run(
     names = config.find_remotes("auto_push")
     if not names or repository is None or not repository.is_writable:
         return []
+    from redun.remotes.connect import connect
     from redun.remotes.push import push
-    from redun.remotes.remote import connect
 
     reports: list[TransferReport] = []
     for name in names:

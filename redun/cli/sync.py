@@ -16,7 +16,8 @@ from redun.cli import ui
 from redun.cli.options import Globals, open_repository
 from redun.cli.render.sync import report_json, report_line, skipped_lines
 from redun.cli.selection import Selection, select_remote, selection_options
-from redun.remotes.remote import NothingThere, connect
+from redun.remotes.connect import connect
+from redun.remotes.reach import NothingThere
 from redun.remotes.settings import DEFAULT_REMOTE
 from redun.remotes.transfer import OnProgress, TransferReport
 

@@ -20,7 +20,8 @@ from redun.remotes.gate import Gate
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.pull import read_own, take_over
 from redun.remotes.push import push
-from redun.remotes.remote import RefNames, Remote, RemoteDamaged
+from redun.remotes.reach import RemoteDamaged
+from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 from redun.remotes.zip_storage import NotABundle, ZipStorage
 from redun.store.base import ReadOnlyStore
@@ -62,9 +63,9 @@ class BundleRemote(Remote):
 
     is_tracked = False
 
-    def __init__(self, storage: Storage, bases: Sequence[Remote] = ()) -> None:
+    def __init__(self, storage: Storage, bases: Sequence[Remote] = (), *, name: str = "bundle") -> None:
         """``bases``: what they have is taken to be in the bundle."""
-        super().__init__("bundle", storage)
+        super().__init__(name, storage)
         self._bases = bases
 
     def look_or_create(self) -> RefNames:
@@ -152,9 +153,7 @@ def open_bundle(path: Path) -> tuple[ZipStorage, BundleRemote]:
     except RemoteError:
         storage.close()
         raise
-    remote = BundleRemote(storage)
-    remote.name = path.name
-    return storage, remote
+    return storage, BundleRemote(storage, name=path.name)
 
 
 def apply_bundle(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from redun.errors import RemoteError
+from redun.remotes.connect import connect, open_remote
 from redun.remotes.pull import pull
-from redun.remotes.remote import connect, open_remote
 from redun.remotes.settings import DEFAULT_REMOTE, add_remote, load_remotes
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 from redun.remotes.urls import REPOSITORY_FOLDER

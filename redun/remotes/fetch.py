@@ -18,7 +18,8 @@ from redun.remotes.finder import Finder, Wanted
 from redun.remotes.installer import Installer
 from redun.remotes.lazy import bring_promised, list_promised
 from redun.remotes.negotiate import names_to_read, plan_refs
-from redun.remotes.remote import LOOKS, RefNames, Remote, RemoteChanged
+from redun.remotes.reach import RemoteChanged
+from redun.remotes.remote import LOOKS, RefNames, Remote
 from redun.remotes.staging import Staging
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 from redun.store.base import ObjectCorrupt, ReadOnlyStore

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.codec import NotCanonical, decode_node
+from redun.objects.decoding import BadBody
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import format_id
-from redun.objects.kinds import BadBody, FileRecord, Kind, RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
+from redun.objects.value_records import FileRecord
 from redun.remotes.contents import find_sizes
 from redun.remotes.sieve import Sieve
 from redun.remotes.staging import Staging

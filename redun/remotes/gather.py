@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.codec import Node, decode_node
-from redun.objects.kinds import SOFT_LINK_KINDS, FileRecord, Kind
+from redun.objects.kinds import SOFT_LINK_KINDS, Kind
 from redun.objects.plain import find_produced, is_plain
+from redun.objects.value_records import FileRecord
 from redun.remotes.ranges import read_objects
-from redun.remotes.remote import Remote, RemoteChanged, RemoteDamaged
+from redun.remotes.reach import RemoteChanged, RemoteDamaged
+from redun.remotes.remote import Remote
 from redun.remotes.staging import Staging
 from redun.remotes.transfer import ignore_progress
 from redun.store.absent import Cause

@@ -37,7 +37,7 @@ def make_supplier(repository: Repository) -> Supplier:
     remotes: dict[str, Remote] = {}
 
     def supply(name: str, promises: Sequence[Promise]) -> str:
-        from redun.remotes.remote import connect
+        from redun.remotes.connect import connect
 
         if name not in remotes:
             remotes[name] = connect(repository, name)

@@ -18,7 +18,8 @@ from redun.errors import ObjectError, RemoteError
 from redun.hashing import Oid
 from redun.objects.kinds import Kind
 from redun.remotes.gather import Closure, Gathered, Gatherer, NeedsContent
-from redun.remotes.remote import LOOKS, NothingThere, Remote, RemoteDamaged, RemoteUnreachable
+from redun.remotes.reach import NothingThere, RemoteDamaged, RemoteUnreachable
+from redun.remotes.remote import LOOKS, Remote
 from redun.remotes.transfer import ContentChanged, checked
 from redun.store.base import Candidate, ObjectCorrupt, ObjectStore
 from redun.store.blobs import blob_name

@@ -14,7 +14,7 @@ from redun.hashing import Oid
 from redun.objects.kinds import Kind
 from redun.objects.oid import short
 from redun.remotes.ranges import read_objects
-from redun.remotes.remote import RemoteChanged, RemoteDamaged
+from redun.remotes.reach import RemoteChanged, RemoteDamaged
 from redun.store.base import ObjectCorrupt
 from redun.store.block_cache import BlockCache
 from redun.store.local_storage import LocalStorage

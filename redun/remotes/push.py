@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_stream
 from redun.objects.codec import decode_node
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import format_id
-from redun.objects.kinds import FileRecord, Kind, RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
+from redun.objects.value_records import FileRecord
 from redun.remotes.lazy import serve_promises
 from redun.remotes.negotiate import names_to_read, plan_refs
 from redun.remotes.remote import RefNames, Remote

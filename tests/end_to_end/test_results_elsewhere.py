@@ -8,9 +8,9 @@ import pytest
 
 from redun import File, Scheduler, task
 from redun.file.statcache import StatCache, use_stat_cache
+from redun.remotes.connect import connect
 from redun.remotes.pull import pull
 from redun.remotes.push import push
-from redun.remotes.remote import connect
 from redun.remotes.settings import add_remote
 from redun.session import open_session
 from redun.store.maintain.fsck import check_repository

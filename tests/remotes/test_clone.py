@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from redun.remotes.clone import CloneTargetTaken, clone
+from redun.remotes.connect import connect
 from redun.remotes.push import push
-from redun.remotes.remote import NotARemote, RemoteDamaged, connect
+from redun.remotes.reach import NotARemote, RemoteDamaged
 from redun.remotes.settings import add_remote, load_remotes
 from redun.store.maintain.fsck import check_repository
 from redun.store.repository import Repository

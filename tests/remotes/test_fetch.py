@@ -17,7 +17,8 @@ from redun.objects.links import walk
 from redun.remotes.fetch import fetch
 from redun.remotes.pull import pull
 from redun.remotes.push import push
-from redun.remotes.remote import NotARemote, Remote, RemoteDamaged
+from redun.remotes.reach import NotARemote, RemoteDamaged
+from redun.remotes.remote import Remote
 from redun.remotes.transfer import TransferReport
 from redun.store.base import ReadOnlyStore
 from redun.store.blobs import blob_name

@@ -20,7 +20,8 @@ from redun.objects.codec import NotCanonical, decode_node
 from redun.objects.kinds import Kind
 from redun.remotes.bundle import apply_bundle
 from redun.remotes.pull import pull
-from redun.remotes.remote import Remote, RemoteDamaged
+from redun.remotes.reach import RemoteDamaged
+from redun.remotes.remote import Remote
 from redun.remotes.zip_storage import NotABundle, ZipStorage
 from redun.store.base import ObjectCorrupt
 from redun.store.idx import IdxBuilder, PackShape

@@ -10,10 +10,12 @@ from redun.errors import RemoteError
 from redun.hashing import hash_blob
 from redun.objects.kinds import Kind
 from redun.objects.links import walk
+from redun.remotes.connect import connect
 from redun.remotes.lazy import serve_promises
 from redun.remotes.pull import pull
 from redun.remotes.push import push
-from redun.remotes.remote import Remote, RemoteDamaged, connect
+from redun.remotes.reach import RemoteDamaged
+from redun.remotes.remote import Remote
 from redun.remotes.settings import add_remote
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.findings import Severity

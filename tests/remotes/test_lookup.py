@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from redun.hashing import Oid
-from redun.objects.kinds import ExecutionRecord, Kind
+from redun.objects.execution_records import ExecutionRecord
+from redun.objects.kinds import Kind
 from redun.objects.links import walk
 from redun.remotes import gather
 from redun.remotes.gate import Gate

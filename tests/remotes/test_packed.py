@@ -12,7 +12,8 @@ from redun.remotes import packed, ranges
 from redun.remotes.packed import get_packed
 from redun.remotes.pull import pull
 from redun.remotes.push import push
-from redun.remotes.remote import Remote, RemoteDamaged
+from redun.remotes.reach import RemoteDamaged
+from redun.remotes.remote import Remote
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.memory_storage import MemoryStorage

@@ -10,8 +10,10 @@ import pytest
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.links import BrokenLink, walk
+from redun.remotes.connect import open_remote
 from redun.remotes.push import push
-from redun.remotes.remote import NotARemote, Remote, RemoteUnreachable, open_remote
+from redun.remotes.reach import NotARemote, RemoteUnreachable
+from redun.remotes.remote import Remote
 from redun.remotes.transfer import TransferReport
 from redun.store.blobs import blob_name
 from redun.store.format_file import FORMAT_NAME

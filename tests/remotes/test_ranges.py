@@ -9,7 +9,8 @@ import pytest
 from redun.hashing import Oid
 from redun.remotes.push import push
 from redun.remotes.ranges import read_objects
-from redun.remotes.remote import Remote, RemoteDamaged
+from redun.remotes.reach import RemoteDamaged
+from redun.remotes.remote import Remote
 from redun.store.memory_storage import MemoryStorage
 from redun.store.repository import Repository
 from redun.testing.objects import make_execution

@@ -18,7 +18,8 @@ import pytest
 from redun.errors import RemoteError
 from redun.remotes.pull import pull
 from redun.remotes.push import push
-from redun.remotes.remote import Remote, RemoteUnreachable
+from redun.remotes.reach import RemoteUnreachable
+from redun.remotes.remote import Remote
 from redun.store import obstore_storage
 from redun.store.fsspec_storage import FsspecStorage
 from redun.store.local_storage import LocalStorage

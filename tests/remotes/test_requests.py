@@ -6,6 +6,7 @@ import pytest
 
 from redun.remotes.pull import pull
 from redun.remotes.push import push
+from redun.remotes.reach import Reach
 from redun.remotes.remote import Remote
 from redun.store.local_storage import LocalStorage
 from redun.store.memory_storage import MemoryStorage
@@ -100,13 +101,13 @@ def test_requests_follow_one_another_no_more_than_they_must(bucket, here, monkey
     """A first push waits four times: to look, to write the pack, its idx, and the ref."""
     make_execution(here.store, here.refs, 3)
     rounds = []
-    original = Remote._together
+    original = Reach.together
 
     def noting(self, *requests):
         rounds.append(len(requests))
         return original(self, *requests)
 
-    monkeypatch.setattr(Remote, "_together", noting)
+    monkeypatch.setattr(Reach, "together", noting)
     n_requests, _ = bucket.count(push, here)
     in_parallel = sum(rounds) - len(rounds)
     assert n_requests - in_parallel <= 4

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from redun.hashing import Oid
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import parse_id
-from redun.objects.kinds import RunSubject, TagRecord
 from redun.objects.links import walk
 from redun.remotes.clone import clone
 from redun.remotes.fetch import fetch

@@ -16,7 +16,8 @@ from redun.cli.selection import Selection, select_own, selection_options
 from redun.cli.sync import file_bases, is_silent, run_transfer, transfer_options
 from redun.config import TRUSTS
 from redun.remotes.bundle import apply_bundle, create_bundle, open_bundle
-from redun.remotes.remote import Remote, connect
+from redun.remotes.connect import connect
+from redun.remotes.remote import Remote
 from redun.remotes.transfer import TransferReport
 from redun.store.refs import execution_id_of
 from redun.store.repository import Repository

@@ -9,8 +9,8 @@ import click
 from redun.cli.options import Globals, open_repository
 from redun.cli.selection import Selection, select_own, selection_options
 from redun.cli.sync import file_bases, is_silent, run_transfer, selected_line, transfer_options
+from redun.remotes.connect import connect
 from redun.remotes.push import push
-from redun.remotes.remote import connect
 from redun.remotes.settings import DEFAULT_REMOTE
 
 

@@ -19,9 +19,9 @@ from redun.config import TRUSTS
 from redun.config_dir import CONFIG_FILE
 from redun.errors import RemoteError
 from redun.remotes.compare import compare
+from redun.remotes.connect import connect
 from redun.remotes.fetch import read_tracked
 from redun.remotes.negotiate import is_transferable
-from redun.remotes.remote import connect
 from redun.remotes.settings import add_remote, get_remote, load_remotes, remove_remote, set_remote_url
 from redun.store.format_file import NotARepository
 from redun.store.location import is_local

@@ -1,0 +1,107 @@
+"""What the packs of a remote hold, told by their idx files: these never change, and are kept in the cache for ever.
+
+The invariant: what a remote has follows from its idx files alone; what was sent or seen earlier proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from redun.hashing import Buffer, Oid
+from redun.remotes.listing import read_listing
+from redun.remotes.reach import Reach
+from redun.store.base import ObjectCorrupt
+from redun.store.condemned import read_condemned
+from redun.store.idx import Idx, check_idx
+from redun.store.notes import Notes
+from redun.store.pack_format import FOLDER, IDX_SUFFIX, idx_name
+from redun.store.storage import Storage
+
+
+class KnownPacks:
+    """The packs of one remote, as they were listed last."""
+
+    def __init__(self, reach: Reach, cache: Storage | None) -> None:
+        """``cache``: where idx files are kept; None keeps them in memory."""
+        self._reach = reach
+        self.notes = Notes(reach.storage, lambda _warning: None)  # fsck over there tells of it
+        self._cache = cache
+        self.idxs: dict[Oid, Idx] = {}
+        self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
+        self.sizes: dict[Oid, int] = {}  # bytes of each pack that was listed
+        self.doomed: set[Oid] = set()  # packs that are condemned
+        self.doomed_blobs: set[Oid] = set()
+
+    def load(self, is_new: bool) -> None:
+        """Learn which packs there are, reading each idx that was not seen before; ``is_new``: nothing is there yet.
+
+        Raises:
+            RemoteChanged: a file is gone that was listed a moment ago.
+            RemoteDamaged: an idx is not what its checksum says.
+        """
+        with self._reach.reaching():
+            self._load(is_new)
+
+    def _load(self, is_new: bool) -> None:
+        listing = read_listing(() if is_new else self._reach.storage.iter_entries(FOLDER))
+        listed, self.sizes = listing.times, listing.sizes
+        self.notes.update(listing.notes)
+        condemned = self._reach.map(lambda entry: read_condemned(self._reach.storage, entry), listing.condemned)
+        names = [pack for pack in listed if pack not in self.idxs]
+        fresh = dict(zip(names, self._reach.map(self._load_idx, names)))
+        self.idxs = {pack: self.idxs[pack] if pack in self.idxs else fresh[pack] for pack in listed}
+        self.doomed = {pack for pack in listed if any(one.dooms_pack(pack, listed[pack]) for one in condemned)}
+        self.doomed_blobs = {oid for one in condemned for oid in one.blobs}
+        # Last, and for reading alone: what is about to be deleted there.
+        self._latest = sorted(self.idxs.items(), key=lambda item: item[0] in self.doomed)
+
+    def find_pack(self, oid: Oid) -> Oid | None:
+        """Return a pack that holds an object, None when there is none."""
+        latest = self._latest
+        for at, (pack, idx) in enumerate(latest):
+            if idx.find(oid) is not None:
+                if at:
+                    latest.insert(0, latest.pop(at))
+                return pack
+        return None
+
+    def has(self, oid: Oid) -> bool:
+        """Tell whether a pack holds an object, and with it everything that the object's hard links lead to.
+
+        What is condemned there does not count: it may be gone before anything that is built on it is seen.
+        """
+        pack = self.find_pack(oid)
+        if pack is None or pack not in self.doomed:
+            return pack is not None
+        return any(idx.find(oid) is not None for pack, idx in self.idxs.items() if pack not in self.doomed)
+
+    def note_idx(self, pack: Oid, pieces: Iterable[bytes]) -> None:
+        """Take the idx of a pack that was written just now, as if it had been read."""
+        if self._cache is None:
+            content: Buffer = b"".join(pieces)
+        else:
+            self._cache.write(_cached_name(pack), pieces)
+            content = self._cache.view(_cached_name(pack))
+        self.idxs[pack] = Idx(content, idx_name(pack), pack)
+        self._latest.insert(0, (pack, self.idxs[pack]))
+
+    def _load_idx(self, pack: Oid) -> Idx:
+        cached_name = _cached_name(pack)
+        if self._cache is not None and self._cache.size(cached_name) is not None:
+            content = self._cache.view(cached_name)
+            if check_idx(content):
+                return Idx(content, cached_name, pack)
+        content = self._reach.storage.read(idx_name(pack))
+        try:
+            idx = Idx(content, idx_name(pack), pack)
+        except ObjectCorrupt as error:
+            raise self._reach.damaged(f"{idx_name(pack)}: {error}") from error
+        if not check_idx(content):
+            raise self._reach.damaged(f"{idx_name(pack)}: its checksum does not fit")
+        if self._cache is not None:
+            self._cache.write(cached_name, content)
+        return idx
+
+
+def _cached_name(pack: Oid) -> str:
+    return f"{pack.hex()}{IDX_SUFFIX}"
