@@ -503,29 +503,3 @@ def _read_storage(section: Section) -> StorageSettings:
         bool(section.getboolean("anonymous", default=False)),
         bool(section.getboolean("requester_pays", default=False)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class AwsSurroundings:
-    """What the environment says to every client of AWS."""
-
-    has_keys: bool
-    profile: str | None
-    region: str | None
-    config_file: Path
-    credentials_file: Path
-    max_attempts: int | None
-
-
-def aws_surroundings(environ: Mapping[str, str] | None = None) -> AwsSurroundings:
-    """Return what the environment says to clients of AWS; of the process when None."""
-    environ = os.environ if environ is None else environ
-    home = Path.home() / ".aws"
-    return AwsSurroundings(
-        "AWS_ACCESS_KEY_ID" in environ,
-        environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE"),
-        environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
-        Path(environ.get("AWS_CONFIG_FILE") or home / "config").expanduser(),
-        Path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or home / "credentials").expanduser(),
-        int(attempts) if (attempts := environ.get("AWS_MAX_ATTEMPTS", "")).isdecimal() and int(attempts) else None,
-    )

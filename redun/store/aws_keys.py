@@ -10,7 +10,7 @@ import configparser
 from dataclasses import dataclass
 from pathlib import Path
 
-from redun.config import AwsSurroundings
+from redun.surroundings import AwsSurroundings
 
 _ELSEWHERE = ("role_arn", "sso_session", "sso_start_url", "credential_process", "web_identity_token_file")
 

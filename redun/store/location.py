@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from redun.config import StorageSettings, aws_surroundings
+from redun.config import StorageSettings
 from redun.errors import RemoteError
 from redun.store.local_storage import LocalStorage
 from redun.store.storage import Storage
+from redun.surroundings import aws_surroundings
 
 _FILE_SCHEME = "file://"
 S3_SCHEMES = ("s3", "s3a")
 BUCKET_SCHEMES = (*S3_SCHEMES, "gs", "az", "abfs", "abfss")
+MAX_ATTEMPTS = 6
+"""How often a request to a bucket is made, where the environment does not say."""
 
 
 class UnsupportedUrl(RemoteError):

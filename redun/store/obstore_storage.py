@@ -16,12 +16,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from redun.config import StorageSettings, aws_surroundings
+from redun.config import StorageSettings
 from redun.hashing import Buffer
 from redun.store.aws_keys import AwsKeys
 from redun.store.base import ReadOnlyStore
-from redun.store.location import S3_SCHEMES
+from redun.store.location import MAX_ATTEMPTS, S3_SCHEMES
 from redun.store.storage import Entry, NameMissing, Storage, check_name
+from redun.surroundings import aws_surroundings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Bucket
@@ -37,7 +38,6 @@ _CLIENT_OPTIONS = {
     "read_timeout": "60s",  # until an answer, and between its pieces: a request waits no longer
     "timeout": "3600s",  # for all of one: the 30 s that are the default would cut off a large content
 }
-_MAX_ATTEMPTS = 6
 _RETRIES = {
     "retry_timeout": timedelta(seconds=90),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
@@ -251,7 +251,7 @@ def is_usable() -> bool:
 def _open_bucket(scheme: str, bucket: str, settings: StorageSettings, keys: AwsKeys | None) -> Bucket:
     from obstore.store import AzureStore, GCSStore, S3Store
 
-    retries = {**_RETRIES, "max_retries": (aws_surroundings().max_attempts or _MAX_ATTEMPTS) - 1}
+    retries = {**_RETRIES, "max_retries": (aws_surroundings().max_attempts or MAX_ATTEMPTS) - 1}
     shared: Any = {"client_options": _CLIENT_OPTIONS, "retry_config": retries}
     if scheme == "gs":
         return GCSStore(bucket, **shared)

@@ -7,7 +7,13 @@ import ast
 WRITERS_TO_THE_TERMINAL = ("redun/cli/ui.py", "redun/console/")
 DELETERS = ("redun/store/maintain/", "redun/testing/")
 DELETING_METHODS = {"delete", "unlink", "rmdir", "rmtree", "rm", "rm_file", "rm_tree"}
-READERS_OF_THE_ENVIRONMENT = ("redun/config.py", "redun/session.py", "redun/cli/", "redun/console/")
+READERS_OF_THE_ENVIRONMENT = (
+    "redun/config.py",
+    "redun/surroundings.py",
+    "redun/session.py",
+    "redun/cli/",
+    "redun/console/",
+)
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv"}
 PURE = ("redun/objects/", "redun/remotes/negotiate.py", "redun/scheduler/plan.py", "redun/hashing.py")
 EFFECTFUL = {
@@ -89,7 +95,7 @@ def test_pure_rooms_have_no_effects(library, places, imports_of, judge):
 
 
 def test_the_library_does_not_read_the_environment(library, places, imports_of, judge):
-    """os.environ and its kin are read in config.py, session.py and the programs alone."""
+    """os.environ and its kin are read in config.py, surroundings.py, session.py and the programs alone."""
 
     def find(node):
         if isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT and _is(node.value, "os"):

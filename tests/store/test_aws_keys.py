@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from redun.config import aws_surroundings
 from redun.store.aws_keys import AwsKeys, KeysElsewhere, find_keys
 from redun.store.location import open_storage
 from redun.store.obstore_storage import ObstoreStorage
+from redun.surroundings import aws_surroundings
 
 CREDENTIALS = """
 [default]
