@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from redun.errors import ObjectError
 from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.hashing import Oid
-from redun.objects.kinds import ExpressionRecord
+from redun.objects.call_records import ExpressionRecord
 from redun.operators import find_operation
 from redun.value.encoding import Encoded, ValueNotEncodable, encode_value
 from redun.value.nested import iter_nested_value

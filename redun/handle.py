@@ -20,8 +20,9 @@ from redun.errors import TaskError
 from redun.hashing import Oid
 from redun.namespace import check_name, check_namespace, get_current_namespace, join_fullname
 from redun.objects.codec import Node, decode_node
-from redun.objects.kinds import HandleForm, HandleRecord, Kind
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.value_records import HandleForm, HandleRecord
 from redun.value.encoding import (
     Part,
     Read,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from redun import expression_codec
 from redun.expression import Expression, SchedulerExpression, SimpleExpression, TaskExpression, ValueExpression
 from redun.expression_codec import ExpressionUndecodable, decode_expression, encode_expression, is_concrete
+from redun.objects.call_records import ExpressionRecord
 from redun.objects.codec import decode_node
-from redun.objects.kinds import ExpressionRecord
 from redun.value.encoding import decode_value
 
 Pair = namedtuple("Pair", "left right")

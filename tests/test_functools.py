@@ -29,7 +29,8 @@ from redun.functools import (
     starmap,
     zip_,
 )
-from redun.objects.kinds import CallRecord, Kind
+from redun.objects.call_records import CallRecord
+from redun.objects.kinds import Kind
 from redun.promise import Promise
 from redun.store.memory import MemoryStore
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import redun
 from redun.handle import Handle, HandleError, handle_classes
-from redun.objects.kinds import HandleForm, HandleRecord
+from redun.objects.value_records import HandleForm, HandleRecord
 from redun.value.encoding import Encoded, ValueUndecodable, decode_value, encode_value, preview_value
 
 redun_namespace = "test_handle"

@@ -8,7 +8,7 @@ import pytest
 
 import redun
 from redun import Scheduler, get_context, get_current_scheduler, task
-from redun.objects.kinds import ExecutionRecord
+from redun.objects.execution_records import ExecutionRecord
 from redun.scheduler import DryRunResult, SchedulerError
 from redun.session import open_session
 from redun.store.repository import Repository

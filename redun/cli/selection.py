@@ -15,8 +15,9 @@ import click
 
 from redun.errors import ObjectError, RefError
 from redun.objects.codec import decode_node
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import format_id
-from redun.objects.kinds import Kind, RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.provenance.executions import head_of
 from redun.provenance.tags import Records, TagBook, has_tags, view_current
 from redun.remotes.fetch import matches

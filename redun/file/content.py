@@ -10,7 +10,7 @@ from __future__ import annotations
 from redun.file.file import File
 from redun.file.fileset import Dir, FileSet
 from redun.file.staging import StagingDir, StagingFile
-from redun.objects.kinds import CONTENT_SCHEME
+from redun.objects.value_records import CONTENT_SCHEME
 
 
 class ContentFile(File):

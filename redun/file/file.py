@@ -22,8 +22,9 @@ from redun.file.state import FileState, check_file
 from redun.file.streams import Close, shadow_close
 from redun.hashing import Oid
 from redun.objects.codec import Node
-from redun.objects.kinds import FileRecord, Kind
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.value_records import FileRecord
 from redun.value.encoding import Read, register_kind
 from redun.value.objects import find_value_class
 from redun.value.value import Value

@@ -16,8 +16,8 @@ from redun.file.filesystems import FileSystem, Found, get_filesystem
 from redun.file.identity import GLOB_SCHEME, PATH_SCHEME, TREE_SCHEME, find_members, identify, listing_record
 from redun.file.shell import render_copy_folder
 from redun.file.state import FileState, check_file
-from redun.objects.kinds import FileRecord
 from redun.objects.oid import SHORT_DIGITS
+from redun.objects.value_records import FileRecord
 from redun.value.encoding import encode_value
 from redun.value.value import Value
 

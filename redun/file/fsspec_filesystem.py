@@ -17,7 +17,7 @@ from redun.file.errors import RedunFileNotFoundError, RedunOSError, typed_errors
 from redun.file.filesystems import READ_ONLY_PROTOCOLS, Checksum, FileSystem, Found, has_hidden_part
 from redun.file.streams import type_close_errors
 from redun.hashing import hash_stream
-from redun.objects.kinds import CONTENT_SCHEME
+from redun.objects.value_records import CONTENT_SCHEME
 
 MTIME_SCHEME = "mtime"
 _UNSUPPORTED = NotImplementedError  # what fsspec raises for a question that a protocol has no answer to

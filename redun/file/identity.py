@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 
 from redun.file.filesystems import Found, get_filesystem
-from redun.objects.kinds import ABSENT_SCHEME, FileRecord
+from redun.objects.value_records import ABSENT_SCHEME, FileRecord
 
 PATH_SCHEME = "path"
 """The path is all there is to the identity, so that the file is always what it was; the digest is empty."""

@@ -11,7 +11,7 @@ from redun.file.file import File
 from redun.file.filesystems import get_filesystem
 from redun.file.local_filesystem import local_path
 from redun.hashing import Oid
-from redun.objects.kinds import CONTENT_SCHEME, FileRecord
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord
 
 KEEP_BYTES = 16 << 20
 """The default of ``[files] keep_bytes``."""

@@ -15,7 +15,7 @@ from typing import IO, Any, ClassVar, Literal
 from redun.file.errors import RedunOSError, typed_errors
 from redun.file.filesystems import Checksum, FileSystem, Found, has_hidden_part
 from redun.file.statcache import get_stat_cache
-from redun.objects.kinds import CONTENT_SCHEME
+from redun.objects.value_records import CONTENT_SCHEME
 
 STAT_SCHEME = "stat"
 """The digest is size and mtime in ns, two little-endian signed integers of 64 bits."""

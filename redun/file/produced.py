@@ -21,7 +21,7 @@ from redun.file.clock import stamp_ceiling_ns, stamp_floor_ns
 from redun.file.filesystems import get_filesystem
 from redun.file.identity import LISTING_SCHEMES
 from redun.file.local_filesystem import local_path
-from redun.objects.kinds import ABSENT_SCHEME
+from redun.objects.value_records import ABSENT_SCHEME
 
 Writes = set[str]
 """What was written: real paths of local files, URLs of others."""

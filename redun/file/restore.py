@@ -20,8 +20,8 @@ from redun.file.errors import RedunOSError, typed_errors
 from redun.file.filesystems import get_filesystem
 from redun.file.local_filesystem import local_path
 from redun.hashing import READ_SIZE_BYTES
-from redun.objects.kinds import CONTENT_SCHEME, FileRecord
 from redun.objects.oid import short
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord
 
 
 class ContentMismatch(ObjectError):

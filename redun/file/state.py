@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from redun.file.errors import RedunOSError
 from redun.file.identity import LISTING_SCHEMES, identify, listed_paths
-from redun.objects.kinds import ABSENT_SCHEME, FileRecord
+from redun.objects.value_records import ABSENT_SCHEME, FileRecord
 
 
 class FileState(Enum):

@@ -18,6 +18,9 @@ from redun.hashing import OID_SIZE, Oid, hash_node
 Body = Any
 """None, bool, int (64 bits), float, str, bytes, or a list of these, nested at most MAX_DEPTH deep."""
 
+Encoded = tuple[Oid, bytes]
+"""A node's oid and its canonical bytes."""
+
 MAX_DEPTH = 500
 _KIND_LIMIT = 128
 _LINK_TYPES = {bytes}
@@ -43,7 +46,7 @@ class NotEncodable(ObjectError):
 _pack = msgpack.Packer(use_bin_type=True, strict_types=True).pack
 
 
-def encode_node(kind: int, links: Sequence[Oid], body: Body) -> tuple[Oid, bytes]:
+def encode_node(kind: int, links: Sequence[Oid], body: Body) -> Encoded:
     """Encode a node; return its oid and its canonical bytes.
 
     Raises:

@@ -11,8 +11,10 @@ from typing import Any
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
+from redun.objects.call_records import CallRecord, ReductionRecord
 from redun.objects.codec import Node
-from redun.objects.kinds import CallRecord, Kind, ReductionRecord, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 
 CODE_TAGS = frozenset({19, 20, 21, 22, 23, 24})
 """class, function, object by its state, object by its own bytes, object by a proxy, pickle"""

@@ -23,7 +23,7 @@ from enum import Enum
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import CallRecord
+from redun.objects.call_records import CallRecord
 from redun.provenance.executions import ExecutionView
 from redun.provenance.parents import Parents
 from redun.provenance.values import ValueView, get_call, get_eval, get_task, iter_nested, view_eval, view_value

@@ -9,29 +9,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from redun.hashing import Oid
+from redun.objects.call_records import CallRecord, EvalRecord, ExpressionRecord, ReductionRecord
 from redun.objects.codec import Node
+from redun.objects.execution_records import ExecutionRecord, JobRow, JobsRecord, JobStatus, RunSubject, TagRecord
 from redun.objects.ids import format_id
-from redun.objects.kinds import (
-    CallRecord,
-    EvalRecord,
-    ExecutionRecord,
-    ExpressionRecord,
-    FileRecord,
-    HandleForm,
-    HandleRecord,
-    JobRow,
-    JobsRecord,
-    JobStatus,
-    Kind,
-    ReductionRecord,
-    RunSubject,
-    SourceRecord,
-    TagRecord,
-    TaskRecord,
-    UnitRecord,
-    ValueRecord,
-)
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.task_records import SourceRecord, TaskRecord, UnitRecord
+from redun.objects.value_records import FileRecord, HandleForm, HandleRecord, ValueRecord
 
 
 class Field(NamedTuple):

@@ -13,8 +13,9 @@ from enum import Enum
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
+from redun.objects.execution_records import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus
 from redun.objects.ids import format_id, job_id, parse_id
-from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
+from redun.objects.kinds import Kind
 from redun.store.base import ObjectStore
 from redun.store.refs import ExecutionRef, Refs, RefStatus
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import ValueRecord
+from redun.objects.value_records import ValueRecord
 from redun.provenance.values import view_value
 from redun.store.base import ObjectStore
 from redun.value.tags import DICT, LIST, OBJECT

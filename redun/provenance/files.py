@@ -14,7 +14,10 @@ from pathlib import Path
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import ABSENT_SCHEME, CallRecord, FileRecord, JobRow, JobStatus, Kind, ReductionRecord
+from redun.objects.call_records import CallRecord, ReductionRecord
+from redun.objects.execution_records import JobRow, JobStatus
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ABSENT_SCHEME, FileRecord
 from redun.provenance.executions import ExecutionView
 from redun.provenance.values import get_eval, iter_nested
 from redun.store.base import ObjectStore

@@ -11,7 +11,9 @@ from itertools import chain
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import JobRow, JobStatus, Kind, SourceRecord
+from redun.objects.execution_records import JobRow, JobStatus
+from redun.objects.kinds import Kind
+from redun.objects.task_records import SourceRecord
 from redun.provenance.executions import ExecutionView, JobState
 from redun.provenance.failures import ErrorView, view_error
 from redun.provenance.values import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import JobStatus
+from redun.objects.execution_records import JobStatus
 from redun.provenance.executions import ExecutionView
 from redun.provenance.values import get_call
 from redun.store.base import ObjectStore

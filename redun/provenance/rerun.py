@@ -10,7 +10,8 @@ from pathlib import Path
 
 from redun.errors import RefError
 from redun.hashing import Oid
-from redun.objects.kinds import JobRow, Kind
+from redun.objects.execution_records import JobRow
+from redun.objects.kinds import Kind
 from redun.provenance.executions import ExecutionView, load_execution
 from redun.provenance.resolve import Resolved, Subject, resolve
 from redun.provenance.values import get_call, get_eval, get_task

@@ -18,8 +18,9 @@ from pathlib import Path
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
 from redun.objects.ids import job_id, parse_id
-from redun.objects.kinds import Kind, TaskRecord
+from redun.objects.kinds import Kind
 from redun.objects.oid import MIN_PREFIX_DIGITS, SHORT_DIGITS, is_prefix
+from redun.objects.task_records import TaskRecord
 from redun.provenance.executions import head_of, load_from_head
 from redun.provenance.files import find_versions, iter_file_records
 from redun.provenance.show import kind_name

@@ -12,7 +12,9 @@ from fnmatch import fnmatchcase
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
-from redun.objects.kinds import JobRow, JobStatus, Kind, TaskRecord
+from redun.objects.execution_records import JobRow, JobStatus
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord
 from redun.provenance.executions import ExecutionHead, ExecutionView, IsAlive, head_of, load_execution, load_from_head
 from redun.provenance.tags import TagBook, has_tags
 from redun.provenance.values import get_call, get_eval

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from redun.hashing import Oid
-from redun.objects.kinds import RunSubject, TagRecord
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.provenance.tags import find_current
 from redun.tags import ANY_VALUE, Tag, encode_tag_value, encode_tags
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Union
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
+from redun.objects.execution_records import ExecutionRecord, RunSubject, TagRecord
 from redun.objects.ids import format_id, job_id, parse_id
-from redun.objects.kinds import ExecutionRecord, Kind, RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.objects.oid import SHORT_DIGITS, short
 from redun.provenance.executions import MAX_FOREIGN_BATCHES, ExecutionHead, ExecutionView
 from redun.store.base import ObjectStore

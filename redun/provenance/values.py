@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import CallRecord, EvalRecord, Kind, TaskRecord
+from redun.objects.call_records import CallRecord, EvalRecord
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.task_records import TaskRecord
 from redun.store.absent import ObjectAbsent
 from redun.store.base import ObjectCorrupt, ObjectMissing, ObjectStore
 from redun.store.promised import ContentNotBrought

@@ -22,7 +22,7 @@ from redun.executors.base import Executor
 from redun.executors.coroutines import CoroutineThread
 from redun.expression import Expression, awaiting
 from redun.file.produced import mark_start, track_writes
-from redun.objects.kinds import JobStatus
+from redun.objects.execution_records import JobStatus
 from redun.scheduler.errors import SchedulerError, TaskExited
 from redun.scheduler.owned import ATOMS, own_copy
 from redun.value.encoding import ValueNotEncodable, encode_value

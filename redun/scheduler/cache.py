@@ -20,17 +20,11 @@ from redun.file.identity import PATH_SCHEME
 from redun.file.restore import restore_file
 from redun.file.state import FileState, check_file
 from redun.hashing import Oid, hash_node
-from redun.objects.kinds import (
-    CONTENT_SCHEME,
-    CallRecord,
-    EvalRecord,
-    ExpressionRecord,
-    FileRecord,
-    Kind,
-    ReductionRecord,
-    TaskRecord,
-)
+from redun.objects.call_records import CallRecord, EvalRecord, ExpressionRecord, ReductionRecord
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.task_records import TaskRecord
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord
 from redun.scheduler.calling import encode_calling, may_be_passed_over
 from redun.scheduler.summary import produced_files
 from redun.scheduler.unread import find_unread

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.expression_codec import encode_expression, is_concrete
 from redun.hashing import Oid, hash_blob
-from redun.objects.kinds import Kind, encode_eval
+from redun.objects.call_records import encode_eval
+from redun.objects.kinds import Kind
 from redun.task.options import CacheScope
 from redun.value.encoding import Encoded, encode_value
 

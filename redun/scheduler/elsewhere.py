@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from redun.config import Config
 from redun.hashing import Oid
+from redun.objects.call_records import SubtreeSummary
+from redun.objects.execution_records import JobStatus
 from redun.objects.ids import format_id
-from redun.objects.kinds import JobStatus, SubtreeSummary
 from redun.objects.parcel import ParcelDamaged
 from redun.scheduler.above import Above, Added, find_place
 from redun.scheduler.errors import NoCurrentScheduler, SchedulerError

@@ -11,7 +11,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from redun.hashing import Oid
-from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind
+from redun.objects.execution_records import ExecutionRecord, ExecutionStatus
+from redun.objects.kinds import Kind
 from redun.scheduler.record import Recorder
 from redun.scheduler.tags import TagRecorder
 from redun.store.base import ObjectStore

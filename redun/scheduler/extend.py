@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from redun.expression import TaskExpression
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
+from redun.objects.execution_records import ExecutionStatus, JobStatus
 from redun.objects.ids import format_id, job_id
-from redun.objects.kinds import ExecutionStatus, JobStatus
 from redun.scheduler.extensions import Stopped
 from redun.scheduler.facts import EVALUATES
 from redun.scheduler.job import Caller, Job, JobView

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import EvalRecord
+from redun.objects.call_records import EvalRecord
 from redun.scheduler.errors import ErrorValue, Traceback, describe_error
 from redun.scheduler.trace_frames import MASK, cause_lines, frames_of, is_secret, mask_secrets
 from redun.store.base import ObjectStore

@@ -14,8 +14,10 @@ from weakref import WeakValueDictionary
 from redun.handle import Handle, HandleInfo
 from redun.hashing import Oid
 from redun.objects.codec import decode_node
-from redun.objects.kinds import HandleForm, HandleRecord, JobStatus, Kind
+from redun.objects.execution_records import JobStatus
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.value_records import HandleForm, HandleRecord
 from redun.scheduler.branches import Branches, has_handle
 from redun.scheduler.record import Recorder
 from redun.store.base import ObjectStore

@@ -12,10 +12,12 @@ from redun.errors import RedunError
 from redun.expression_codec import decode_expression
 from redun.file.identity import PATH_SCHEME
 from redun.file.state import FileState, check_file
+from redun.objects.call_records import ExpressionRecord
 from redun.objects.codec import decode_node
 from redun.objects.headers import VALUE, OutcomeHeader
-from redun.objects.kinds import ExpressionRecord, FileRecord, Kind
+from redun.objects.kinds import Kind
 from redun.objects.parcel import decode_parcel
+from redun.objects.value_records import FileRecord
 from redun.scheduler.parcels import ParcelReader
 from redun.scheduler.unread import is_large
 from redun.scheduler.validity import is_still_valid, must_be_asked

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from redun.objects.kinds import JobStatus, Kind
+from redun.objects.execution_records import JobStatus
+from redun.objects.kinds import Kind
 from redun.scheduler.salt import hides_classes
 from redun.scheduler.summary import summary_of
 from redun.scheduler.validity import must_be_asked

@@ -6,8 +6,9 @@ from typing import Any
 
 from redun.expression_codec import decode_expression, encode_expression
 from redun.hashing import Oid
+from redun.objects.call_records import ExpressionRecord
 from redun.objects.codec import decode_node
-from redun.objects.kinds import ExpressionRecord, Kind
+from redun.objects.kinds import Kind
 from redun.objects.parcel import Parcel
 from redun.store.base import ObjectMissing, ObjectStore
 from redun.store.blobs import LARGE_SIZE_BYTES, Blobs

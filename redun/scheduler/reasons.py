@@ -10,7 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import RedunError
-from redun.objects.kinds import EvalRecord, JobsRecord, Kind, TaskRecord, UnitRecord
+from redun.objects.call_records import EvalRecord
+from redun.objects.execution_records import JobsRecord
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord, UnitRecord
 from redun.store.base import ObjectStore
 from redun.task.closure import describe_changes, diff_records
 

@@ -12,17 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from redun.expression_codec import EncodedExpression, encode_expression
 from redun.hashing import Oid
-from redun.objects.kinds import (
-    EMPTY_SUMMARY,
-    CallRecord,
-    JobRow,
-    JobsRecord,
-    JobStatus,
-    Kind,
-    ReductionRecord,
-    SourceRecord,
-    UnitRecord,
-)
+from redun.objects.call_records import EMPTY_SUMMARY, CallRecord, ReductionRecord
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
+from redun.objects.task_records import SourceRecord, UnitRecord
 from redun.scheduler.calling import encode_calling
 from redun.scheduler.disk_full import is_full
 from redun.store.base import ObjectStore

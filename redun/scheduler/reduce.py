@@ -17,7 +17,8 @@ from redun.expression import SchedulerExpression, TaskExpression
 from redun.expression_codec import is_concrete
 from redun.handle import handle_classes
 from redun.hashing import Oid
-from redun.objects.kinds import JobStatus, encode_eval
+from redun.objects.call_records import encode_eval
+from redun.objects.execution_records import JobStatus
 from redun.scheduler.arguments import ArgumentsWaiter, OptionsWaiter, gather_arguments, upstreams_of
 from redun.scheduler.cache import Hit, Step
 from redun.scheduler.context import Context, merge_context

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from redun.file.state import FileState, check_file
 from redun.hashing import Oid
-from redun.objects.kinds import FileRecord
+from redun.objects.value_records import FileRecord
 from redun.store.base import Candidate, ObjectStore
 from redun.store.lookups import newest_first
 

@@ -13,8 +13,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.hashing import Oid
+from redun.objects.execution_records import ExecutionRecord, JobsRecord
 from redun.objects.ids import format_id, job_id
-from redun.objects.kinds import ExecutionRecord, JobsRecord, Kind
+from redun.objects.kinds import Kind
 from redun.scheduler.context import Context, merge_context
 from redun.scheduler.current import find_running_job, get_current_scheduler
 from redun.scheduler.errors import DryRunResult, Interrupted, SchedulerError

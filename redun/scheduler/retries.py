@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redun.objects.kinds import JobStatus
+from redun.objects.execution_records import JobStatus
 from redun.scheduler.errors import NotSerializable
 from redun.scheduler.status import Column
 from redun.task.binding import TaskArgumentError

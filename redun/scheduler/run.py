@@ -13,7 +13,9 @@ from redun.executors.registry import contract_of
 from redun.expression import TaskExpression
 from redun.expression_codec import encode_expression, is_concrete
 from redun.hashing import Oid
-from redun.objects.kinds import ExecutionStatus, Kind, encode_eval
+from redun.objects.call_records import encode_eval
+from redun.objects.execution_records import ExecutionStatus
+from redun.objects.kinds import Kind
 from redun.promise import Promise
 from redun.scheduler.cache import Cache
 from redun.scheduler.context import check_context

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from redun.handle import handle_classes
 from redun.hashing import Oid
-from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, JobStatus, SubtreeSummary
+from redun.objects.call_records import EMPTY_SUMMARY, CallRecord, SubtreeSummary
+from redun.objects.execution_records import JobStatus
 from redun.scheduler.errors import NotSerializable
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.job import Caller, Job

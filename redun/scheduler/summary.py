@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from redun.hashing import Oid
-from redun.objects.kinds import EMPTY_SUMMARY, CallRecord, Kind, SubtreeSummary, produced_code
+from redun.objects.call_records import EMPTY_SUMMARY, CallRecord, SubtreeSummary, produced_code
+from redun.objects.kinds import Kind
 from redun.value.encoding import Encoded
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from redun.expression_codec import is_concrete
 from redun.hashing import Oid
-from redun.objects.kinds import Kind, RunSubject, TagRecord
+from redun.objects.execution_records import RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.store.base import ObjectStore
 from redun.tags import Tag, encode_tags
 from redun.value.encoding import encode_value

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from redun.hashing import Oid, hash_stream
 from redun.objects.codec import Node
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.store.base import ObjectCorrupt, ObjectStore
 from redun.value.encoding import Encoded, Part, decode_value
 from redun.value.stored import LARGE_TYPES, StoredValue

@@ -17,7 +17,8 @@ from typing import TypeVar
 
 from redun.errors import ConfigError, ObjectError, RefError
 from redun.hashing import Oid, hash_blob
-from redun.objects.kinds import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.store.base import ObjectStore
 from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
 from redun.store.liveness import BadHeader, JournalHeader, is_writer_alive

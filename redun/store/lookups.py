@@ -16,7 +16,8 @@ import msgpack
 from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.codec import decode_node
-from redun.objects.kinds import CANDIDATE_STATUSES, Kind
+from redun.objects.execution_records import CANDIDATE_STATUSES
+from redun.objects.kinds import Kind
 from redun.store.base import Candidate
 from redun.store.canonical import locate_links, split_node
 

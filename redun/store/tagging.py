@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from redun.objects.kinds import Kind, RunSubject, TagRecord
+from redun.objects.execution_records import RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.store.base import ObjectMissing, ReadOnlyStore
 from redun.store.liveness import now_us
 from redun.store.refs import TagRef, ref_name

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redun.hashing import Oid, hash_blob
-from redun.objects.kinds import encode_eval
+from redun.objects.call_records import encode_eval
 from redun.task.binding import Binder
 from redun.task.task import Task
 from redun.value.encoding import encode_value

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.hashing import Oid
-from redun.objects.kinds import TaskRecord, UnitRecord
+from redun.objects.task_records import TaskRecord, UnitRecord
 
 if TYPE_CHECKING:
     from redun.task.task import Task

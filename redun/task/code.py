@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 from redun.hashing import Oid, hash_blob
-from redun.objects.kinds import TaskRecord, UnitRecord
+from redun.objects.task_records import TaskRecord, UnitRecord
 from redun.task.closure import Closure, Unit, collect_closure
 from redun.value.encoding import encode_value
 

@@ -17,7 +17,8 @@ from redun.expression import TaskExpression
 from redun.hashing import Oid
 from redun.namespace import check_name, check_namespace, join_fullname, split_task_fullname
 from redun.objects.codec import Node
-from redun.objects.kinds import Kind, TaskRecord
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord
 from redun.once import once
 from redun.task.binding import Binder, BoundArguments
 from redun.task.built import building

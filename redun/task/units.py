@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from redun.hashing import hash_blob
-from redun.objects.kinds import UnitRecord
+from redun.objects.task_records import UnitRecord
 from redun.task.constants import ATOMS, Examiner, Skeleton, hash_constant, holds_absolute_path, is_code
 from redun.task.origin import (
     Place,

@@ -12,26 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from redun.hashing import Oid, hash_blob
-from redun.objects.kinds import (
-    CONTENT_SCHEME,
-    CallRecord,
-    EvalRecord,
+from redun.objects.call_records import CallRecord, EvalRecord, ReductionRecord, SubtreeSummary, produced_code
+from redun.objects.execution_records import (
     ExecutionRecord,
     ExecutionStatus,
-    FileRecord,
     JobRow,
     JobsRecord,
     JobStatus,
-    Kind,
-    ReductionRecord,
     RunSubject,
-    SourceRecord,
-    SubtreeSummary,
     TagRecord,
-    TaskRecord,
-    ValueRecord,
-    produced_code,
 )
+from redun.objects.kinds import Kind
+from redun.objects.task_records import SourceRecord, TaskRecord
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord, ValueRecord
 from redun.store.base import ObjectStore
 from redun.store.refs import ExecutionRef, Refs, RefStatus
 

@@ -20,9 +20,10 @@ from redun.executors.remote.code_package import BadCodePackage, unpack_code
 from redun.executors.remote.scratch import ARRAYS, INPUT, Scratch
 from redun.expression_codec import decode_expression
 from redun.hashing import Oid, hash_blob, hash_node
+from redun.objects.call_records import ExpressionRecord
 from redun.objects.codec import NotCanonical, decode_node
 from redun.objects.headers import CallHeader, JobFacts, OutcomeHeader, Settings, TaskPlace
-from redun.objects.kinds import ExpressionRecord, Kind
+from redun.objects.kinds import Kind
 from redun.objects.parcel import ParcelDamaged, decode_parcel, encode_parcel
 from redun.remotes.bundle import apply_bundle, create_bundle
 from redun.store.absent import Absence, Cause, write_absent

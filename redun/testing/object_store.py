@@ -13,20 +13,12 @@ from pathlib import Path
 import pytest
 
 from redun.hashing import Oid, hash_blob, hash_node
+from redun.objects.call_records import CallRecord, ReductionRecord, SubtreeSummary, produced_code
 from redun.objects.codec import NotCanonical, decode_node, encode_node
-from redun.objects.kinds import (
-    CallRecord,
-    FileRecord,
-    JobRow,
-    JobsRecord,
-    JobStatus,
-    Kind,
-    ReductionRecord,
-    SubtreeSummary,
-    ValueRecord,
-    produced_code,
-)
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.objects.oid import BadOid
+from redun.objects.value_records import FileRecord, ValueRecord
 from redun.store.base import Candidate, ObjectMissing, ObjectStore
 
 ABSENT = Oid(bytes(32))

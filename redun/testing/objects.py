@@ -11,26 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from redun.hashing import Oid, hash_blob
-from redun.objects.kinds import (
-    CONTENT_SCHEME,
-    CallRecord,
-    EvalRecord,
+from redun.objects.call_records import CallRecord, EvalRecord, ReductionRecord, SubtreeSummary
+from redun.objects.execution_records import (
     ExecutionRecord,
     ExecutionStatus,
-    FileRecord,
     JobRow,
     JobsRecord,
     JobStatus,
-    Kind,
-    ReductionRecord,
     RunSubject,
-    SourceRecord,
-    SubtreeSummary,
     TagRecord,
-    TaskRecord,
-    UnitRecord,
-    ValueRecord,
 )
+from redun.objects.kinds import Kind
+from redun.objects.task_records import SourceRecord, TaskRecord, UnitRecord
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord, ValueRecord
 from redun.store.base import ObjectStore
 from redun.store.objectdb import ObjectDb
 from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name

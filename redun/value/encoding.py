@@ -12,7 +12,8 @@ from typing import Any
 from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.codec import Node, NotEncodable, decode_node, encode_node
-from redun.objects.kinds import VALUE_KINDS, Kind, ValueRecord
+from redun.objects.kinds import VALUE_KINDS, Kind
+from redun.objects.value_records import ValueRecord
 from redun.value import classes, containers, objects, pickling, scalars
 from redun.value.classes import set_code_digest
 from redun.value.classify import plans

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from redun.hashing import Oid
 from redun.objects.codec import Node, decode_node
-from redun.objects.kinds import FileRecord, HandleForm, HandleRecord, Kind, TaskRecord, ValueRecord
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.task_records import TaskRecord
+from redun.objects.value_records import FileRecord, HandleForm, HandleRecord, ValueRecord
 from redun.value.decoder import Read, guard_read
 from redun.value.errors import ValueUndecodable
 from redun.value.glance import ITEMS, glance_node

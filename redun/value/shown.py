@@ -11,8 +11,9 @@ from datetime import date, datetime, time, timedelta, timezone
 
 from redun.hashing import Oid
 from redun.objects.codec import Node
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.value_records import ValueRecord
 from redun.value import tags
 from redun.value.decoder import Read, ReadFailed
 from redun.value.glance import REST, glance_node

@@ -25,8 +25,10 @@ from pathlib import Path
 from measure import RunFailed, Sample, disk_usage
 
 from redun.hashing import Oid
-from redun.objects.kinds import CONTENT_SCHEME, FileRecord, Kind, TagRecord
+from redun.objects.execution_records import TagRecord
+from redun.objects.kinds import Kind
 from redun.objects.links import walk
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord
 from redun.store.maintain.repack import consolidate
 from redun.store.repository import Repository
 from redun.store.tagging import write_tag_edit

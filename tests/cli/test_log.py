@@ -14,7 +14,8 @@ from redun.cli.main import main
 from redun.cli.render.log import format_arguments
 from redun.cli.render.text import cut, format_argv, format_duration, format_time, one_line, printable
 from redun.hashing import Oid
-from redun.objects.kinds import JobStatus, Kind
+from redun.objects.execution_records import JobStatus
+from redun.objects.kinds import Kind
 from redun.provenance.values import ArgumentView, ValueView
 from redun.store.repository import Repository
 from redun.testing.compile_workflow import FIRST_ID, SECOND_ID, MadeRun, make_compile_runs

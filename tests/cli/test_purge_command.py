@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.store.repository import Repository
 from redun.testing.objects import make_execution
 

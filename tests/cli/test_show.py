@@ -9,7 +9,9 @@ import pytest
 from redun.cli.main import main
 from redun.cli.render.show import MAX_LINKS, object_lines
 from redun.hashing import Oid, hash_blob, hash_node
-from redun.objects.kinds import ExpressionRecord, JobRow, JobsRecord, JobStatus, Kind
+from redun.objects.call_records import ExpressionRecord
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.provenance.show import show_object
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository

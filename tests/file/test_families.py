@@ -19,7 +19,7 @@ from redun.file import (
     ShardedS3Dataset,
 )
 from redun.file.families import FAMILIES
-from redun.objects.kinds import FileRecord
+from redun.objects.value_records import FileRecord
 from redun.scheduler import Scheduler
 from redun.task import task
 from redun.value.encoding import decode_value, encode_value

@@ -14,7 +14,8 @@ from redun.file import Dir, File, RedunFileNotFoundError, RedunOSError, RedunPer
 from redun.file.produced import track_writes
 from redun.hashing import hash_blob
 from redun.objects.codec import decode_node
-from redun.objects.kinds import ABSENT_SCHEME, FileRecord, Kind
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ABSENT_SCHEME, FileRecord
 from redun.scheduler import Scheduler
 from redun.task import task
 from redun.value.encoding import decode_value, encode_value

@@ -30,7 +30,7 @@ from redun.file.fsspec_filesystem import FsspecFileSystem, _pick_checksum
 from redun.file.local_filesystem import LocalFileSystem
 from redun.file.state import FileState, check_file
 from redun.hashing import hash_blob
-from redun.objects.kinds import FileRecord
+from redun.objects.value_records import FileRecord
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

@@ -7,7 +7,7 @@ import pytest
 from redun.file import ContentFile, File, set_hash_mode
 from redun.file.keep import KEEP_BYTES, keep_content, keep_file
 from redun.hashing import hash_blob
-from redun.objects.kinds import FileRecord
+from redun.objects.value_records import FileRecord
 
 
 class Blobs:

@@ -13,7 +13,7 @@ from redun.file.identity import identify
 from redun.file.restore import ContentMismatch, NotRestorable, restore_file
 from redun.file.state import FileState, check_file
 from redun.hashing import hash_blob
-from redun.objects.kinds import FileRecord
+from redun.objects.value_records import FileRecord
 
 CONTENT = os.urandom(3 << 20)
 RECORD = FileRecord("d/e/prog", "blake3", hash_blob(CONTENT), len(CONTENT))

@@ -8,7 +8,7 @@ from redun.file import File, set_hash_mode
 from redun.file.identity import identify, listing_record
 from redun.file.state import FileState, check_file
 from redun.hashing import hash_blob
-from redun.objects.kinds import ABSENT_SCHEME, FileRecord
+from redun.objects.value_records import ABSENT_SCHEME, FileRecord
 
 
 def put(path, content):

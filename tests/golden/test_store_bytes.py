@@ -9,21 +9,11 @@ import shutil
 from pathlib import Path
 
 from redun.hashing import Oid, hash_blob
-from redun.objects.kinds import (
-    CallRecord,
-    EvalRecord,
-    FileRecord,
-    JobRow,
-    JobsRecord,
-    JobStatus,
-    Kind,
-    ReductionRecord,
-    SubtreeSummary,
-    TaskRecord,
-    UnitRecord,
-    ValueRecord,
-    produced_code,
-)
+from redun.objects.call_records import CallRecord, EvalRecord, ReductionRecord, SubtreeSummary, produced_code
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord, UnitRecord
+from redun.objects.value_records import FileRecord, ValueRecord
 from redun.store.base import Candidate
 from redun.store.journal import Journal
 from redun.store.journal_reader import JournalReader

@@ -6,8 +6,9 @@ import pytest
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.codec import encode_node
-from redun.objects.kinds import CONTENT_SCHEME, FileRecord, Kind
+from redun.objects.kinds import Kind
 from redun.objects.links import BrokenLink, walk
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord
 
 ABSENT = Oid(b"a" * 32)
 

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from redun.expression import quote
 from redun.file import File
 from redun.file.file_cache import FileCache
+from redun.objects.call_records import CallRecord, ReductionRecord, SubtreeSummary
 from redun.objects.codec import Node, decode_node
-from redun.objects.kinds import CallRecord, Kind, ReductionRecord, SubtreeSummary
+from redun.objects.kinds import Kind
 from redun.objects.plain import CODE_TAGS, DATA_TAGS, FOREIGN_TAG, find_produced, is_plain
 from redun.task import task
 from redun.value import encode_value, tags

@@ -6,7 +6,9 @@ import pytest
 
 from redun.cli.render.log import dataflow_lines
 from redun.errors import ObjectError
-from redun.objects.kinds import CallRecord, JobRow, JobStatus, Kind, ReductionRecord, SubtreeSummary
+from redun.objects.call_records import CallRecord, ReductionRecord, SubtreeSummary
+from redun.objects.execution_records import JobRow, JobStatus
+from redun.objects.kinds import Kind
 from redun.provenance.dataflow import MAX_SOURCES, StepKind, trace_call
 from redun.provenance.executions import load_execution
 from redun.provenance.values import get_call

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from redun.objects.kinds import JobStatus, Kind
+from redun.objects.execution_records import JobStatus
+from redun.objects.kinds import Kind
 from redun.provenance.detail import (
     MAX_LISTED,
     CallDetail,

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from redun.errors import ObjectError
-from redun.objects.kinds import ExecutionStatus, JobRow, JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import ExecutionStatus, JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.provenance.executions import (
     MAX_FOREIGN_BATCHES,
     JobState,

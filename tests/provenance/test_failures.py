@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.provenance.failures import view_error
 from redun.value.tags import DICT, LIST, OBJECT
 

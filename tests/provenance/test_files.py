@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from redun.objects.kinds import ABSENT_SCHEME, CallRecord, FileRecord, JobStatus, Kind, SubtreeSummary
+from redun.objects.call_records import CallRecord, SubtreeSummary
+from redun.objects.execution_records import JobStatus
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ABSENT_SCHEME, FileRecord
 from redun.provenance.executions import load_execution
 from redun.provenance.files import find_file, find_versions, list_files, view_versions
 from redun.testing.compile_workflow import FIRST_START_US, SECOND_START_US, MadeRun

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from redun.objects.kinds import JobStatus, Kind
+from redun.objects.execution_records import JobStatus
+from redun.objects.kinds import Kind
 from redun.provenance.executions import JobState, RunStatus, load_execution
 from redun.provenance.jobs import find_source, head_of_job, outline_job, parents_of, view_job
 from redun.testing.compile_workflow import SOURCES, MadeRun

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from redun.hashing import hash_blob
-from redun.objects.kinds import Kind, TaskRecord
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord
 from redun.provenance.resolve import AmbiguousId, Subject, UnknownId, resolve, resolve_oid
 from redun.store.memory import MemoryStore
 from redun.store.memory_storage import MemoryStorage

@@ -8,8 +8,11 @@ import pytest
 
 from redun.errors import ObjectError
 from redun.hashing import Oid, hash_blob
+from redun.objects.call_records import ExpressionRecord
 from redun.objects.codec import decode_node, encode_node
-from redun.objects.kinds import ExpressionRecord, JobRow, JobsRecord, JobStatus, Kind, UnitRecord
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
+from redun.objects.task_records import UnitRecord
 from redun.provenance.show import HEAD_BYTES, iter_raw, kind_name, show_object
 from redun.store.base import ObjectCorrupt, ObjectMissing
 from redun.testing.objects import make_execution

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redun.hashing import Oid
+from redun.objects.execution_records import ExecutionRecord, RunSubject, TagRecord
 from redun.objects.ids import parse_id
-from redun.objects.kinds import ExecutionRecord, Kind, RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.provenance.executions import load_execution
 from redun.provenance.tag_edits import plan_add, plan_remove, plan_update
 from redun.provenance.tags import TagBook, TagView, find_current, has_tags, view_current

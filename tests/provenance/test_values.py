@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.provenance import values
 from redun.provenance.values import describe_damage, iter_nested, view_eval, view_value
 from redun.store.base import ObjectMissing

@@ -11,7 +11,8 @@ import pytest
 from redun import File, Scheduler, catch, cond, get_context, task
 from redun.executors.base import Executor
 from redun.expression import AwaitedOutsideJob
-from redun.objects.kinds import CallRecord, Kind
+from redun.objects.call_records import CallRecord
+from redun.objects.kinds import Kind
 from redun.promise import Promise
 from redun.scheduler.async_jobs import HeldLimit, NotLocal
 from redun.store.memory import MemoryStore

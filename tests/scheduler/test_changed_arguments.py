@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from redun import File, Scheduler, task
-from redun.objects.kinds import JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.scheduler.changed_arguments import MAX_BYTES, watch_arguments
 from redun.store.memory import MemoryStore
 from redun.testing.lines import Lines

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from redun import File, Scheduler, task
-from redun.objects.kinds import JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.scheduler.disk_full import GRACE_SECONDS, DiskFull, PatientFlush
 from redun.store.memory import MemoryStore
 from redun.testing.lines import Lines

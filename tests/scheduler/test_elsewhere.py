@@ -10,7 +10,8 @@ import pytest
 from redun import Scheduler, catch
 from redun.errors import ExecutorError
 from redun.executors.process import ProcessExecutor
-from redun.objects.kinds import ExecutionRecord, JobsRecord, Kind
+from redun.objects.execution_records import ExecutionRecord, JobsRecord
+from redun.objects.kinds import Kind
 from redun.objects.parcel import ParcelDamaged
 from redun.scheduler import DryRunResult
 from redun.scheduler.elsewhere import NoRepositoryHere, take_added

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from redun.objects.codec import decode_node
-from redun.objects.kinds import ExecutionRecord, ExecutionStatus
+from redun.objects.execution_records import ExecutionRecord, ExecutionStatus
 from redun.scheduler.execution import Execution
 from redun.scheduler.homes import home_of
 from redun.store.refs import RefStatus

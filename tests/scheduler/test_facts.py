@@ -6,7 +6,9 @@ import pytest
 
 from redun import Scheduler, task
 from redun.executors.thread import ThreadExecutor
-from redun.objects.kinds import CallRecord, EvalRecord, JobsRecord, Kind
+from redun.objects.call_records import CallRecord, EvalRecord
+from redun.objects.execution_records import JobsRecord
+from redun.objects.kinds import Kind
 from redun.store.memory import MemoryStore
 
 redun_namespace = "test_facts"

@@ -192,7 +192,8 @@ def test_a_stored_error_is_read_back_with_its_traceback():
 
 def test_a_log_of_a_failed_job_shows_variables_and_causes(tmp_path):
     """What is stored is what `redun log` shows."""
-    from redun.objects.kinds import JobsRecord, JobStatus, Kind
+    from redun.objects.execution_records import JobsRecord, JobStatus
+    from redun.objects.kinds import Kind
     from redun.provenance.failures import view_error
 
     store = MemoryStore()

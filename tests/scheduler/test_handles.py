@@ -11,7 +11,8 @@ import pytest
 
 from redun import Handle, Scheduler, catch, merge_handles, task
 from redun.handle import HandleError
-from redun.objects.kinds import JobRow, JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.remotes.clone import clone
 from redun.remotes.pull import pull
 from redun.remotes.push import push

@@ -10,7 +10,8 @@ import pytest
 
 from redun import File, Scheduler, task
 from redun.file.statcache import StatCache, use_stat_cache
-from redun.objects.kinds import JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.objects.links import walk
 from redun.remotes.lookup import RemoteLookups
 from redun.remotes.push import push

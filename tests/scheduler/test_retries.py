@@ -8,7 +8,8 @@ from queue import Empty
 import pytest
 
 from redun import Scheduler, task
-from redun.objects.kinds import JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.scheduler.errors import Interrupted, NotSerializable, TaskExited
 from redun.scheduler.loop import Loop, Root
 from redun.scheduler.plan import Plan

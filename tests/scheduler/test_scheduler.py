@@ -9,7 +9,8 @@ import pytest
 
 from redun import File, Scheduler, catch, task
 from redun.executors.thread import ThreadExecutor
-from redun.objects.kinds import Kind, TagRecord
+from redun.objects.execution_records import TagRecord
+from redun.objects.kinds import Kind
 from redun.scheduler.errors import DryRunResult, SchedulerError, Traceback
 from redun.scheduler.trace_frames import Frame
 from redun.store.memory import MemoryStore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from redun.hashing import Oid
-from redun.objects.kinds import EMPTY_SUMMARY, SubtreeSummary
+from redun.objects.call_records import EMPTY_SUMMARY, SubtreeSummary
 from redun.scheduler.summary import MAX_EXTERNALS, SummaryBuilder
 
 

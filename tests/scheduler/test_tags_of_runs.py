@@ -9,8 +9,10 @@ import pytest
 
 from redun import File, get_current_scheduler, task
 from redun.executors.thread import ThreadExecutor
-from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind, RunSubject, TagRecord, ValueRecord
+from redun.objects.execution_records import ExecutionRecord, ExecutionStatus, RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.objects.links import walk
+from redun.objects.value_records import ValueRecord
 from redun.provenance.executions import head_of, load_execution
 from redun.provenance.jobs import outline_job
 from redun.provenance.tag_edits import plan_remove

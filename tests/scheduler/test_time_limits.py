@@ -11,7 +11,8 @@ import pytest
 
 from redun import Scheduler, catch, task
 from redun.executors.thread import ThreadExecutor
-from redun.objects.kinds import JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.scheduler.errors import TimedOut
 from redun.scheduler.time_limits import TimedJob, TimeLimits, read_timeout
 from redun.store.memory import MemoryStore

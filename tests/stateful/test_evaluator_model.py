@@ -23,8 +23,8 @@ from redun import Scheduler, catch, cond, get_context
 from redun.expression import SimpleExpression
 from redun.expression_codec import decode_expression, encode_expression
 from redun.functools import map_, seq
+from redun.objects.call_records import ExpressionRecord
 from redun.objects.codec import decode_node
-from redun.objects.kinds import ExpressionRecord
 from redun.scheduler import catch_all
 from redun.store.memory import MemoryStore
 from redun.task import get_task_registry, task

@@ -12,7 +12,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.codec import decode_node, encode_node
-from redun.objects.kinds import JobRow, JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.store.base import Candidate
 from redun.store.local_storage import LocalStorage
 from redun.store.lookups import newest_first

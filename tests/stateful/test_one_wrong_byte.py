@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from redun.errors import RedunError
 from redun.hashing import Oid, hash_blob, hash_node
-from redun.objects.kinds import Kind, RunSubject, TagRecord
+from redun.objects.execution_records import RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.remotes.pull import pull
 from redun.remotes.push import push
 from redun.remotes.remote import Remote

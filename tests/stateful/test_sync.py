@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import parse_id
-from redun.objects.kinds import RunSubject, TagRecord
 from redun.remotes.fetch import fetch
 from redun.remotes.pull import pull
 from redun.remotes.push import push

@@ -107,7 +107,7 @@ def test_what_an_alternate_lacks_is_stored_here(shared, open_with):
 
 def test_an_own_outcome_of_an_eval_that_the_alternate_has_is_found(shared, open_with):
     """An eval that was not stored again still has the outcomes that this process has just recorded."""
-    from redun.objects.kinds import JobStatus
+    from redun.objects.execution_records import JobStatus
     from redun.testing.object_store import put_jobs
 
     evaluated = put_value(shared.store, "eval")

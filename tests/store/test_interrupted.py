@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from redun.objects.codec import decode_node
-from redun.objects.kinds import ExecutionRecord, ExecutionStatus, Kind
+from redun.objects.execution_records import ExecutionRecord, ExecutionStatus
+from redun.objects.kinds import Kind
 from redun.objects.links import walk
 from redun.store.journal import Journal
 from redun.store.liveness import JournalHeader, describe_writer, now_us

@@ -6,15 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redun.hashing import Oid
-from redun.objects.kinds import (
-    CANDIDATE_STATUSES,
-    CallRecord,
-    JobRow,
-    JobsRecord,
-    JobStatus,
-    Kind,
-    SubtreeSummary,
-)
+from redun.objects.call_records import CallRecord, SubtreeSummary
+from redun.objects.execution_records import CANDIDATE_STATUSES, JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.store.base import Candidate
 from redun.store.lookups import RecentLookups, find_outcomes, find_produced, newest_first
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redun.objects.kinds import JobStatus
+from redun.objects.execution_records import JobStatus
 from redun.store.memory import MemoryStore
 from redun.store.overlay import OverlayStore
 from redun.testing.object_store import ABSENT, ObjectStoreSuite, put_jobs, put_value

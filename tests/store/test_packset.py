@@ -6,7 +6,8 @@ import pytest
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.codec import decode_node
-from redun.objects.kinds import JobRow, JobsRecord, JobStatus, Kind
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
+from redun.objects.kinds import Kind
 from redun.store import packset
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.memory_storage import MemoryStorage

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from redun.hashing import Oid
-from redun.objects.kinds import Kind, RunSubject, TagRecord, ValueRecord
+from redun.objects.execution_records import RunSubject, TagRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.store.base import ObjectMissing, ReadOnlyStore
 from redun.store.journal import Journal
 from redun.store.liveness import describe_writer

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from redun.cli.main import main
-from redun.objects.kinds import RunSubject, TagRecord
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.links import walk
 from redun.remotes.pull import pull
 from redun.remotes.push import push

@@ -10,7 +10,8 @@ import pytest
 import redun
 from redun.expression import TaskExpression
 from redun.hashing import Oid
-from redun.objects.kinds import Kind, TaskRecord
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord
 from redun.task import Task, UnknownTask, get_task_registry, task
 from redun.value.encoding import ValueUndecodable, decode_value, encode_value
 

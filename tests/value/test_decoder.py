@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redun.objects.codec import encode_node
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.value import ValueUndecodable, decode_value, encode_value, preview_value, tags
 
 TAGS = [value for name, value in vars(tags).items() if name.isupper() and type(value) is int and value < 100]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from redun.objects.codec import decode_node, encode_node
-from redun.objects.kinds import FileRecord, Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import FileRecord, ValueRecord
 from redun.value import (
     Codec,
     Value,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from redun.objects.codec import decode_node
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.value import Value, ValueUndecodable, encode_value, tags
 
 

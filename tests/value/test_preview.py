@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from redun.objects.kinds import FileRecord, Kind, TaskRecord
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord
+from redun.objects.value_records import FileRecord
 from redun.value import Value, encode_value, preview_value, register_codec, tags
 from redun.value.encoding import Codec
 
@@ -171,7 +173,7 @@ def test_nothing_is_imported(shelf):
         [tags.ENUM, "antigravity:Color", "RED"],
         [tags.OBJECT, "wave.Account", [tags.DICT, "owner", "me"], None],
     ]
-    from redun.objects.kinds import ValueRecord
+    from redun.objects.value_records import ValueRecord
 
     oid, data = ValueRecord("list", "data", payload, []).encode()
     before = set(sys.modules)

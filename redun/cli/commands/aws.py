@@ -156,8 +156,8 @@ def _streams_of_job(options: Globals, queues: list[BatchQueue], job: str) -> Ite
 
 
 def _tags_of_job(options: Globals, job: str) -> tuple[TagView, ...]:
+    from redun.objects.execution_records import RunSubject
     from redun.objects.ids import parse_id
-    from redun.objects.kinds import RunSubject
     from redun.provenance.resolve import Subject, resolve
     from redun.provenance.tags import TagBook, view_current
     from redun.store.refs import execution_id_of

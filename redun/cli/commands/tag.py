@@ -19,8 +19,8 @@ from redun.cli.render.log_items import list_tagged
 from redun.cli.render.tags import count_lines, edit_line, edits_json, show_values
 from redun.errors import StoreError
 from redun.hashing import Oid
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import parse_id
-from redun.objects.kinds import RunSubject, TagRecord
 from redun.provenance.resolve import Resolved, Subject, resolve
 from redun.provenance.search import Filters, Scope
 from redun.provenance.tag_edits import Known, plan_add, plan_remove, plan_update

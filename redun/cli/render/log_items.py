@@ -15,8 +15,10 @@ from redun.cli.render import log_json as records
 from redun.cli.render import show as show_text
 from redun.cli.render.tags import tag_suffix, tags_json
 from redun.hashing import Oid
+from redun.objects.execution_records import RunSubject
 from redun.objects.ids import format_id
-from redun.objects.kinds import Kind, RunSubject, TaskRecord
+from redun.objects.kinds import Kind
+from redun.objects.task_records import TaskRecord
 from redun.provenance import detail
 from redun.provenance.executions import ExecutionHead, ExecutionView, load_from_object
 from redun.provenance.files import FileView, list_files, view_versions

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from redun.cli.render.text import one_line
-from redun.objects.kinds import TagRecord
+from redun.objects.execution_records import TagRecord
 from redun.provenance.tags import TagView
 from redun.tags import format_tag_key_value, parse_tag_value
 

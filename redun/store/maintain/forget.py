@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from redun.errors import ObjectError, RefError
 from redun.hashing import Oid
-from redun.objects.kinds import CallRecord, EvalRecord, Kind, ReductionRecord, TaskRecord
+from redun.objects.call_records import CallRecord, EvalRecord, ReductionRecord
+from redun.objects.kinds import Kind
 from redun.objects.oid import short
+from redun.objects.task_records import TaskRecord
 from redun.store.base import ReadOnlyStore
 from redun.store.forgotten import Forgotten, write_forgotten
 from redun.store.liveness import Clock, now_us

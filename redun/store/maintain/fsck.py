@@ -17,25 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from redun.errors import ObjectError
 from redun.hashing import Buffer, Oid, hash_blob, hash_stream
+from redun.objects.call_records import CallRecord, EvalRecord, ExpressionRecord, ReductionRecord
 from redun.objects.codec import NotCanonical, decode_node
-from redun.objects.kinds import (
-    SOFT_LINK_KINDS,
-    CallRecord,
-    EvalRecord,
-    ExecutionRecord,
-    ExpressionRecord,
-    FileRecord,
-    HandleRecord,
-    JobsRecord,
-    Kind,
-    ReductionRecord,
-    SourceRecord,
-    TagRecord,
-    TaskRecord,
-    UnitRecord,
-    ValueRecord,
-)
+from redun.objects.execution_records import ExecutionRecord, JobsRecord, TagRecord
+from redun.objects.kinds import SOFT_LINK_KINDS, Kind
 from redun.objects.oid import HEX_DIGITS, short
+from redun.objects.task_records import SourceRecord, TaskRecord, UnitRecord
+from redun.objects.value_records import FileRecord, HandleRecord, ValueRecord
 from redun.store.absent import Absence, Cause
 from redun.store.base import ObjectCorrupt
 from redun.store.blobs import FOLDER as BLOB_FOLDER

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from redun.errors import ObjectError, RedunError
 from redun.hashing import Oid
 from redun.objects.codec import decode_node
+from redun.objects.execution_records import ExecutionRecord
 from redun.objects.ids import format_id
-from redun.objects.kinds import ExecutionRecord, Kind
+from redun.objects.kinds import Kind
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.store.maintain.findings import Findings, Known, Severity

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from redun.errors import ObjectError, StoreError
 from redun.hashing import Oid
 from redun.objects.codec import decode_node
+from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import format_id
-from redun.objects.kinds import RunSubject, TagRecord
 from redun.objects.oid import short
 from redun.store.base import ObjectCorrupt
 from redun.store.blobs import FOLDER as BLOB_FOLDER

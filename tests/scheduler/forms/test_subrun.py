@@ -9,7 +9,8 @@ import pytest
 
 from redun import File, Scheduler, catch, cond, get_context, task
 from redun.errors import ConfigError
-from redun.objects.kinds import CallRecord, Kind
+from redun.objects.call_records import CallRecord
+from redun.objects.kinds import Kind
 from redun.provenance.executions import load_execution
 from redun.scheduler import DryRunResult, Interrupted, get_current_scheduler, subrun
 from redun.scheduler.errors import TimedOut

@@ -6,7 +6,8 @@ import pytest
 
 from redun import Scheduler, apply_tags, task
 from redun.functools import no_prov
-from redun.objects.kinds import ExecutionRecord, Kind
+from redun.objects.execution_records import ExecutionRecord
+from redun.objects.kinds import Kind
 from redun.provenance.executions import head_of, load_execution
 from redun.provenance.tags import TagBook
 from redun.scheduler.forms.tagging import apply_tags as the_form

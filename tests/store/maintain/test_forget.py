@@ -7,7 +7,9 @@ import dataclasses
 import pytest
 
 from redun.hashing import hash_blob
-from redun.objects.kinds import CallRecord, Kind, RunSubject, TagRecord
+from redun.objects.call_records import CallRecord
+from redun.objects.execution_records import RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.objects.links import walk
 from redun.store.base import Candidate
 from redun.store.forgotten import Forgotten, write_forgotten

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.codec import encode_node
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.store.blobs import blob_name
 from redun.store.journal import Journal
 from redun.store.liveness import describe_writer, now_us

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from redun.objects.kinds import Kind, RunSubject, TagRecord
+from redun.objects.execution_records import RunSubject, TagRecord
+from redun.objects.kinds import Kind
 from redun.objects.links import walk
 from redun.store.blobs import blob_name
 from redun.store.condemned import list_condemned

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from redun.objects.codec import encode_node
-from redun.objects.kinds import Kind, ValueRecord
+from redun.objects.kinds import Kind
+from redun.objects.value_records import ValueRecord
 from redun.store.absent import Cause, ObjectAbsent
 from redun.store.base import ObjectMissing
 from redun.store.condemned import write_condemned

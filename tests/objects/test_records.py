@@ -7,33 +7,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redun.hashing import Oid
-from redun.objects.codec import decode_node, encode_node
-from redun.objects.kinds import (
-    CONTENT_SCHEME,
-    BadBody,
+from redun.objects.call_records import (
     CallRecord,
     EvalRecord,
-    ExecutionRecord,
-    ExecutionStatus,
     ExpressionRecord,
-    FileRecord,
-    HandleForm,
-    HandleRecord,
-    JobRow,
-    JobsRecord,
-    JobStatus,
-    Kind,
     ReductionRecord,
-    RunSubject,
-    SourceRecord,
     SubtreeSummary,
-    TagRecord,
-    TaskRecord,
-    UnitRecord,
-    ValueRecord,
     encode_eval,
     produced_code,
 )
+from redun.objects.codec import decode_node, encode_node
+from redun.objects.decoding import BadBody
+from redun.objects.execution_records import (
+    ExecutionRecord,
+    ExecutionStatus,
+    JobRow,
+    JobsRecord,
+    JobStatus,
+    RunSubject,
+    TagRecord,
+)
+from redun.objects.kinds import Kind
+from redun.objects.task_records import SourceRecord, TaskRecord, UnitRecord
+from redun.objects.value_records import CONTENT_SCHEME, FileRecord, HandleForm, HandleRecord, ValueRecord
 
 OIDS = st.binary(min_size=32, max_size=32).map(Oid)
 LINKS = st.lists(OIDS, max_size=4)
