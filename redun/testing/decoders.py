@@ -35,7 +35,7 @@ from redun.store.idx import CHECKSUM_SIZE
 from redun.store.journal import HEADER, MAGIC, NODE, RECORD_HEAD_SIZE, encode_record
 from redun.store.journal_reader import JournalReader
 from redun.store.liveness import JournalHeader
-from redun.store.maintain.fsck import RECORDS
+from redun.store.maintain.fsck_objects import RECORDS
 from redun.store.memory_storage import MemoryStorage
 from redun.store.notes import Notes
 from redun.store.pack import PackReader, rebuild_idx, write_pack

@@ -1,0 +1,193 @@
+"""The part of fsck that looks at packs: is each what its name says, and is its idx the one that it gives?
+
+The invariant: an idx is compared with one that is made anew from its pack, and no object counts that does not hash to
+its name.  Format: docs/format/pack.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from redun.errors import ObjectError
+from redun.hashing import Buffer, Oid, hash_blob
+from redun.objects.codec import NotCanonical
+from redun.objects.oid import HEX_DIGITS, short
+from redun.store.base import ObjectCorrupt
+from redun.store.condemned import is_condemned_list, list_condemned
+from redun.store.idx import Idx, check_idx
+from redun.store.maintain.findings import Findings, Known, Problem, Severity
+from redun.store.maintain.fsck_objects import ObjectCheck
+from redun.store.notes import is_note
+from redun.store.pack import PackReader, rebuild_idx
+from redun.store.pack_format import FOLDER as PACK_FOLDER
+from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX, idx_name, pack_name
+from redun.store.storage import NameMissing
+
+if TYPE_CHECKING:
+    from redun.store.repository import Repository
+
+
+class PackCheck:
+    """Checks the packs of a repository, and their idx files."""
+
+    def __init__(self, repository: Repository, known: Known, found: Findings, *, is_full: bool, repair: bool) -> None:
+        """``is_full``: read every byte; ``repair``: make each idx anew that is missing or wrong."""
+        self._repository = repository
+        self._storage = repository.storage
+        self._known = known
+        self._found = found
+        self._objects = ObjectCheck(known, found)
+        self._is_full = is_full
+        self._repair = repair
+        self.n_packs = 0
+        self.n_idxs = 0
+        self.rebuilt: list[PackReader] = []
+        """Packs whose idx was wrong: the store may not look into them."""
+
+    def check(self) -> None:
+        """Check all of them."""
+        seen: set[str] = set()
+        while names := [name for name in self._list_packs() if name not in seen]:  # anew: they may be merged meanwhile
+            seen.update(names)
+            for name in names:
+                if is_condemned_list(name) or is_note(name):
+                    continue
+                stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
+                if not is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
+                    self._found.note("file", name, "it does not belong here")
+                elif f".{suffix}" == PACK_SUFFIX:
+                    with suppress(NameMissing):  # merged since the listing
+                        self._check_pack(Oid(bytes.fromhex(stem)))
+        there = set(self._list_packs())
+        for name in sorted(there):
+            pack = name.removesuffix(IDX_SUFFIX) + PACK_SUFFIX
+            if (
+                name.endswith(IDX_SUFFIX)
+                and is_oid(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)])
+                and pack not in there
+            ):
+                self._judge_stray_idx(name)
+
+    def _judge_stray_idx(self, name: str) -> None:
+        """Tell of an idx without a pack: left by a merge or a collection that was killed, or all that is left."""
+        try:
+            pack = Oid(bytes.fromhex(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)]))
+            idx = Idx(self._storage.read(name), name, pack)
+            is_merged = all(self._repository.store.has(idx.oid_at(ordinal)) for ordinal in range(idx.count))
+        except NameMissing:
+            return  # its pack was merged since the listing, and now it went too
+        except ObjectCorrupt:
+            is_merged = False
+        if not (is_merged or self._is_condemned(name, pack)):
+            self._found.error("idx", name, "its pack is missing")
+            return
+        if self._repair:
+            self._storage.delete(name)
+        why = f"it is left of a pack that was {'merged into another' if is_merged else 'collected'}"
+        self._found.problems.append(Problem(Severity.NOTE, "idx", name, why, is_repaired=self._repair))
+
+    def _is_condemned(self, name: str, pack: Oid) -> bool:
+        """Tell whether a list still condemns a pack: collections delete the list last."""
+        entries = (entry for entry in self._storage.iter_entries(PACK_FOLDER) if entry.name == name)
+        idx = next(entries, None)
+        return idx is not None and any(one.dooms_pack(pack, idx.modified_us) for one in list_condemned(self._storage))
+
+    def _list_packs(self) -> list[str]:
+        return [entry.name for entry in self._storage.iter_entries(PACK_FOLDER)]
+
+    def _check_pack(self, pack: Oid) -> None:
+        name = pack_name(pack)
+        content: Buffer | None = None
+        rebuilt: bytes | None = None
+        if self._is_full:
+            content = self._storage.view(name)
+            found = hash_blob(content)
+            if found == pack:
+                rebuilt = self._attempt("pack", name, lambda: rebuild_idx(content, name))
+            else:
+                self._found.error("pack", name, f"its content hashes to {short(found)}, not to its name")
+        self.n_packs += 1
+        is_idx_sound = self._check_idx(pack, rebuilt)
+        if rebuilt is None and not is_idx_sound and not self._repair_unread(pack):
+            return
+        reader = self._attempt("pack", name, lambda: PackReader(pack, self._storage, idx=rebuilt))
+        if reader is not None:
+            self._check_objects(reader)
+            if not is_idx_sound:
+                self.rebuilt.append(reader)
+
+    def _check_idx(self, pack: Oid, rebuilt: bytes | None) -> bool:
+        """Tell whether a pack's idx can be used; ``rebuilt`` is what it must be, when that is known."""
+        self.n_idxs += 1
+        name = idx_name(pack)
+        try:
+            content = self._storage.read(name)
+        except NameMissing:
+            why = "it is missing"
+        else:
+            if content == rebuilt:
+                return True
+            why = "it is not the one that its pack gives"
+            try:
+                Idx(content, name, pack)
+                if not check_idx(content):
+                    why = "its checksum does not fit"
+                elif rebuilt is None:
+                    return True
+            except ObjectCorrupt as error:
+                why = str(error)
+        is_repaired = self._repair and rebuilt is not None
+        if is_repaired and rebuilt is not None:
+            self._storage.write(name, rebuilt)
+        self._found.error("idx", name, why, is_repaired=is_repaired)
+        return False
+
+    def _repair_unread(self, pack: Oid) -> bool:
+        """With level quick a pack is read only when its idx is to be made anew."""
+        if self._is_full or not self._repair:
+            return False
+        name = pack_name(pack)
+        content = self._storage.view(name)
+        if hash_blob(content) != pack:
+            self._found.error("pack", name, "its content does not hash to its name")
+            return False
+        rebuilt = self._attempt("pack", name, lambda: rebuild_idx(content, name))
+        if rebuilt is None:
+            return False
+        self._storage.write(idx_name(pack), rebuilt)
+        last = self._found.problems.pop()
+        self._found.problems.append(Problem(last.severity, last.what, last.where, last.why, is_repaired=True))
+        return True
+
+    def _check_objects(self, reader: PackReader) -> None:
+        lost: list[Oid] = []
+        why = ""
+        for ordinal in range(reader.idx.count):
+            oid, kind = reader.idx.oid_at(ordinal), reader.idx.kind_at(ordinal)
+            if not self._is_full:
+                self._known.kinds[oid] = kind
+                continue
+            try:
+                data = reader.read(ordinal)
+            except ObjectError as error:
+                lost.append(oid)
+                why = why or str(error)
+                continue
+            self._objects.check(oid, kind, data, reader.where)
+        if lost:
+            self._found.error("pack", reader.where, f"{len(lost)} of its {len(reader)} objects are lost: {why}")
+
+    def _attempt(self, what: str, where: str, step: Callable[[], Any]) -> Any:
+        """Return what a step gives; None, with its error noted, when it finds damage."""
+        try:
+            return step()
+        except (ObjectError, NotCanonical) as error:
+            self._found.error(what, where, str(error))
+            return None
+
+
+def is_oid(stem: str) -> bool:
+    """Tell whether a text is the whole hex of a name."""
+    return len(stem) == HEX_DIGITS and not stem.strip("0123456789abcdef")
