@@ -46,6 +46,14 @@ class BundleMissing(RemoteError):
         self.path = path
 
 
+class BundleUnwritable(RemoteError):
+    """A bundle cannot be written where it should be."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"cannot write the bundle {path}: {error.strerror or error}")
+        self.path = path
+
+
 class BaseMissing(RemoteError):
     """A thin bundle builds on something that is not here."""
 
@@ -117,7 +125,7 @@ def create_bundle(
 
     Raises:
         RemoteError: a base cannot be read.
-        OSError: the file cannot be written.
+        BundleUnwritable: the file cannot be written.
     """
     if is_dry_run:
         target = BundleRemote(MemoryStorage(), bases)
@@ -132,8 +140,10 @@ def create_bundle(
             lines = [_VERSION_LINE, *base_lines, *_entry_lines(storage)]
             storage.write(MANIFEST, "".join(f"{line}\n" for line in lines).encode())
         temporary.replace(path)
+    except OSError as error:
+        raise BundleUnwritable(path, error) from error
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             temporary.unlink()
     return report
 

@@ -18,8 +18,9 @@ class NotARepository(StoreError):
     """There is no repository where one was expected."""
 
     def __init__(self, location: str) -> None:
+        makers = "the first run there, or the first push," if "://" in location else "`redun init`"
         super().__init__(
-            f"{location} is not a redun repository: it has no {FORMAT_NAME}", hint="`redun init` makes a repository"
+            f"{location} is not a redun repository: it has no {FORMAT_NAME}", hint=f"{makers} makes a repository"
         )
         self.location = location
 

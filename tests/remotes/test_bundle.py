@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from redun.errors import RemoteError
-from redun.remotes.bundle import BaseMissing, BundleMissing, apply_bundle, create_bundle, open_bundle
+from redun.remotes.bundle import BaseMissing, BundleMissing, BundleUnwritable, apply_bundle, create_bundle, open_bundle
 from redun.remotes.push import push
 from redun.remotes.remote import Remote
 from redun.remotes.zip_storage import NotABundle
@@ -136,6 +136,16 @@ def test_a_bundle_appears_whole_or_not_at_all(here, file, monkeypatch):
         create_bundle(here, file)
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir() if path.is_file()] == [file.name]
+
+
+@pytest.mark.parametrize("place", ["gone/new.bundle", "folder"])
+def test_a_place_that_cannot_be_written_is_named(here, tmp_path, place):
+    """A folder that is not there, or a folder where the file should be: the error names the bundle, no draft of it."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BundleUnwritable, match="cannot write the bundle") as raised:
+        create_bundle(here, tmp_path / place)
+    assert raised.value.path == tmp_path / place
+    assert ".tmp" not in str(raised.value)
 
 
 def test_a_wrong_byte_anywhere_is_refused_or_changes_nothing(here, open_repository, file):
