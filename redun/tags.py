@@ -16,13 +16,12 @@ from redun.errors import RedunError
 
 MAX_KEY_LENGTH = 1_000
 """Characters: a key is looked at in lists, and a longer one is a value that lost its way."""
+# Keys that redun itself gives a meaning to.
 USER_KEY = "user"
 PROJECT_KEY = "project"
 DOC_KEY = "doc"
 VERSION_KEY = "redun.version"
 CONTEXT_KEY = "redun.context"
-RESERVED_KEYS = frozenset({VERSION_KEY, CONTEXT_KEY, PROJECT_KEY, DOC_KEY, USER_KEY})
-"""Keys that redun itself gives a meaning to."""
 
 Tag = tuple[str, Any]
 """A key and its value."""

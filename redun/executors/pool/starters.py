@@ -27,7 +27,6 @@ from typing import Any
 from redun.executors.pool.children import close_end, keep_from_children, reap
 from redun.executors.pool.frames import ENDED, REQUEST, WorkerSetup
 
-START_METHODS = ("forkserver", "fork", "spawn")
 _ROOT = str(Path(__file__).parents[3])
 _MAIN = "redun.worker.process_main"  # by name: it stands above the executors
 _SERVER = "redun.worker.fork_server"
@@ -154,7 +153,7 @@ class ForkServerStarter(Starter):
 
 
 def make_starter(method: str, setup: WorkerSetup) -> Starter:
-    """Return what starts workers by one of START_METHODS."""
+    """Return what starts workers by ``forkserver``, ``fork`` or ``spawn``."""
     if method == "forkserver":
         return ForkServerStarter(setup)
     return ForkStarter() if method == "fork" else SpawnStarter()
