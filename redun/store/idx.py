@@ -27,7 +27,7 @@ MAGIC = b"RDNI"
 VERSION = 1
 HEADER = struct.Struct(f"<4sI4I32s{KIND_COUNT}IQI")
 CHECKSUM_SIZE = 32
-_JOBS = int(Kind.JOBS)
+_EVAL, _JOBS = int(Kind.EVAL), int(Kind.JOBS)
 _IS_BIG_ENDIAN = sys.byteorder == "big"
 
 Numbers = Sequence[int]
@@ -53,6 +53,7 @@ class Idx:
             raise self._damaged(f"it belongs to pack {name.hex()[:8]}")
         self.count: int = count
         self.ends: list[int] = rest[:KIND_COUNT]  # of each kind, the ordinal after its last object
+        self._first_eval = self.ends[_EVAL - 1]
         self.directory_offset, self.directory_size = rest[KIND_COUNT:]
         if self.ends[-1] != count or any(low > high for low, high in zip(self.ends, self.ends[1:])):
             raise self._damaged(f"the ends of kinds do not lead up to {count} objects")
@@ -77,15 +78,18 @@ class Idx:
         """The first four bytes of the oids that the tables name and the pack does not hold, ascending."""
         return _prefixes(self._externs)
 
-    def find(self, oid: Oid) -> int | None:
+    def find(self, oid: Oid, at: int | None = None) -> int | None:
         """Return an object's ordinal, None when it is not in the pack.
+
+        ``at`` is where its first four bytes begin among the prefixes, where that is known.
 
         Raises:
             ObjectCorrupt: the table is damaged.
         """
         prefixes = self.prefixes
         prefix = int.from_bytes(oid[:4], "big")
-        at = bisect_left(prefixes, prefix)
+        if at is None:
+            at = bisect_left(prefixes, prefix)
         while at < self.count and prefixes[at] == prefix:
             ordinal = self._order[at]
             start = OID_SIZE * ordinal
@@ -130,15 +134,27 @@ class Idx:
         """Return the outcomes of an eval that this pack records, in no order.  Raises ObjectCorrupt."""
         return [Candidate(time_us, target) for time_us, target, _ in self.list_outcomes(eval_oid)]
 
-    def list_outcomes(self, eval_oid: Oid) -> list[tuple[int, Oid, int | None]]:
-        """Return (time, target, the target's ordinal when the pack holds it) of each outcome.  Raises ObjectCorrupt."""
-        reference = self._find_reference(eval_oid) if self._outcome_evals else None
+    def list_outcomes(self, eval_oid: Oid, at: int | None = None) -> list[tuple[int, Oid, int | None]]:
+        """Return (time, target, the target's ordinal when the pack holds it) of each outcome.
+
+        ``at`` and errors are those of ``find``.
+        """
+        evals = self._outcome_evals
+        reference = self._find_reference(eval_oid, at) if evals else None
         if reference is None:
             return []
+        # Nearly always each eval of a pack has one outcome; then its row is its place among the evals.
+        row = reference - self._first_eval
+        if not (0 < row < len(evals) and evals[row] == reference != evals[row - 1]):
+            row = bisect_left(evals, reference)
         found: list[tuple[int, Oid, int | None]] = []
-        for at in _run(self._outcome_evals, reference):
-            target = self._outcome_targets[at]
-            found.append((self._outcome_times[at], self._name(target), target if target < self.count else None))
+        while row < len(evals) and evals[row] == reference:
+            target = self._outcome_targets[row]
+            if target < self.count:
+                found.append((self._outcome_times[row], self.oid_at(target), target))
+            else:
+                found.append((self._outcome_times[row], self._name(target), None))
+            row += 1
         return found
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
@@ -148,14 +164,14 @@ class Idx:
             return []
         return [self._name(self._producers[at]) for at in _run(self._produced_files, reference)]
 
-    def _find_reference(self, oid: Oid) -> int | None:
-        ordinal = self.find(oid)
+    def _find_reference(self, oid: Oid, at: int | None = None) -> int | None:
+        ordinal = self.find(oid, at)
         if ordinal is not None:
             return ordinal
         prefix = int.from_bytes(oid[:4], "big")
-        for at in _run(self.extern_prefixes, prefix):
-            if self._externs[OID_SIZE * at : OID_SIZE * at + OID_SIZE].tobytes() == oid:
-                return self.count + at
+        for extern in _run(self.extern_prefixes, prefix):
+            if self._externs[OID_SIZE * extern : OID_SIZE * extern + OID_SIZE].tobytes() == oid:
+                return self.count + extern
         return None
 
     def _name(self, reference: int) -> Oid:

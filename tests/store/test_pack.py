@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.codec import NotCanonical, decode_node, encode_node
+from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectCorrupt, ObjectMissing
 from redun.store.block_cache import BlockCache
@@ -77,6 +78,30 @@ def test_an_execution_comes_back_with_its_lookups():
     assert all(len(reader.find_candidates(oid)) == 1 for oid in evals)
     assert reader.find_candidates(ABSENT) == []
     assert rebuild_idx(storage.view(pack_name(reader.name))) == storage.read(idx_name(reader.name))
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12), st.data())
+def test_each_eval_has_the_outcomes_that_its_rows_say(counts, data):
+    """None, one or several, held by the pack or not, and whether the pack holds the eval itself."""
+    evals = [encode_node(Kind.EVAL, [], [number]) for number in range(len(counts))]
+    calls = [encode_node(Kind.CALL, [], [number]) for number in range(3)]
+    targets = st.sampled_from([ABSENT, *(oid for oid, _ in calls)])
+    outcomes = {oid: [data.draw(targets) for _ in range(count)] for (oid, _), count in zip(evals, counts)}
+    rows = [
+        JobRow(number, 0, 0, number, JobStatus.DONE, "default", 1, oid, target, "t")
+        for number, (oid, target) in enumerate((oid, target) for oid, found in outcomes.items() for target in found)
+    ]
+    objects = [
+        *((*one, int(Kind.EVAL)) for one in evals if data.draw(st.booleans())),
+        *((*one, int(Kind.CALL)) for one in calls),
+        (*JobsRecord(bytes(16), 7, rows).encode(), int(Kind.JOBS)),
+    ]
+    reader, _ = _pack(_in_order(objects))
+    for oid, _ in evals:
+        expected = sorted((7 + row.duration_us, row.outcome) for row in rows if row.eval == oid)
+        assert sorted(reader.find_candidates(oid)) == expected
+        for _, target, ordinal in reader.idx.list_outcomes(oid):
+            assert ordinal == reader.idx.find(target)
 
 
 def test_the_name_follows_from_the_content():

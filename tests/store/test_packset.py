@@ -8,10 +8,12 @@ from redun.hashing import Oid, hash_blob
 from redun.objects.codec import decode_node
 from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
 from redun.objects.kinds import Kind
-from redun.store import packset
+from redun.store import pack_filter, packset
 from redun.store.base import Candidate, ObjectCorrupt
+from redun.store.idx import Idx
 from redun.store.memory_storage import MemoryStorage
 from redun.store.pack import MAX_NOTED_LINKS, write_pack
+from redun.store.pack_filter import PackFilter
 from redun.store.pack_format import idx_name, pack_name
 from redun.store.packset import PackSet
 from redun.testing.objects import build_execution
@@ -53,8 +55,8 @@ def _held(packs, rows):
 @pytest.mark.parametrize(("small", "total"), [(1 << 14, 1 << 17), (0, 0), (30, 1 << 17), (1 << 14, 60)])
 def test_every_object_of_every_pack_is_found(packs, monkeypatch, small, total):
     """Small and large packs, in any mixture, are searched; what none holds is not found."""
-    monkeypatch.setattr(packset, "SMALL_PACK_OBJECTS", small)
-    monkeypatch.setattr(packset, "SMALL_PACKS_TOTAL_OBJECTS", total)
+    monkeypatch.setattr(pack_filter, "SMALL_PACK_OBJECTS", small)
+    monkeypatch.setattr(pack_filter, "SMALL_PACKS_TOTAL_OBJECTS", total)
     written = [packs.write(seed, n_jobs)[1] for seed, n_jobs in enumerate((3, 20, 1, 40, 7))]
     packs.set.refresh()
     for rows in written:
@@ -248,3 +250,47 @@ def test_the_trail_stays_small(packs, monkeypatch):
         if kind == Kind.EVAL:
             packs.set.find_candidates(oid)
             assert len(packs.set.trail) <= 11
+
+
+@pytest.fixture
+def searches(packs, monkeypatch):
+    """Seven packs without small ones among them; notes each search of all of them, and each of one pack's own table."""
+    monkeypatch.setattr(pack_filter, "SMALL_PACK_OBJECTS", 0)
+    noted = []
+    narrow, find = PackFilter.narrow, Idx.find
+    monkeypatch.setattr(PackFilter, "narrow", lambda self, oid: noted.append("all") or narrow(self, oid))
+    monkeypatch.setattr(Idx, "find", lambda self, oid, at=None: noted.append(at is None) or find(self, oid, at))
+    for seed in range(7):
+        packs.write(seed)
+    packs.set.refresh()
+    return noted
+
+
+def test_a_cached_call_and_its_result_take_one_search_of_all_packs(packs, searches):
+    """It ends in the one pack that has the eval, at its place in the table; from there places lead to the others."""
+    _, rows = packs.write(3)
+    eval_oid = next(oid for oid, kind, _ in rows if kind == Kind.EVAL)
+    (candidate,) = packs.set.find_candidates(eval_oid)
+    reader, ordinal = packs.set.find(candidate.target)
+    call = reader.read_node(ordinal, candidate.target, packs.set.trail)
+    assert packs.set.find(call.links[1]) is not None
+    assert searches == ["all", False]
+
+
+def test_an_eval_that_no_pack_names_is_searched_for_once(packs, searches):
+    """A job that nothing serves asks for candidates, whether a pack has its eval, and again when it puts it."""
+    assert packs.set.find_candidates(ABSENT) == []
+    assert not packs.set.has(ABSENT)
+    assert not packs.set.has(ABSENT)
+    assert searches == ["all"]
+
+
+def test_what_a_new_pack_brings_is_found_though_no_pack_had_it(packs, searches):
+    """That an eval was nowhere is forgotten with the packs of that moment."""
+    rows = packs.write(9)[1]
+    eval_oid = next(oid for oid, kind, _ in rows if kind == Kind.EVAL)
+    assert packs.set.find_candidates(eval_oid) == []
+    assert not packs.set.has(eval_oid)
+    packs.set.refresh()
+    assert packs.set.has(eval_oid)
+    assert len(packs.set.find_candidates(eval_oid)) == 1
