@@ -8,14 +8,14 @@ import uuid
 
 import pytest
 
-from redun.cli.main import main
 from redun.executors.aws_batch.settings import BATCH_OPTIONS
 from redun.executors.aws_batch.submitter import AWSBatchSubmitter
 from redun.executors.remote.submitter import RemoteStatus, Submission
-from redun.store.repository import Repository
-from redun.testing.compile_workflow import make_compile_runs
 
 WAIT_SECONDS = 30
+
+
+pytestmark = pytest.mark.usefixtures("project")
 
 
 @pytest.fixture
@@ -25,32 +25,13 @@ def prefix():
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, prefix):
+def project(aws, compiled, prefix):
     """The working directory: a folder whose settings name two executors on one queue of AWS Batch."""
     section = f"type = aws_batch\nimage = redun:1\nqueue = queue\ns3_scratch = scratch\njob_name_prefix = {prefix}\n"
-    with Repository.init(tmp_path / ".redun") as repository:
-        make_compile_runs(repository.store, repository.refs)
-        repository.store.seal()
-    (tmp_path / ".redun" / "redun.ini").write_text(
+    (compiled / ".redun" / "redun.ini").write_text(
         f"[executors.batch]\n{section}\n[executors.large]\n{section}memory = 64\n"
     )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("REDUN_CONFIG", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def redun(aws, project, capsys):
-    """Run a command line; return what it printed, or on failure what it said."""
-
-    def run(*words, code=0):
-        capsys.readouterr()
-        found = main(list(words))
-        out, err = capsys.readouterr()
-        assert found == code, err
-        return out if not code else err
-
-    return run
+    return compiled
 
 
 @pytest.fixture

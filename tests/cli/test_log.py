@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -18,7 +17,7 @@ from redun.objects.execution_records import JobStatus
 from redun.objects.kinds import Kind
 from redun.provenance.values import ArgumentView, ValueView
 from redun.store.repository import Repository
-from redun.testing.compile_workflow import FIRST_ID, SECOND_ID, MadeRun, make_compile_runs
+from redun.testing.compile_workflow import FIRST_ID, SECOND_ID, MadeRun
 
 EXECUTIONS = """\
 Recent executions:
@@ -91,44 +90,12 @@ Other versions:
   File db55f94a 2021-06-18 10:34:28 w  prog
 """
 
-
-@pytest.fixture
-def utc(monkeypatch):
-    """Local time is UTC."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch, utc):
-    """A folder with a repository that holds the two runs; it is the working directory."""
-    with Repository.init(tmp_path / ".redun") as repository:
-        make_compile_runs(repository.store, repository.refs)
-        repository.store.seal()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("REDUN_CONFIG", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def log(project, capsys):
-    """Run `redun log ARGUMENTS`, which must succeed; return what it printed."""
-
-    def run(*arguments):
-        code = main(["log", *arguments])
-        out, err = capsys.readouterr()
-        assert code == 0, err
-        return out
-
-    return run
-
-
-def add_run(project, build):
+def add_run(compiled, build):
     """Add a run that ``build`` fills in; return its ref."""
-    with Repository.open(project / ".redun") as repository:
+    with Repository.open(compiled / ".redun") as repository:
         run = MadeRun(repository.store, "11111111-2222-4333-8444-555555555555", 1_624_020_000_000_000)
         build(run)
         ref = run.commit(repository.refs)
@@ -188,17 +155,17 @@ class TestText:
         assert "\nNewest jobs:\n  Job 57176a4c" in out
         assert log("7b87225e") == out
 
-    def test_an_eval_shows_its_outcomes(self, log, project):
+    def test_an_eval_shows_its_outcomes(self, log, compiled):
         """The cache key with its parts."""
-        with Repository.open(project / ".redun", writable=False) as repository:
+        with Repository.open(compiled / ".redun", writable=False) as repository:
             evals = [oid.hex() for oid, _ in repository.store.iter_oids(Kind.EVAL)]
         out = "".join(log(oid) for oid in evals)
         assert "  prog_path = <e38a8737> 'prog'\n" in out
         assert "\nOutcomes: 1\n  2021-06-18 11:41:42 call 52ba086c" in out
 
-    def test_other_objects_show_as_show_does(self, log, project):
+    def test_other_objects_show_as_show_does(self, log, compiled):
         """An id of a kind that has no log of its own is taken apart."""
-        with Repository.open(project / ".redun", writable=False) as repository:
+        with Repository.open(compiled / ".redun", writable=False) as repository:
             source = next(repository.store.iter_oids(Kind.SOURCE))[0].hex()
             execution = next(repository.store.iter_oids(Kind.EXECUTION))[0].hex()
         assert log(source).startswith(f"source {source}\nsize: ")
@@ -234,7 +201,7 @@ class TestText:
         assert log("--job", "--count") == "16\n"
         assert log("--exec", "--exec-id", "69", "--count", "--json") == '{"count": 1}\n'
 
-    def test_a_failed_run_shows_its_errors(self, log, project):
+    def test_a_failed_run_shows_its_errors(self, log, compiled):
         """A failed job has an error where others have a result; one that never began has no arguments."""
 
         def build(run):
@@ -242,7 +209,7 @@ class TestText:
             run.row(1, 0, "make", asked, run.text("ValueError: no"), JobStatus.FAILED)
             run.row(2, 1, "link", None, None, JobStatus.REDUCED)
 
-        add_run(project, build)
+        add_run(compiled, build)
         out = log("-")
         assert "Jobs: 2 (DONE: 0, CACHED: 0, FAILED: 1, INTERRUPTED: 1)" in out
         job = out.splitlines()[-2].split()[1]
@@ -250,27 +217,27 @@ class TestText:
         assert "  Args:   'x'\n    Error:  'ValueError: no'\n" in detail
         assert "  Eval " in detail
 
-    def test_long_arguments_are_cut_in_lists_alone(self, log, project):
+    def test_long_arguments_are_cut_in_lists_alone(self, log, compiled):
         """A line of a list has at most 200 characters of arguments."""
 
         def build(run):
             asked = run.evaluation("make", {str(n): run.text("x" * 90) for n in range(9)})
             run.row(1, 0, "make", asked, None, JobStatus.REDUCED)
 
-        add_run(project, build)
+        add_run(compiled, build)
         line = log("-").splitlines()[-1]
         assert line.endswith("...)")
         assert len(line.partition(".make(")[2]) == 201
         assert max(map(len, log(line.split()[1]).splitlines())) > 800
 
-    def test_control_characters_do_not_reach_the_terminal(self, log, project):
+    def test_control_characters_do_not_reach_the_terminal(self, log, compiled):
         """A path pulled from elsewhere cannot move the cursor or add a line."""
 
         def build(run):
             asked = run.evaluation("make", {"f": run.file("evil\x1b[2J\nFile name", b"x")})
             run.row(1, 0, "make", asked, None, JobStatus.REDUCED)
 
-        add_run(project, build)
+        add_run(compiled, build)
         out = log("-", "--file")
         assert out.endswith(" r  evil\\x1b[2J\\nFile name\n")
         assert "\x1b" not in log("-")
@@ -308,9 +275,9 @@ class TestJson:
         assert record["tags"] == [{"key": "project", "value": "compile"}]
         assert (record["user"], record["host"], record["versions"]) == ("alice", "host-1", {"redun": "0.1.0"})
 
-    def test_every_kind_of_id_has_a_record(self, log, project):
+    def test_every_kind_of_id_has_a_record(self, log, compiled):
         """One object, of the type that the id names."""
-        with Repository.open(project / ".redun", writable=False) as repository:
+        with Repository.open(compiled / ".redun", writable=False) as repository:
             asked = next(repository.store.iter_oids(Kind.EVAL))[0].hex()
             source = next(repository.store.iter_oids(Kind.SOURCE))[0].hex()
         ids = {"57176a4c": "job", "52ba": "job", "prog": "file", "link": "task", "e38a8737": "value", asked: "eval"}
@@ -320,9 +287,9 @@ class TestJson:
         assert prog["writer"]["dataflow"]["sections"][0]["steps"][0]["task"] == "redun.examples.compile.link"
         assert [version["mode"] for version in prog["versions"]] == ["w"]
 
-    def test_a_call_that_no_job_made_has_a_record_of_its_own(self, log, project):
+    def test_a_call_that_no_job_made_has_a_record_of_its_own(self, log, compiled):
         """Objects may be here without the execution that made them."""
-        for ref in (project / ".redun/refs/executions").iterdir():
+        for ref in (compiled / ".redun/refs/executions").iterdir():
             ref.unlink()
         assert json.loads(log("52ba", "--json"))["type"] == "call"
         assert log("52ba").startswith("CallNode 52ba086c7109c5d730bc5000028eaff5ab6922d6899969e489559d1bce0553d7")
@@ -332,9 +299,9 @@ class TestBounds:
     """Only the newest executions are looked at, and that is said."""
 
     @pytest.fixture
-    def many(self, project):
+    def many(self, compiled):
         """A hundred more executions."""
-        with Repository.open(project / ".redun") as repository:
+        with Repository.open(compiled / ".redun") as repository:
             for number in range(100):
                 MadeRun(repository.store, f"00000000-0000-4000-8000-{number:012}", number).commit(repository.refs)
             repository.store.seal()
@@ -389,32 +356,32 @@ class TestErrors:
         assert "is not a redun repository" in err
         assert "redun: hint: `redun init`" in err
 
-    def test_unknown_and_ambiguous_ids_are_errors(self, project, capsys):
+    def test_unknown_and_ambiguous_ids_are_errors(self, compiled, capsys):
         """With what was near, or with the candidates."""
         code, err = self.fails(capsys, "make_prg")
         assert (code, "did you mean make_prog" in err) == (1, True)
-        add_run(project, lambda run: None)
-        with Repository.open(project / ".redun") as repository:
+        add_run(compiled, lambda run: None)
+        with Repository.open(compiled / ".redun") as repository:
             MadeRun(repository.store, "11111111-2222-4333-8444-555555555556", 7).commit(repository.refs)
         code, err = self.fails(capsys, "1111")
         assert code == 1
         assert "1111 fits 2 ids:" in err
         assert "11111111-2222-4333-8444-555555555556  execution" in err
 
-    def test_a_status_that_there_is_not_is_a_usage_error(self, project, capsys):
+    def test_a_status_that_there_is_not_is_a_usage_error(self, compiled, capsys):
         """The message lists those that there are."""
         code, err = self.fails(capsys, "--exec-status", "BROKEN")
         assert code == 2
         assert "RUNNING, DONE, FAILED, INTERRUPTED" in err
 
-    def test_lists_are_of_executions(self, project, capsys):
+    def test_lists_are_of_executions(self, compiled, capsys):
         """`redun log FILE --job` has no meaning."""
         code, err = self.fails(capsys, "prog", "--job")
         assert (code, "'prog' is a file" in err) == (2, True)
 
-    def test_a_damaged_pack_is_reported_and_does_not_crash(self, project, capsys):
+    def test_a_damaged_pack_is_reported_and_does_not_crash(self, compiled, capsys):
         """Executions are still listed; what cannot be read is told."""
-        for pack in (project / ".redun/objects/pack").glob("*.pack"):
+        for pack in (compiled / ".redun/objects/pack").glob("*.pack"):
             content = bytearray(pack.read_bytes())
             content[8:200] = bytes(192)
             pack.write_bytes(content)
@@ -430,7 +397,7 @@ class TestErrors:
 class TestCost:
     """What a log loads and how long it takes to start."""
 
-    def test_a_log_loads_nothing_heavy(self, project):
+    def test_a_log_loads_nothing_heavy(self, compiled):
         """No file system layer, no event loop, no terminal library, no user module."""
         code = """
 import sys
@@ -439,7 +406,7 @@ assert main(["log", "prog"]) == 0
 heavy = [name for name in ("fsspec", "asyncio", "rich", "s3fs", "boto3", "numpy", "pickle5") if name in sys.modules]
 assert not heavy, heavy
 """
-        done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-c", code], cwd=compiled, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "Upstream dataflow:" in done.stdout
 

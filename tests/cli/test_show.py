@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from redun.cli.main import main
 from redun.cli.render.show import MAX_LINKS, object_lines
 from redun.hashing import Oid, hash_blob, hash_node
@@ -15,7 +13,6 @@ from redun.objects.kinds import Kind
 from redun.provenance.show import show_object
 from redun.store.memory import MemoryStore
 from redun.store.repository import Repository
-from redun.testing.compile_workflow import make_compile_runs
 
 LINK = """\
 call 52ba086c7109c5d730bc5000028eaff5ab6922d6899969e489559d1bce0553d7
@@ -30,30 +27,6 @@ links: 5
   e34d726dd0f579749b6c2485df4c446fb49258bdf3ba412cebba04b32c876d06 call       upstream of argument 1
   3bcb169f60991fe145d4ffb72e343f19ee885214f4e64d4b2d90f2e481e7b2be file       external
 """
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder with a repository that holds the two runs; it is the working directory."""
-    with Repository.init(tmp_path / ".redun") as repository:
-        make_compile_runs(repository.store, repository.refs)
-        repository.store.seal()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("REDUN_CONFIG", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def show(project, capsys):
-    """Run `redun show ARGUMENTS`, which must succeed; return what it printed."""
-
-    def run(*arguments):
-        code = main(["show", *arguments])
-        out, err = capsys.readouterr()
-        assert code == 0, err
-        return out
-
-    return run
 
 
 def lines_of(encoded, kind):
@@ -85,25 +58,25 @@ def test_a_record_has_the_same_for_scripts(show):
     assert record["fields"]["reusable"] is True
 
 
-def test_every_object_of_a_repository_can_be_shown(show, project):
+def test_every_object_of_a_repository_can_be_shown(show, compiled):
     """In both forms."""
-    with Repository.open(project / ".redun", writable=False) as repository:
+    with Repository.open(compiled / ".redun", writable=False) as repository:
         oids = [oid.hex() for oid, _ in repository.store.iter_oids()]
     for oid in oids:
         assert show(oid).partition("\n")[0].endswith(oid)
         assert json.loads(show(oid, "--json"))["oid"] == oid
 
 
-def test_raw_bytes_hash_to_the_name(project, capsysbinary):
+def test_raw_bytes_hash_to_the_name(compiled, capsysbinary):
     """What --raw writes is what the hash is of: plain for a content, keyed for a node."""
     for oid, digest in ((hash_blob(b"int main() {}").hex(), hash_blob), ("52ba086c", hash_node)):
         assert main(["show", "--raw", oid]) == 0
         assert digest(capsysbinary.readouterr().out).hex().startswith(oid)
 
 
-def test_sources_and_expressions_show_their_text(show, project):
+def test_sources_and_expressions_show_their_text(show, compiled):
     """As they were written, or as steps."""
-    with Repository.open(project / ".redun", writable=False) as repository:
+    with Repository.open(compiled / ".redun", writable=False) as repository:
         sources = [oid.hex() for oid, _ in repository.store.iter_oids(Kind.SOURCE)]
     assert any("\n\ndef link(prog_path: str, o_files: List[File]) -> File:\n" in show(oid) for oid in sources)
     assert (
@@ -135,7 +108,7 @@ def test_long_lists_are_cut_for_people():
     assert lines.count("  ... and 9 more") == 2
 
 
-def test_unknown_ambiguous_and_missing_are_errors(project, capsys):
+def test_unknown_ambiguous_and_missing_are_errors(compiled, capsys):
     """A hash that is not there, one that is none, and too few digits."""
     for text in ("00000000", "prog", "abc"):
         assert main(["show", text]) == 1
@@ -143,14 +116,14 @@ def test_unknown_ambiguous_and_missing_are_errors(project, capsys):
     assert main(["show"]) == 2
 
 
-def test_a_damaged_object_is_reported(project, capsys):
+def test_a_damaged_object_is_reported(compiled, capsys):
     """A flipped byte in a pack ends in a line, not in a traceback."""
-    for pack in (project / ".redun/objects/pack").glob("*.pack"):
+    for pack in (compiled / ".redun/objects/pack").glob("*.pack"):
         content = bytearray(pack.read_bytes())
         content[8:400] = bytes(392)
         pack.write_bytes(content)
     codes = set()
-    with Repository.open(project / ".redun", writable=False) as repository:
+    with Repository.open(compiled / ".redun", writable=False) as repository:
         oids = [oid.hex() for oid, _ in repository.store.iter_oids()]
     for oid in oids:
         codes.add(main(["show", oid]))

@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
-from redun.cli.main import main
 from redun.store.maintain.fsck import check_repository
 from redun.store.repository import Repository
-from redun.testing.compile_workflow import FIRST_ID, SECOND_ID, make_compile_runs
+from redun.testing.compile_workflow import FIRST_ID, SECOND_ID
 
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder with a repository that holds two runs; it is the working directory, and local time is UTC."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    with Repository.init(tmp_path / ".redun") as repository:
-        make_compile_runs(repository.store, repository.refs)
-        repository.store.seal()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("REDUN_CONFIG", raising=False)
-    yield tmp_path
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.fixture
-def redun(project, capsys):
-    """Run a command line; return what it printed, or on failure what it said."""
-
-    def run(*words, code=0):
-        capsys.readouterr()
-        found = main(list(words))
-        out, err = capsys.readouterr()
-        assert found == code, err
-        return out if not code else err
-
-    return run
+pytestmark = pytest.mark.usefixtures("utc", "compiled")
 
 
 def _job(redun, number):
@@ -61,19 +32,19 @@ class TestEdits:
         line = redun("log").split("\n")[2]
         assert line.endswith("run make.py make (env=prod, n=10, project=compile)")
 
-    def test_what_is_there_is_not_added_again(self, project, redun, capsys):
+    def test_what_is_there_is_not_added_again(self, compiled, redun, capsys):
         """Nothing is written for it."""
         redun("tag", "add", "-", "env=prod")
         assert redun("tag", "add", "-", "env=prod") == ""
-        with Repository.open(project / ".redun") as repository:
+        with Repository.open(compiled / ".redun") as repository:
             assert len(list(repository.refs.iter_tag_names())) == 1
 
-    def test_many_edits_do_not_leave_many_packs(self, project, redun):
+    def test_many_edits_do_not_leave_many_packs(self, compiled, redun):
         """Small packs are merged as after a run, so that a look-up asks few of them."""
         for number in range(12):
             redun("tag", "add", "-", f"n={number}")
-        assert len(list((project / ".redun/objects/pack").glob("*.pack"))) <= 5
-        with Repository.open(project / ".redun") as repository:
+        assert len(list((compiled / ".redun/objects/pack").glob("*.pack"))) <= 5
+        with Repository.open(compiled / ".redun") as repository:
             assert check_repository(repository).is_clean
 
     def test_update_replaces_and_rm_removes(self, redun):
@@ -93,7 +64,7 @@ class TestEdits:
         redun("tag", "add", "-", "n=1")
         assert "(n=1, project=compile)" in redun("log")
 
-    def test_jobs_calls_values_and_files_can_be_tagged(self, project, redun):
+    def test_jobs_calls_values_and_files_can_be_tagged(self, compiled, redun):
         """Each is told by its type, and shows its tags where it is shown."""
         job = _job(redun, 2)
         for name, id in (("Job", job["id"]), ("CallNode", job["call"]), ("File", job["result"]["value"])):
@@ -107,7 +78,7 @@ class TestEdits:
         assert json.loads(redun("show", job["call"], "--json"))["tags"] == [{"key": "good", "value": True}]
         assert json.loads(redun("log", "lib.c", "--json"))["tags"] == [{"key": "source", "value": "yes"}]
         assert "(source=yes)" in redun("log", "--file", "--file-path", "lib.c")
-        with Repository.open(project / ".redun") as repository:
+        with Repository.open(compiled / ".redun") as repository:
             assert check_repository(repository).is_clean
 
     def test_a_record_tells_the_edit(self, redun):
@@ -131,7 +102,7 @@ class TestEdits:
         """Exit code 2, and nothing is written."""
         assert said in redun("tag", *words, code=2)
 
-    def test_what_cannot_be_tagged_is_refused(self, project, redun):
+    def test_what_cannot_be_tagged_is_refused(self, compiled, redun):
         """An eval is no subject; an unknown id is told as everywhere."""
         assert "expected an execution, job, task" in redun("tag", "add", _job(redun, 0)["eval"], "a=1", code=2)
         assert "nothing on record" in redun("tag", "add", "12345678", "a=1", code=1)
