@@ -8,13 +8,15 @@ The invariant: a bundle appears under its name whole, or not at all.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redun.errors import RemoteError
 from redun.hashing import Oid
+from redun.remotes.cargo import BATCH_OBJECTS
 from redun.remotes.fetch import matches, plan_tags, receive
 from redun.remotes.gate import Gate
 from redun.remotes.negotiate import plan_refs
@@ -29,6 +31,7 @@ from redun.store.memory_storage import MemoryStorage
 from redun.store.storage import NameMissing, Storage
 
 if TYPE_CHECKING:
+    from redun.store.pack import SealedPack
     from redun.store.refs import ExecutionRef
     from redun.store.repository import Repository
 
@@ -96,6 +99,10 @@ class BundleRemote(Remote):
     def has(self, oid: Oid) -> bool:
         return super().has(oid) or any(base.has(oid) for base in self._bases)
 
+    def write_objects(self, objects: Iterable[tuple[Oid, int, bytes]]) -> SealedPack | None:
+        self.make()  # not at the same time as the pack: equal executions make equal files
+        return super().write_objects(objects)
+
     def blob_size(self, oid: Oid, *, is_for_writing: bool = False) -> int | None:
         sizes = (base.blob_size(oid, is_for_writing=is_for_writing) for base in self._bases)
         own = super().blob_size(oid, is_for_writing=is_for_writing)
@@ -111,6 +118,7 @@ def create_bundle(
     bases: Sequence[Remote] = (),
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
+    batch_objects: int = BATCH_OBJECTS,
 ) -> TransferReport:
     """Write executions, with all they consist of, into one file; one that is there is replaced.
 
@@ -122,19 +130,23 @@ def create_bundle(
         bases: remotes or bundles whose executions and objects are left out.
         is_dry_run: only tell what would be written.
         on_progress: told now and then how far it is.
+        batch_objects: as ``push`` takes it.
 
     Raises:
         RemoteError: a base cannot be read.
         BundleUnwritable: the file cannot be written.
     """
+    send = partial(
+        push, repository, names=names, bases=project_bases, on_progress=on_progress, batch_objects=batch_objects
+    )
     if is_dry_run:
         target = BundleRemote(MemoryStorage(), bases)
-        return push(repository, target, names, bases=project_bases, is_dry_run=True, on_progress=on_progress)
+        return send(target, is_dry_run=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with ZipStorage(temporary, is_new=True) as storage:
             target = BundleRemote(storage, bases)
-            report = push(repository, target, names, bases=project_bases, on_progress=on_progress)
+            report = send(target)
             target.make()
             base_lines = [f"{_BASE}{base.name} at {base.location}" for base in bases]
             lines = [_VERSION_LINE, *base_lines, *_entry_lines(storage)]

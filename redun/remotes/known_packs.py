@@ -78,7 +78,7 @@ class KnownPacks:
     def note_idx(self, pack: Oid, pieces: Iterable[bytes]) -> None:
         """Take the idx of a pack that was written just now, as if it had been read."""
         if self._cache is None:
-            content: Buffer = b"".join(pieces)
+            content = map_unnamed(pieces)
         else:
             self._cache.write(_cached_name(pack), pieces)
             content = self._cache.view(_cached_name(pack))
@@ -101,6 +101,17 @@ class KnownPacks:
         if self._cache is not None:
             self._cache.write(cached_name, content)
         return idx
+
+
+def map_unnamed(pieces: Iterable[bytes]) -> Buffer:
+    """Return content as a file that has no name, so that it takes no memory; its pieces are not all empty."""
+    from mmap import ACCESS_READ, mmap
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as file:
+        file.writelines(pieces)
+        file.flush()
+        return memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
 
 
 def _cached_name(pack: Oid) -> str:
