@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import click
 
 from redun.cli import ui
+from redun.cli.collector import tune_collector
 from redun.cli.errors import MEANINGS, ExitCode, report
 from redun.cli.options import Globals
 from redun.version import __version__
@@ -108,6 +109,7 @@ def cli(
     setup: tuple[str, ...], setup_help: bool, spec: str | None,
 ) -> None:  # fmt: skip
     """Run workflows whose results are cached, traced and shared as git shares source."""
+    tune_collector()
     ctx.obj = Globals(config_dir, log_level.upper(), is_quiet, repo=repo)
     ui.configure(ctx.obj.log_level, is_quiet=is_quiet)
     if spec is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from redun.cli import ui
+from redun.cli.collector import tune_collector
 from redun.cli.errors import ExitCode
 from redun.cli.options import Globals, find_config_dir, find_place
 from redun.errors import RedunError
@@ -243,7 +244,7 @@ def _project_tag(expression: Any, given: Collection[str]) -> list[Tag]:
 def _run(config_dir: Path, request: _Request, options: Globals) -> int:
     from redun.session import open_session
 
-    _tune_collector()
+    tune_collector()
     ui.log(f"redun :: version {__version__}")
     ui.log(f"config dir: {config_dir}")
     logger = _UiLogger(is_heard=ui.is_heard("INFO"))
@@ -319,17 +320,6 @@ def _evaluate(session: Session, expression: Any, request: _Request) -> int:
     if result is not None:
         ui.echo(_pretty(result))
     return int(ExitCode.OK)
-
-
-def _tune_collector() -> None:
-    """Let the cyclic collector look less often, and never at what has been loaded so far.
-
-    A run holds many small objects in no cycles; looking at them again and again takes a tenth of a cold run's time.
-    """
-    import gc
-
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _pretty(result: Any) -> str:
