@@ -26,7 +26,6 @@ from redun.store.read_ahead import PIECE_BYTES, ReadAhead
 from redun.store.storage import Entry, NameMissing, Storage, check_name
 from redun.store.uploads import iter_parts, send_parts
 from redun.surroundings import aws_surroundings
-from redun.surroundings import aws_surroundings
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -200,9 +199,14 @@ class _BehindTheEnd(OSError):
 @cache
 def _shared_loader() -> Any:
     """Return what reads the descriptions of services: 40 ms for the first client, nothing for the next."""
-    from botocore.loaders import create_loader
+    from botocore.loaders import Loader
 
-    return create_loader()
+    class Descriptions(Loader):  # type: ignore[misc]
+        def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the name is botocore's
+            """Return what may be there; to see what is, the original looks into 400 folders, which takes 15 ms."""
+            return [found.name for path in self.search_paths for found in Path(path).glob("*")]
+
+    return Descriptions()
 
 
 def _make_client(where: str, settings: StorageSettings, n_attempts: int) -> Any:

@@ -10,7 +10,7 @@ class TestMyBucket(BucketSuite):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class BucketSuite(StorageSuite):
     def test_each_verb_is_one_request(self, storage: Storage, asked: list[tuple[str, str]], tmp_path: Path) -> None:
         """Small things cost what they must, and asking whether a name is a folder is not part of it."""
         (tmp_path / "file").write_bytes(b"content")
-        steps = {
+        steps: dict[str, Callable[[], object]] = {
             "write": lambda: storage.write("a/b", b"content"),
             "write pieces": lambda: storage.write("a/c", iter([b"con", b"tent"])),
             "write a file": lambda: storage.write_file("a/d", tmp_path / "file"),
