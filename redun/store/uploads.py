@@ -34,11 +34,17 @@ def iter_parts(pieces: Iterable[Buffer], part_bytes: int) -> Iterator[bytearray]
 
 
 def send_parts(send: Callable[[int, bytearray], _Sent], parts: Iterable[bytearray]) -> list[_Sent]:
-    """Send parts with their numbers, from 1; return what came of each, in order.
+    """Send parts with their numbers, from 1; return what came of each, in order.  A part that was sent is emptied.
 
     Raises:
         Exception: what the source or the first part that failed raised; nothing is under way any more then.
     """
+
+    def work(number: int, part: bytearray) -> _Sent:
+        outcome = send(number, part)
+        part.clear()  # clients leave it in cycles, and who collects them knows nothing of its size
+        return outcome
+
     waiting: deque[Future[_Sent]] = deque()
     sent: list[_Sent] = []
     with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="upload") as pool:
@@ -46,7 +52,7 @@ def send_parts(send: Callable[[int, bytearray], _Sent], parts: Iterable[bytearra
             for number, part in enumerate(parts, 1):
                 if len(waiting) == PARTS_AT_ONCE:
                     sent.append(waiting.popleft().result())
-                waiting.append(pool.submit(send, number, part))
+                waiting.append(pool.submit(work, number, part))
             sent += [future.result() for future in waiting]
         except BaseException:
             for future in waiting:

@@ -49,6 +49,13 @@ def test_few_parts_are_held_at_once():
     assert most <= PARTS_AT_ONCE + 1
 
 
+def test_a_part_that_was_sent_is_emptied():
+    """Clients may keep it for a while, and memory is bounded all the same."""
+    kept = []
+    send_parts(lambda _, part: kept.append(part), (bytearray(1000) for _ in range(9)))
+    assert kept == [bytearray()] * 9
+
+
 @pytest.mark.parametrize("where", ["source", "sending"])
 def test_the_first_failure_ends_it(where):
     """Nothing is under way any more when it is told."""
