@@ -17,6 +17,7 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 OID_SIZE = 32
 NODE_KEY = b"redun/node/1".ljust(32, b"\0")
+_NODES = blake3(key=NODE_KEY)  # never updated itself
 READ_SIZE_BYTES = 1 << 20
 
 
@@ -27,7 +28,9 @@ def hash_blob(content: Buffer) -> Oid:
 
 def hash_node(canonical: Buffer) -> Oid:
     """Return the oid of a node, given its canonical bytes."""
-    return Oid(blake3(canonical, key=NODE_KEY).digest())
+    hasher = _NODES.copy()  # 0.1 us less than to take the key in again
+    hasher.update(canonical)
+    return Oid(hasher.digest())
 
 
 def hash_stream(stream: BinaryIO) -> tuple[Oid, int]:

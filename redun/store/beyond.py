@@ -60,9 +60,9 @@ class Beyond:
         for store in self.alternates:
             # What is damaged, or merged since, is found out by ``find``.
             with suppress(ObjectCorrupt, *_FAILURES):
-                place = store.packs.find(oid)
-                if place is not None:
-                    return place[0].read(place[1], oid)
+                data = store.packs.read(oid)
+                if data is not None:
+                    return data
         return None
 
     def find(self, oid: Oid) -> bytes | None:

@@ -17,6 +17,7 @@ KIND_COUNT = 14
 
 _STRIDE = OID_SIZE + 2
 _LINK_HEAD = b"\xc4\x20"  # msgpack: bin of 32 bytes
+_SHORT_HEADS = [bytes((0x93, kind, 0x90 + count)) for kind in range(KIND_COUNT) for count in range(16)]
 
 
 def kind_of_node(data: bytes) -> int:
@@ -62,7 +63,7 @@ def join_node(kind: int, links: Sequence[Oid], body: bytes) -> bytes:
     """Return canonical bytes, given their parts: the inverse of ``split_node``."""
     count = len(links)
     if count < 16:
-        head = bytes((0x93, kind, 0x90 + count))
+        head = _SHORT_HEADS[16 * kind + count]
     elif count < 1 << 16:
         head = bytes((0x93, kind, 0xDC)) + count.to_bytes(2, "big")
     else:

@@ -61,7 +61,7 @@ class Idx:
         try:
             self.prefixes = cut.take_numbers(count)
             self._order = cut.take_numbers(count)
-            self._oids = cut.take(OID_SIZE * count)
+            self.oids = cut.take(OID_SIZE * count)
             self._externs = cut.take(OID_SIZE * n_externs)
             self._outcome_evals = cut.take_numbers(n_outcomes)
             self._outcome_targets = cut.take_numbers(n_outcomes)
@@ -93,7 +93,7 @@ class Idx:
         while at < self.count and prefixes[at] == prefix:
             ordinal = self._order[at]
             start = OID_SIZE * ordinal
-            if self._oids[start : start + OID_SIZE].tobytes() == oid:
+            if self.oids[start : start + OID_SIZE].tobytes() == oid:
                 return ordinal
             if ordinal >= self.count:
                 raise self._damaged(f"expected an ordinal below {self.count}, found {ordinal}")
@@ -103,7 +103,7 @@ class Idx:
     def oid_at(self, ordinal: int) -> Oid:
         """Return the name of an object.  Raises ObjectCorrupt when the pack has no such ordinal."""
         start = OID_SIZE * ordinal
-        oid = self._oids[start : start + OID_SIZE].tobytes()
+        oid = self.oids[start : start + OID_SIZE].tobytes()
         if not oid:
             raise self._damaged(f"expected an ordinal below {self.count}, found {ordinal}")
         return Oid(oid)

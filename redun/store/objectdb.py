@@ -144,9 +144,9 @@ class ObjectDb(ObjectStore):
         # Nearly always a pack has it: that case in few steps (4 us against 10 by way of every source).
         if self._own is None or not self._own.has(oid):
             try:
-                found = self.packs.find(oid)
-                if found is not None:
-                    return found[0].read(found[1], oid)
+                data = self.packs.read(oid)
+                if data is not None:
+                    return data
             except (ObjectCorrupt, NameMissing):
                 pass  # what follows finds out what is wrong, and looks elsewhere
         return self._get_anywhere(oid)
@@ -154,9 +154,9 @@ class ObjectDb(ObjectStore):
     def get_node(self, oid: Oid) -> Node:
         if self._own is None or not self._own.has(oid):
             try:
-                found = self.packs.find(oid)
-                if found is not None:
-                    return found[0].read_node(found[1], oid, self.packs.trail)
+                node = self.packs.read_node(oid)
+                if node is not None:
+                    return node
             except (ObjectCorrupt, NameMissing):
                 pass  # as in ``get``
         return decode_node(self._get_anywhere(oid))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import zstandard
 from blake3 import blake3
 
-from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_node
+from redun.hashing import OID_SIZE, READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_node
 from redun.objects.codec import Node, decode_body, decode_node
 from redun.objects.kinds import Kind
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing
@@ -274,16 +274,26 @@ class PackReader:
         if kind == _BLOB:
             return decode_node(self.read(ordinal, oid))
         try:
-            record = self._record_at(ordinal)
-            links, body = restore_parts(record, ordinal, idx.oid_at)
+            forms, body = record = self._record_at(ordinal)
+            links: list[Oid] = []
+            targets: list[int] = []
+            try:
+                for form in forms:
+                    target = ordinal - form if form > 0 else -form
+                    start = OID_SIZE * target
+                    links.append(Oid(idx.oids[start : start + OID_SIZE].tobytes()))  # if it is none, the hash will tell
+                    targets.append(target)
+            except TypeError:  # not a number: a link that leads out of the pack
+                targets = []
+                links, body = restore_parts(record, ordinal, idx.oid_at)
+            name = hash_node(join_node(kind, links, body))
         except (ValueError, TypeError, IndexError, ObjectCorrupt) as error:
             raise ObjectCorrupt(oid, self.where, str(error)) from error
-        if hash_node(join_node(kind, links, body)) != oid:
+        if name != oid:
             raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
-        if trail is not None and 1 < len(links) <= MAX_NOTED_LINKS:
-            for form, link in zip(record[0], links):
-                if type(form) is int:
-                    trail[link] = self, ordinal - form if form > 0 else -form
+        if trail is not None and 1 < len(targets) <= MAX_NOTED_LINKS:
+            for link, target in zip(links, targets):
+                trail[link] = self, target
         return Node(kind, links, decode_body(body))
 
     def iter_objects(self, kind: int | None = None) -> Iterator[tuple[Oid, int, bytes]]:

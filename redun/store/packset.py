@@ -11,6 +11,7 @@ from threading import RLock
 from typing import TypeVar
 
 from redun.hashing import Oid, hash_blob
+from redun.objects.codec import Node
 from redun.objects.oid import HEX_DIGITS
 from redun.once import once
 from redun.store.base import Candidate, ObjectCorrupt
@@ -50,6 +51,14 @@ class _View:
         """Tells which packs may name an object in their tables, whether they hold it or not."""
         return self.holding.with_named()
 
+    def find(self, oid: Oid) -> tuple[PackReader, int] | None:
+        """Return a pack that holds an object, and its ordinal there.  Raises ObjectCorrupt."""
+        for reader, at in self.holding.narrow(oid):
+            ordinal = reader.idx.find(oid, at)
+            if ordinal is not None:
+                return reader, ordinal
+        return None
+
 
 class PackSet:
     """The packs of a storage.  All of it may be used from any thread."""
@@ -72,11 +81,6 @@ class PackSet:
     def readers(self) -> tuple[PackReader, ...]:
         """The packs, newest first."""
         return self._view.readers
-
-    @property
-    def trail(self) -> dict[Oid, tuple[PackReader, int]]:
-        """Where readers note the places of objects that will be asked for next."""
-        return self._view.trail
 
     def refresh(self) -> None:
         """List the packs anew: open those that came, let go of those that went."""
@@ -126,17 +130,24 @@ class PackSet:
                 return next(self.iter_holding(oid), None) is not None
         return False
 
-    def find(self, oid: Oid) -> tuple[PackReader, int] | None:
-        """Return a pack that holds an object, and its ordinal there.  Raises as ``PackReader.get`` does."""
+    def read(self, oid: Oid) -> bytes | None:
+        """Return an object's bytes; None when no pack holds it.
+
+        The usual case in few steps: ``read_whole`` looks further when something is wrong.
+
+        Raises:
+            ObjectCorrupt, NameMissing: as ``PackReader.read`` does.
+        """
         view = self._view
-        place = view.trail.pop(oid, None)
-        if place is not None:
-            return place
-        for reader, at in view.holding.narrow(oid):
-            ordinal = reader.idx.find(oid, at)
-            if ordinal is not None:
-                return reader, ordinal
-        return None
+        place = view.trail.pop(oid, None) or view.find(oid)
+        return None if place is None else place[0].read(place[1], oid)
+
+    def read_node(self, oid: Oid) -> Node | None:
+        """Return an object decoded as a node; as ``read`` otherwise.  Raises NotCanonical too, for what is no node."""
+        view = self._view
+        trail = view.trail
+        place = trail.pop(oid, None) or view.find(oid)
+        return None if place is None else place[0].read_node(place[1], oid, trail)
 
     def iter_holding(self, oid: Oid) -> Iterator[tuple[PackReader, int]]:
         """Yield (pack, ordinal) of each place of an object."""

@@ -215,29 +215,30 @@ def test_other_files_are_no_packs(packs):
     assert packs.warnings == []
 
 
-def test_what_was_just_read_tells_where_the_next_objects_stand(packs):
-    """A candidate's call and that call's result are found without a search, whatever happens to the packs meanwhile."""
+def test_what_was_just_read_tells_where_the_next_objects_stand(packs, monkeypatch):
+    """A candidate's call and that call's result are read without a search, whatever happens to the packs meanwhile."""
     made = build_execution(50)
     objects = sorted(((oid, kind, data) for oid, data, kind in made.objects), key=lambda row: row[1])
-    sealed = write_pack(objects, packs.storage)
+    write_pack(objects, packs.storage)
     packs.set.refresh()
-    expected = {oid: (kind, data) for oid, kind, data in objects}
-    evals = [oid for oid, kind, _ in objects if kind == Kind.EVAL]
-    for eval_oid in evals:
+    expected = {oid: data for oid, _, data in objects}
+    searched = _note_searches(monkeypatch)
+    for eval_oid in [oid for oid, kind, _ in objects if kind == Kind.EVAL]:
         (candidate,) = packs.set.find_candidates(eval_oid)
-        assert candidate.target in packs.set.trail
-        reader, ordinal = packs.set.find(candidate.target)
-        assert candidate.target not in packs.set.trail
-        node = reader.read_node(ordinal, candidate.target, packs.set.trail)
-        assert node == decode_node(expected[candidate.target][1])
-        result = node.links[1]
+        searched.clear()
+        node = packs.set.read_node(candidate.target)
+        assert node == decode_node(expected[candidate.target])
         if len(node.links) <= MAX_NOTED_LINKS:
-            assert packs.set.trail[result] == (reader, reader.idx.find(result))
-    packs.set.find_candidates(evals[0])
+            assert packs.set.read_node(node.links[1]) == decode_node(expected[node.links[1]])
+        assert searched == []
+        assert packs.set.read(candidate.target) == expected[candidate.target]
+        assert searched == ["all", "one"]
+    packs.set.find_candidates(eval_oid)
     write_pack([(hash_blob(b"x"), 0, b"x")], packs.storage)
     packs.set.refresh()
-    assert packs.set.trail == {}
-    assert packs.set.find(evals[0])[0].name == sealed.name
+    searched.clear()
+    assert packs.set.read(candidate.target) == expected[candidate.target]
+    assert searched == ["all", "one"]
 
 
 def test_the_trail_stays_small(packs, monkeypatch):
@@ -249,20 +250,30 @@ def test_the_trail_stays_small(packs, monkeypatch):
     for oid, _, kind in made.objects:
         if kind == Kind.EVAL:
             packs.set.find_candidates(oid)
-            assert len(packs.set.trail) <= 11
+            assert len(packs.set._view.trail) <= 11
 
 
 @pytest.fixture
 def searches(packs, monkeypatch):
-    """Seven packs without small ones among them; notes each search of all of them, and each of one pack's own table."""
+    """Seven packs without small ones among them; notes the searches."""
     monkeypatch.setattr(pack_filter, "SMALL_PACK_OBJECTS", 0)
-    noted = []
-    narrow, find = PackFilter.narrow, Idx.find
-    monkeypatch.setattr(PackFilter, "narrow", lambda self, oid: noted.append("all") or narrow(self, oid))
-    monkeypatch.setattr(Idx, "find", lambda self, oid, at=None: noted.append(at is None) or find(self, oid, at))
     for seed in range(7):
         packs.write(seed)
     packs.set.refresh()
+    return _note_searches(monkeypatch)
+
+
+def _note_searches(monkeypatch):
+    """Return a list that grows with each search: of all packs, of one from the start, or of one from a place there."""
+    noted = []
+    narrow, find = PackFilter.narrow, Idx.find
+
+    def find_noted(idx, oid, at=None):
+        noted.append("one" if at is None else "on")
+        return find(idx, oid, at)
+
+    monkeypatch.setattr(PackFilter, "narrow", lambda packs, oid: noted.append("all") or narrow(packs, oid))
+    monkeypatch.setattr(Idx, "find", find_noted)
     return noted
 
 
@@ -271,10 +282,9 @@ def test_a_cached_call_and_its_result_take_one_search_of_all_packs(packs, search
     _, rows = packs.write(3)
     eval_oid = next(oid for oid, kind, _ in rows if kind == Kind.EVAL)
     (candidate,) = packs.set.find_candidates(eval_oid)
-    reader, ordinal = packs.set.find(candidate.target)
-    call = reader.read_node(ordinal, candidate.target, packs.set.trail)
-    assert packs.set.find(call.links[1]) is not None
-    assert searches == ["all", False]
+    call = packs.set.read_node(candidate.target)
+    assert packs.set.read_node(call.links[1]).kind == Kind.VALUE
+    assert searches == ["all", "on"]
 
 
 def test_an_eval_that_no_pack_names_is_searched_for_once(packs, searches):
