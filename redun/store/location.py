@@ -15,7 +15,9 @@ from redun.surroundings import aws_surroundings
 
 _FILE_SCHEME = "file://"
 S3_SCHEMES = ("s3", "s3a")
-BUCKET_SCHEMES = (*S3_SCHEMES, "gs", "az", "abfs", "abfss")
+GOOGLE_SCHEMES = ("gs", "gcs")
+AZURE_SCHEMES = ("az", "abfs", "abfss")
+BUCKET_SCHEMES = (*S3_SCHEMES, *GOOGLE_SCHEMES, *AZURE_SCHEMES)
 MAX_ATTEMPTS = 6
 """How often a request to a bucket is made, where the environment does not say."""
 
@@ -45,38 +47,33 @@ def open_storage(url: str, base: Path | None = None, settings: StorageSettings |
 
     Args:
         url: a path, ``file://`` or any URL that fsspec has a file system for; buckets go through obstore where it is
-            installed.
+            installed, those of S3 else through botocore.
         base: where a relative path starts; the working directory when None.
         settings: how to reach it; None takes what the environment and the client libraries' own files say.
 
     Raises:
-        UnsupportedUrl: there is no such scheme, or the package that reaches it is not installed.
+        UnsupportedUrl: there is no such scheme, a setting is of another, or the package for it is not installed.
     """
     if is_local(url):
         return LocalStorage(Path(locate(url, base or Path.cwd())))
-    found = _open_bucket(url, settings)
-    if found is not None:
-        return found
-    from redun.store.fsspec_storage import FsspecStorage
+    if settings is not None:
+        from redun.store.cloud_options import check_settings
 
-    return FsspecStorage(url, settings)
+        check_settings(url, settings)
+    return _open_by_obstore(url, settings) or _open_by_botocore(url, settings) or _open_by_fsspec(url, settings)
 
 
-def _open_bucket(url: str, settings: StorageSettings | None) -> Storage | None:
+def _open_by_obstore(url: str, settings: StorageSettings | None) -> Storage | None:
     """Return a bucket through obstore, None where that is not installed or does not serve."""
-    from importlib.util import find_spec  # a millisecond that only URLs need
-
     scheme = url.partition("://")[0]
-    if scheme not in BUCKET_SCHEMES or find_spec("obstore") is None:
+    if scheme not in BUCKET_SCHEMES or not _is_installed("obstore"):
         return None
-    if scheme not in S3_SCHEMES and settings not in (None, StorageSettings()):
-        return None  # fsspec's says what is wrong
     from redun.store.obstore_storage import ObstoreStorage, is_usable
 
     if not is_usable():
         return None
     if scheme not in S3_SCHEMES:
-        return ObstoreStorage(url)
+        return ObstoreStorage(url, settings)
     from redun.store.aws_keys import KeysElsewhere, find_keys
 
     try:
@@ -84,3 +81,24 @@ def _open_bucket(url: str, settings: StorageSettings | None) -> Storage | None:
     except KeysElsewhere:
         return None  # botocore knows how to ask for them
     return ObstoreStorage(url, settings, keys)
+
+
+def _open_by_botocore(url: str, settings: StorageSettings | None) -> Storage | None:
+    """Return a bucket of S3 through botocore, which comes with s3fs and boto3; None where it is not installed."""
+    if url.partition("://")[0] not in S3_SCHEMES or not _is_installed("botocore"):
+        return None
+    from redun.store.boto_storage import BotoStorage
+
+    return BotoStorage(url, settings)
+
+
+def _open_by_fsspec(url: str, settings: StorageSettings | None) -> Storage:
+    from redun.store.fsspec_storage import FsspecStorage
+
+    return FsspecStorage(url, settings)
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.util import find_spec  # a millisecond that only URLs need
+
+    return find_spec(package) is not None

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -20,7 +21,9 @@ from redun.config import StorageSettings
 from redun.hashing import Buffer
 from redun.store.aws_keys import AwsKeys
 from redun.store.base import ReadOnlyStore
-from redun.store.location import MAX_ATTEMPTS, S3_SCHEMES
+from redun.store.cloud_options import azure_config, google_config, s3_config
+from redun.store.location import GOOGLE_SCHEMES, MAX_ATTEMPTS, S3_SCHEMES
+from redun.store.read_ahead import PIECE_BYTES, ReadAhead
 from redun.store.storage import Entry, NameMissing, Storage, check_name
 from redun.surroundings import aws_surroundings
 
@@ -31,7 +34,6 @@ SINGLE_PUT_BYTES = 16 << 20
 """Larger contents go in parts, so that each request ends within its time on a slow line."""
 _PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 4
-_PIECE_BYTES = 4 << 20
 _CLIENT_OPTIONS = {
     "allow_http": True,  # whoever names an endpoint of a server in the house
     "connect_timeout": "3s",
@@ -83,12 +85,10 @@ class ObstoreStorage(Storage):
         return memoryview(self._get(name, 0, None))
 
     def open(self, name: str) -> BinaryIO:
-        import obstore
-
         path = self._locate(name)
         with self._looking(name):
-            found = obstore.get(self._bucket, path)
-        return cast("BinaryIO", io.BufferedReader(_Stream(found.stream(_PIECE_BYTES)), _PIECE_BYTES))
+            first, size = self._get_first(path)
+        return cast("BinaryIO", io.BufferedReader(ReadAhead(first, size, partial(self._get, name))))
 
     def write(self, name: str, content: Buffer | Iterable[Buffer]) -> None:
         path = self._locate(name)
@@ -174,6 +174,19 @@ class ObstoreStorage(Storage):
                     return b""
                 raise
 
+    def _get_first(self, path: str) -> tuple[Buffer, int]:
+        """Return the first bytes of an object, and the size of it all."""
+        import obstore
+        from obstore.exceptions import BaseError
+
+        try:
+            found = obstore.get(self._bucket, path, options={"range": (0, PIECE_BYTES)})
+            return cast("Buffer", found.bytes()), int(found.meta["size"])
+        except (BaseError, ValueError):
+            if int(obstore.head(self._bucket, path)["size"]):
+                raise
+            return b"", 0  # of nothing there is no range
+
     def _put(self, path: str, content: Any, size: int) -> None:
         import obstore
 
@@ -194,7 +207,7 @@ class ObstoreStorage(Storage):
             with _errors():
                 yield
         except FileNotFoundError as error:
-            if _NO_BUCKET in str(error):
+            if _NO_BUCKET.search(str(error)):
                 raise OSError(f"there is no such bucket: {self.location}") from error
             raise NameMissing(name, self.location) from None
 
@@ -208,35 +221,13 @@ class ObstoreStorage(Storage):
             raise OSError(f"there is no such bucket: {self.location}") from error
 
 
-_NO_BUCKET = "NoSuchBucket"
-_METADATA = "169.254.169.254"
-"""Where a machine of Amazon's is asked for the keys of its role: the last thing that is tried."""
+_NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
+_METADATA = re.compile(r"169\.254\.169\.254|metadata\.google\.internal")
+"""Where a machine in a cloud is asked for the keys of its role: the last thing that is tried."""
 _REFUSED = re.compile("status code: 40[13]")
+_GENERIC = re.compile(r"^Generic \w+ error: ")
 _RETRIED = re.compile(r"Error performing (\w+) (\S+) in .*?after (\d+) retries.*? - (.*)")
-_CODE, _MESSAGE = re.compile("<Code>([^<]*)</Code>"), re.compile("<Message>([^<]*)</Message>")
-
-
-class _Stream(io.RawIOBase):
-    """The pieces of an answer, as a file."""
-
-    def __init__(self, pieces: Any) -> None:
-        self._pieces = iter(pieces)
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, target: Any) -> int:
-        while not self._rest:
-            with _errors():
-                piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        count = min(len(target), len(self._rest))
-        target[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
+_CODE, _MESSAGE = re.compile("<Code>([^<]*)</Code>"), re.compile("<Message>([^<\n]*)")
 
 
 _pid: int | None = None
@@ -253,20 +244,12 @@ def _open_bucket(scheme: str, bucket: str, settings: StorageSettings, keys: AwsK
 
     retries = {**_RETRIES, "max_retries": (aws_surroundings().max_attempts or MAX_ATTEMPTS) - 1}
     shared: Any = {"client_options": _CLIENT_OPTIONS, "retry_config": retries}
-    if scheme == "gs":
-        return GCSStore(bucket, **shared)
+    if scheme in GOOGLE_SCHEMES:
+        return GCSStore(bucket, **google_config(settings), **shared)
     if scheme not in S3_SCHEMES:
-        return AzureStore(bucket, **shared)
-    config: dict[str, Any] = {
-        "endpoint": settings.endpoint,
-        "region": settings.region or (None if keys is None else keys.region),
-        "skip_signature": settings.anonymous or None,
-        "request_payer": settings.requester_pays or None,
-    }
-    if keys is not None and keys.access_key_id is not None and not settings.anonymous:
-        config |= {"access_key_id": keys.access_key_id, "secret_access_key": keys.secret_access_key}
-        config["session_token"] = keys.session_token
-    return S3Store(bucket, **{key: value for key, value in config.items() if value is not None}, **shared)
+        container, config = azure_config(f"{scheme}://{bucket}", bucket, settings)
+        return AzureStore(container, **config, **shared)
+    return S3Store(bucket, **s3_config(settings, keys), **shared)
 
 
 @contextmanager
@@ -291,14 +274,14 @@ def _errors() -> Iterator[None]:
 def _shorten(error: Exception) -> str:
     """Return in one line what the server says, or else what the client does."""
     text = str(error)
-    if _METADATA in text:
-        return "there are no credentials: neither in the environment, nor in the files of AWS, nor of this machine"
+    if _METADATA.search(text):
+        return "there are no credentials: neither in the environment, nor in the cloud's own files, nor of this machine"
     code, message = _CODE.search(text), _MESSAGE.search(text)
     if code is not None:
         return f"{code[1]}: {message[1]}" if message is not None and message[1] else code[1]
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     failed = _RETRIED.search(first)
     if failed is None:
-        return first.removeprefix("Generic S3 error: ")
+        return _GENERIC.sub("", first)
     why = failed[4].replace("HTTP error: error sending request", "there is no connection, or it breaks off")
     return f"{failed[1]} {failed[2]} failed {int(failed[3]) + 1} times: {why}"

