@@ -19,6 +19,7 @@ from redun.store.base import ReadOnlyStore
 from redun.store.storage import BadName, Entry, NameMissing, Storage, check_name
 
 TEMPORARY_PREFIX = ".tmp-"
+FLUSH_BYTES = 16 << 20
 _REFUSALS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -56,9 +57,8 @@ class LocalStorage(Storage):
             temporary, descriptor = _open_temporary(os.path.dirname(target))  # noqa: PTH120 - hot, see open
         try:
             # Not under _refusals: the content may come from a file that cannot be read, which is another matter.
-            with os.fdopen(descriptor, "wb", buffering=0) as stream:
-                for piece in pieces:
-                    _write_all(stream.fileno(), piece, target)
+            with os.fdopen(descriptor, "wb", buffering=0):
+                _write_pieces(descriptor, pieces, target)
             with self._refusals():
                 os.replace(temporary, target)  # noqa: PTH105 - hot, see open
         except BaseException:
@@ -139,6 +139,27 @@ def _open_temporary(folder: str) -> tuple[str, int]:
     except FileNotFoundError:
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - hot, see open
         return path, os.open(path, flags, 0o666)
+
+
+def _write_pieces(descriptor: int, pieces: Iterable[Buffer], target: str) -> None:
+    begun = done = 0
+    for piece in pieces:
+        _write_all(descriptor, piece, target)
+        done += len(piece)
+        if done - begun >= FLUSH_BYTES:
+            _begin_to_flush(descriptor, begun, done - begun)
+            begun = done
+
+
+def _begin_to_flush(descriptor: int, start: int, length: int) -> None:
+    """Have the system begin to write to the disk, and not wait for it: a ``sync`` later finds little left to do.
+
+    For a gigabyte that comes over a line this saves the half second that the disk takes by itself.  The advice is that
+    the bytes are not needed any more, by which Linux writes those that are new, and keeps them.
+    """
+    if hasattr(os, "posix_fadvise"):  # macOS has none
+        with suppress(OSError):  # it was advice
+            os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
 
 
 def _write_all(descriptor: int, piece: Buffer, target: str) -> None:

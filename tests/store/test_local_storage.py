@@ -9,7 +9,7 @@ import pytest
 
 from redun.store import local_storage
 from redun.store.base import ReadOnlyStore
-from redun.store.local_storage import TEMPORARY_PREFIX, LocalStorage
+from redun.store.local_storage import FLUSH_BYTES, TEMPORARY_PREFIX, LocalStorage
 from redun.store.storage import BadName
 from redun.testing.storage import StorageSuite
 
@@ -126,3 +126,28 @@ def test_a_disk_mounted_read_only(tmp_path):
             storage.delete("a")
     finally:
         os.system(f"umount {tmp_path}")
+
+
+def test_large_contents_go_to_the_disk_while_they_are_written(tmp_path, monkeypatch):
+    """Range by range, each once, so that forcing them there at the end is quick; small ones wait for that."""
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, start, length, _advice: asked.append((start, length)))
+    storage = LocalStorage(tmp_path)
+    storage.write("small", bytes(FLUSH_BYTES - 1))
+    assert asked == []
+    storage.write("large", (bytes(FLUSH_BYTES // 2 + 1) for _ in range(5)))
+    assert asked == [(0, FLUSH_BYTES + 2), (FLUSH_BYTES + 2, FLUSH_BYTES + 2)]
+
+
+def test_a_system_that_takes_no_advice_is_no_matter(tmp_path, monkeypatch):
+    """What is written is written all the same."""
+
+    def refuse(*_):
+        raise OSError(errno.EINVAL, "no advice here")
+
+    monkeypatch.setattr(os, "posix_fadvise", refuse)
+    storage = LocalStorage(tmp_path)
+    storage.write("large", bytes(FLUSH_BYTES))
+    monkeypatch.delattr(os, "posix_fadvise")
+    storage.write("large", bytes(FLUSH_BYTES))
+    assert storage.size("large") == FLUSH_BYTES
