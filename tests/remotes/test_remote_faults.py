@@ -21,7 +21,7 @@ from redun.remotes.push import push
 from redun.remotes.reach import RemoteUnreachable
 from redun.remotes.remote import Remote
 from redun.store import obstore_storage
-from redun.store.fsspec_storage import FsspecStorage
+from redun.store.boto_storage import BotoStorage
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.obstore_storage import ObstoreStorage
@@ -72,12 +72,7 @@ class World:
     def connect(self, through):
         """Return the bucket, reached in one of two ways and by a client that knows of no earlier one."""
         self.patch.setenv("AWS_ENDPOINT_URL", self.urls[through])
-        if self.client == "obstore":
-            return ObstoreStorage(self.url)
-        import s3fs
-
-        s3fs.S3FileSystem.clear_instance_cache()
-        return FsspecStorage(self.url)
+        return ObstoreStorage(self.url) if self.client == "obstore" else BotoStorage(self.url)
 
     def expect_failure(self, verb, cause):
         """Check that a transfer fails with an error that names the remote and the cause."""
@@ -115,7 +110,7 @@ class World:
         assert found == {execution_id(seed) for seed in self.seeds}
 
 
-@pytest.fixture(params=["fsspec", "obstore"])
+@pytest.fixture(params=["botocore", "obstore"])
 def world(request, tmp_path, s3_bucket, s3_server, monkeypatch):
     """Clients try twice before they give up, so that what lasts does not last for minutes."""
     if request.param == "obstore":
