@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,66 @@ def test_repair_makes_an_idx_anew(folder: Path, capsys: pytest.CaptureFixture[st
     assert f"repaired: idx objects/pack/{idx.name}: it is missing" in out
     assert out.splitlines()[-1] == "Clean, 1 repaired."
     assert main(["fsck"]) == 0
+
+
+@pytest.fixture
+def damaged(folder: Path) -> Path:
+    """The pack of a repository that was pushed to two remotes, with a wrong byte in it now."""
+    for name in ("origin", "hub"):
+        assert main(["remote", "add", name, f"../{folder.parent.name}-{name}"]) == 0
+        assert main(["push", "-q", name]) == 0
+    (pack,) = (folder / "objects/pack").glob("*.pack")
+    content = bytearray(pack.read_bytes())
+    content[60] ^= 1
+    pack.write_bytes(content)
+    return pack
+
+
+def test_damage_is_told_with_who_may_have_it(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line names the remotes, which were not asked."""
+    assert main(["fsck"]) == ExitCode.FAILED
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "`redun fsck --repair` may bring what is damaged or missing from origin, hub."
+    assert main(["fsck", "--json"]) == ExitCode.FAILED
+    assert json.loads(capsys.readouterr().out)["repair_from"] == ["origin", "hub"]
+    assert damaged.exists()
+
+
+def test_repair_brings_it_from_the_remotes(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line tells from where, the exit code is 0, and so it is afterwards."""
+    assert main(["fsck", "--repair"]) == 0
+    out = capsys.readouterr().out
+    assert f"repaired from origin: pack objects/pack/{damaged.name}: its content hashes to " in out
+    assert out.splitlines()[-1].startswith("Clean, ")
+    assert main(["fsck"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Clean."
+
+
+def test_repair_asks_only_those_it_is_told_to(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By name or by place; JSON has each source."""
+    assert main(["fsck", "--repair", "--from", "hub", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["clean"]
+    assert {problem["repaired_from"] for problem in record["problems"]} == {"hub"}
+    damaged.write_bytes(b"")
+    place = f"../{damaged.parents[3].name}-origin"
+    assert main(["fsck", "--repair", "--from", place]) == 0
+    assert f"repaired from {place}: " in capsys.readouterr().out
+
+
+def test_a_remote_that_is_gone_is_a_warning(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the others have comes."""
+    shutil.rmtree(damaged.parents[3].parent / f"{damaged.parents[3].name}-origin")
+    assert main(["fsck", "--repair"]) == 0
+    printed = capsys.readouterr()
+    assert "warning: remote 'origin'" in printed.err
+    assert "repaired from hub: " in printed.out
+
+
+def test_where_to_repair_from_is_asked_with_repair_alone(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And it must be a remote or a place."""
+    assert main(["fsck", "--from", "hub"]) == ExitCode.USAGE
+    assert "--repair" in capsys.readouterr().err
+    assert main(["fsck", "--repair", "--from", "nobody"]) == ExitCode.FAILED
+    assert "'nobody'" in capsys.readouterr().err
+    assert damaged.exists()

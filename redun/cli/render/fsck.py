@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from redun.cli.render.sync import plural
@@ -11,8 +11,8 @@ from redun.store.maintain.findings import Problem, Severity
 from redun.store.maintain.fsck import FsckReport
 
 
-def fsck_lines(report: FsckReport) -> Iterator[str]:
-    """Yield the lines of a report."""
+def fsck_lines(report: FsckReport, remotes: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the lines of a report; ``remotes``: names of those that were not asked, and may have what is damaged."""
     yield f"Checked {one_line(report.location)} ({report.level})"
     counts = (
         plural(report.packs, "pack"),
@@ -28,6 +28,8 @@ def fsck_lines(report: FsckReport) -> Iterator[str]:
     for problem in report.problems:
         yield _problem_line(problem)
     yield _verdict(report)
+    if remotes and not report.is_clean:
+        yield f"`redun fsck --repair` may bring what is damaged or missing from {', '.join(map(one_line, remotes))}."
 
 
 def fsck_json(report: FsckReport) -> dict[str, Any]:
@@ -40,6 +42,7 @@ def fsck_json(report: FsckReport) -> dict[str, Any]:
             "where": problem.where,
             "why": problem.why,
             "repaired": problem.is_repaired,
+            "repaired_from": problem.source or None,
         }
         for problem in report.problems
     ]
@@ -48,7 +51,8 @@ def fsck_json(report: FsckReport) -> dict[str, Any]:
 
 
 def _problem_line(problem: Problem) -> str:
-    word = "repaired" if problem.is_repaired else problem.severity.value
+    origin = f" from {one_line(problem.source)}" if problem.source else ""
+    word = f"repaired{origin}" if problem.is_repaired else problem.severity.value
     return f"{word}: {problem.what} {one_line(problem.where)}: {one_line(problem.why)}"
 
 

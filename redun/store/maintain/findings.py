@@ -30,6 +30,7 @@ class Problem:
     where: str  # its name in the repository, or its oid
     why: str
     is_repaired: bool = False
+    source: str = ""  # what it was repaired from, when not from what is here
 
 
 @dataclass(slots=True)

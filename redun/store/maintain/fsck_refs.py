@@ -5,7 +5,7 @@ The invariant: a ref's check tells of damage only, so whatever it says is compar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,10 +87,8 @@ class RefCheck:
     def _check_closure(self, ref: ExecutionRef, oid: Oid, where: str) -> None:
         try:
             found = ExecutionRecord.decode(decode_node(self._get(oid)))
-            if format_id(found.execution_id) != ref.execution_id:
-                self._found.error("ref", where, f"its object tells of execution {format_id(found.execution_id)}")
-            else:
-                self._compare(ref, found, where)
+            for why in find_contradictions(ref, found):
+                self._found.error("ref", where, why)
             if any(problem.severity is Severity.ERROR for problem in self._found.problems):
                 # Every hard link of every object was followed already; only which runs it concerns is left to find.
                 for _ in walk([oid], self._find):
@@ -100,20 +98,24 @@ class RefCheck:
         except ObjectError as error:
             self._found.error("ref", where, f"its run is not whole: {error}")
 
-    def _compare(self, ref: ExecutionRef, record: ExecutionRecord, where: str) -> None:
-        """A ref has no checksum, but whatever it says its execution says too."""
-        pairs: dict[str, tuple[Any, Any]] = {
-            "status": (ref.status.value, record.status.name.lower()),
-            "start": (ref.start_us, record.start_us),
-            "end": (ref.end_us, record.end_us),
-            "argv": (ref.argv, record.argv),
-        }
-        for key, (said, expected) in pairs.items():
-            if said != expected:
-                self._found.error("ref", where, f"it says {key} {said!r}, and its execution says {expected!r}")
-
     def _find(self, oid: Oid) -> tuple[int, bytes] | None:
         kind = self._known.kind_of(oid)
         if kind is None or kind == Kind.BLOB:
             return None if kind is None else (kind, b"")  # it was hashed before, and leads nowhere
         return kind, self._get(oid)
+
+
+def find_contradictions(ref: ExecutionRef, record: ExecutionRecord) -> Iterator[str]:
+    """Yield in what a ref differs from its execution, which says all that the ref says."""
+    if format_id(record.execution_id) != ref.execution_id:
+        yield f"its object tells of execution {format_id(record.execution_id)}"
+        return
+    pairs: dict[str, tuple[Any, Any]] = {
+        "status": (ref.status.value, record.status.name.lower()),
+        "start": (ref.start_us, record.start_us),
+        "end": (ref.end_us, record.end_us),
+        "argv": (ref.argv, record.argv),
+    }
+    for key, (said, expected) in pairs.items():
+        if said != expected:
+            yield f"it says {key} {said!r}, and its execution says {expected!r}"
