@@ -23,7 +23,8 @@ from redun.provenance.tags import Records, TagBook, has_tags, view_current
 from redun.remotes.fetch import matches
 from redun.remotes.ranges import read_objects
 from redun.remotes.remote import Remote
-from redun.store.refs import Refs, execution_id_of, ref_name
+from redun.store.ref_names import execution_id_of, ref_name
+from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.tags import BadTag, Tag, parse_tag_key_value
 

@@ -17,7 +17,8 @@ from redun.objects.execution_records import ExecutionRecord, ExecutionStatus, Jo
 from redun.objects.ids import format_id, job_id, parse_id
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectStore
-from redun.store.refs import ExecutionRef, Refs, RefStatus
+from redun.store.ref_texts import ExecutionRef, RefStatus
+from redun.store.refs import Refs
 
 # A live run's batches come first (its journal), then packs by age: after so many nodes of older runs none will follow.
 MAX_FOREIGN_BATCHES = 1_000

@@ -26,7 +26,8 @@ from redun.provenance.files import find_versions, iter_file_records
 from redun.provenance.show import kind_name
 from redun.provenance.values import view_value
 from redun.store.base import ObjectStore
-from redun.store.refs import Refs, execution_id_of
+from redun.store.ref_names import execution_id_of
+from redun.store.refs import Refs
 
 MAX_EXECUTIONS = 100
 """A job id is looked for in so many of the newest executions."""

@@ -20,7 +20,8 @@ from redun.objects.kinds import Kind
 from redun.objects.oid import SHORT_DIGITS, short
 from redun.provenance.executions import MAX_FOREIGN_BATCHES, ExecutionHead, ExecutionView
 from redun.store.base import ObjectStore
-from redun.store.refs import Refs, execution_id_of
+from redun.store.ref_names import execution_id_of
+from redun.store.refs import Refs
 from redun.tags import ANY_VALUE, Tag, encode_tag_value
 
 TagSubject = Union[Oid, RunSubject]

@@ -32,7 +32,7 @@ from redun.store.storage import NameMissing, Storage
 
 if TYPE_CHECKING:
     from redun.store.pack import SealedPack
-    from redun.store.refs import ExecutionRef
+    from redun.store.ref_texts import ExecutionRef
     from redun.store.repository import Repository
 
 MANIFEST = "bundle"

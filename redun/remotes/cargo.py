@@ -26,7 +26,7 @@ from redun.store.base import ObjectMissing
 
 if TYPE_CHECKING:
     from redun.remotes.remote import Remote
-    from redun.store.refs import ExecutionRef, TagRef
+    from redun.store.ref_texts import ExecutionRef, TagRef
     from redun.store.repository import Repository
 
 BATCH_OBJECTS = 250_000

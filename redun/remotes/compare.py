@@ -20,7 +20,7 @@ from redun.remotes.remote import Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 
 if TYPE_CHECKING:
-    from redun.store.refs import ExecutionRef
+    from redun.store.ref_texts import ExecutionRef
     from redun.store.repository import Repository
 
 

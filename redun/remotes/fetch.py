@@ -24,7 +24,8 @@ from redun.remotes.staging import Staging
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 from redun.store.base import ObjectCorrupt, ReadOnlyStore
 from redun.store.promised import Promise
-from redun.store.refs import ExecutionRef, TagRef, execution_id_of
+from redun.store.ref_names import execution_id_of
+from redun.store.ref_texts import ExecutionRef, TagRef
 from redun.store.storage import NameMissing
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from redun.remotes.staging import Staging
 from redun.remotes.transfer import LARGE_CONTENT_BYTES
 from redun.store.base import ObjectCorrupt
 from redun.store.pack_format import idx_name
-from redun.store.refs import TagRef
+from redun.store.ref_texts import TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from redun.remotes.transfer import Skipped, TransferReport
-from redun.store.refs import ExecutionRef, TagRef, execution_id_of
+from redun.store.ref_names import execution_id_of
+from redun.store.ref_texts import ExecutionRef, TagRef
 
 
 class Gate:

@@ -22,7 +22,7 @@ from redun.store.promised import Promise
 if TYPE_CHECKING:
     from redun.remotes.remote import Remote
     from redun.store.promised import Supplier
-    from redun.store.refs import ExecutionRef
+    from redun.store.ref_texts import ExecutionRef
     from redun.store.repository import Repository
     from redun.store.storage import Storage
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from redun.hashing import Oid
-from redun.store.refs import ExecutionRef, RefStatus
+from redun.store.ref_texts import ExecutionRef, RefStatus
 
 _RANK = {RefStatus.RUNNING: 0, RefStatus.INTERRUPTED: 1, RefStatus.FAILED: 2, RefStatus.DONE: 3}
 _FINAL = frozenset({RefStatus.DONE, RefStatus.FAILED})

@@ -15,7 +15,7 @@ from redun.remotes.fetch import fetch_left, fetch_new, matches, plan_fetch, plan
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
-from redun.store.refs import ExecutionRef
+from redun.store.ref_texts import ExecutionRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

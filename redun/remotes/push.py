@@ -18,7 +18,8 @@ from redun.remotes.negotiate import names_to_read, plan_refs
 from redun.remotes.remote import RefNames, Remote
 from redun.remotes.sending import Rehearsal, Sender
 from redun.remotes.transfer import OnProgress, Skipped, TransferReport, ignore_progress
-from redun.store.refs import BadRef, ExecutionRef, TagRef, execution_id_of
+from redun.store.ref_names import execution_id_of
+from redun.store.ref_texts import BadRef, ExecutionRef, TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

@@ -25,7 +25,9 @@ from redun.store.format_file import NotARepository, UnknownFormat, check_format,
 from redun.store.idx import Idx
 from redun.store.notes import Notes
 from redun.store.pack import SealedPack, write_pack
-from redun.store.refs import EXECUTIONS, TAGS, BadRef, ExecutionRef, RefMissing, Refs, TagRef
+from redun.store.ref_names import EXECUTIONS, TAGS
+from redun.store.ref_texts import BadRef, ExecutionRef, TagRef
+from redun.store.refs import RefMissing, Refs
 from redun.store.storage import Storage
 from redun.store.subtree import NAMESPACES
 

@@ -26,7 +26,7 @@ from redun.store.absent import Cause
 from redun.store.blobs import blob_name
 from redun.store.canonical import split_node
 from redun.store.idx import Idx
-from redun.store.refs import ExecutionRef, TagRef
+from redun.store.ref_texts import ExecutionRef, TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

@@ -24,7 +24,7 @@ from redun.store.pack_format import idx_name, pack_name
 if TYPE_CHECKING:
     from redun.remotes.cargo import Cargo
     from redun.remotes.remote import Remote
-    from redun.store.refs import ExecutionRef
+    from redun.store.ref_texts import ExecutionRef
     from redun.store.repository import Repository
 
 

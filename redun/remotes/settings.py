@@ -13,7 +13,7 @@ from redun.config import Config, RemoteSettings
 from redun.errors import RemoteError
 from redun.ini import remove_section, set_value
 from redun.store.local_storage import LocalStorage
-from redun.store.refs import check_remote_name, is_remote_name
+from redun.store.ref_names import check_remote_name, is_remote_name
 
 DEFAULT_REMOTE = "origin"
 

@@ -17,7 +17,9 @@ from redun.scheduler.record import Recorder
 from redun.scheduler.tags import TagRecorder
 from redun.store.base import ObjectStore
 from redun.store.interrupted import REF_STATUS
-from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import ExecutionRef, RefStatus
+from redun.store.refs import Refs
 from redun.tags import PROJECT_KEY, USER_KEY, Tag, check_tags
 from redun.version import __version__
 

@@ -13,7 +13,8 @@ from redun.store.base import ObjectStore
 from redun.store.blobs import Blobs
 from redun.store.maintain.repack import consolidate
 from redun.store.overlay import OverlayStore
-from redun.store.refs import ExecutionRef, Refs
+from redun.store.ref_texts import ExecutionRef
+from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import RepositoryUnreachable
 

@@ -27,7 +27,7 @@ from redun.scheduler.job import Caller, Job
 from redun.scheduler.loop import Root
 from redun.scheduler.root import root_task
 from redun.scheduler.tags import TagRecorder
-from redun.store.refs import ExecutionRef
+from redun.store.ref_texts import ExecutionRef
 from redun.task.registry import get_task_registry
 
 if TYPE_CHECKING:

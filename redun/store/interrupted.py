@@ -23,7 +23,9 @@ from redun.store.base import ObjectStore
 from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
 from redun.store.liveness import BadHeader, JournalHeader, is_writer_alive
 from redun.store.objectdb import ObjectDb
-from redun.store.refs import ExecutionRef, Refs, RefStatus, TagRef, ref_name
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import ExecutionRef, RefStatus, TagRef
+from redun.store.refs import Refs
 
 RECENT_REFS = 16
 """How many of the newest refs are looked at for a writer that is gone; opening must not cost more with every run,

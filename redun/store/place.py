@@ -17,7 +17,7 @@ from redun.hashing import hash_blob
 from redun.store.format_file import FORMAT_NAME, has_format, write_format
 from redun.store.local_storage import LocalStorage
 from redun.store.location import is_local, locate, open_storage
-from redun.store.refs import EXECUTIONS
+from redun.store.ref_names import EXECUTIONS
 
 if TYPE_CHECKING:
     from redun.config import RepositorySettings

@@ -18,7 +18,7 @@ from redun.store.base import ObjectMissing
 from redun.store.blobs import LARGE_SIZE_BYTES
 from redun.store.lists import write_list, written_us
 from redun.store.liveness import now_us
-from redun.store.refs import is_remote_name
+from redun.store.ref_names import is_remote_name
 from redun.store.storage import Storage
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from redun.store.liveness import Clock, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.objectdb import ObjectDb
 from redun.store.place import Place, find_place
-from redun.store.refs import ExecutionRef, Refs
+from redun.store.ref_texts import ExecutionRef
+from redun.store.refs import Refs
 from redun.store.storage import RepositoryUnreachable
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@ from threading import Lock, Thread
 
 from redun.errors import StoreError
 from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, Clock
-from redun.store.refs import EXECUTIONS, ExecutionRef, Refs, RefStatus
+from redun.store.ref_names import EXECUTIONS
+from redun.store.ref_texts import ExecutionRef, RefStatus
+from redun.store.refs import Refs
 from redun.store.spooled_storage import SpooledStorage
 
 HEARTBEAT_SECONDS = 600

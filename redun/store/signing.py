@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redun.errors import ConfigError
-from redun.store.refs import ExecutionRef, Signature, TagRef
+from redun.store.ref_texts import ExecutionRef, Signature, TagRef
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

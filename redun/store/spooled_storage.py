@@ -36,7 +36,7 @@ from redun.store.memory_storage import MemoryStorage
 from redun.store.pack_format import FOLDER as PACKS
 from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX
 from redun.store.ranged import Ranged
-from redun.store.refs import REMOTES
+from redun.store.ref_names import REMOTES
 from redun.store.storage import Entry, NameMissing, RepositoryUnreachable, Sliced, Storage, check_name
 
 _JOURNALS = "objects/journal"

@@ -14,7 +14,8 @@ from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectMissing, ReadOnlyStore
 from redun.store.liveness import now_us
-from redun.store.refs import TagRef, ref_name
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

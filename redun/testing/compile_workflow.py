@@ -26,7 +26,8 @@ from redun.objects.kinds import Kind
 from redun.objects.task_records import SourceRecord, TaskRecord
 from redun.objects.value_records import CONTENT_SCHEME, FileRecord, ValueRecord
 from redun.store.base import ObjectStore
-from redun.store.refs import ExecutionRef, Refs, RefStatus
+from redun.store.ref_texts import ExecutionRef, RefStatus
+from redun.store.refs import Refs
 
 NAMESPACE = "redun.examples.compile"
 FIRST_ID = "69c40fe5-c081-4ca6-b232-e56a0a679d42"

@@ -41,7 +41,7 @@ from redun.store.notes import Notes
 from redun.store.pack import PackReader, rebuild_idx, write_pack
 from redun.store.pack_format import idx_name, pack_name
 from redun.store.promised import Promise, write_promised
-from redun.store.refs import ExecutionRef, Signature, TagRef
+from redun.store.ref_texts import ExecutionRef, Signature, TagRef
 from redun.store.repository import Repository
 from redun.testing.objects import EPOCH_US, MadeFile, build_execution, made_ref, make_execution
 from redun.value import encode_value

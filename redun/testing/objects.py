@@ -26,7 +26,9 @@ from redun.objects.task_records import SourceRecord, TaskRecord, UnitRecord
 from redun.objects.value_records import CONTENT_SCHEME, FileRecord, ValueRecord
 from redun.store.base import ObjectStore
 from redun.store.objectdb import ObjectDb
-from redun.store.refs import ExecutionRef, Refs, RefStatus, ref_name
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import ExecutionRef, RefStatus
+from redun.store.refs import Refs
 
 EPOCH_US = 1_750_000_000_000_000
 """When the execution of seed 0 started: 2025-06-15, in microseconds since 1970 UTC."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redun.store.ref_texts import RefStatus
 
 from redun.hashing import Buffer, hash_blob
 from redun.objects.links import walk
@@ -27,7 +28,7 @@ from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.repack import consolidate
 from redun.store.memory_storage import MemoryStorage
-from redun.store.refs import Refs, RefStatus
+from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import Storage
 from redun.testing.objects import MadeExecution, MadeFile, build_execution, execution_id, made_ref, make_execution

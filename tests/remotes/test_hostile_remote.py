@@ -13,6 +13,7 @@ import zipfile
 import msgpack
 import pytest
 import zstandard
+from redun.store.ref_names import EXECUTIONS, TAGS, BadRefName
 
 from redun.errors import ObjectError, RedunError
 from redun.hashing import hash_blob, hash_node
@@ -30,7 +31,7 @@ from redun.store.maintain.fsck import check_repository
 from redun.store.memory_storage import MemoryStorage
 from redun.store.pack import rebuild_idx, write_pack
 from redun.store.pack_format import HEAD, MAGIC, TRAILER, idx_name, pack_name
-from redun.store.refs import EXECUTIONS, TAGS, BadRefName, Refs
+from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import BadName
 from redun.testing.objects import build_execution, made_ref, make_execution
@@ -250,7 +251,7 @@ def test_a_tag_of_a_tag_of_itself_is_no_trap(here):
     storage = _publish(made)
     with Repository.init(here.path.parent.parent / "source" / ".redun") as source:
         make_execution(source.store, source.refs)
-        from redun.store.refs import TagRef
+        from redun.store.ref_texts import TagRef
 
         Refs(storage).write_tags(TagRef(made_ref(made).name, (hash_blob(b"nowhere"),)))
     with pytest.raises(RemoteDamaged, match="lacks object"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redun.store.ref_texts import RefStatus
 
 from redun.hashing import hash_blob
 from redun.objects.kinds import Kind
@@ -29,7 +30,6 @@ from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.maintain.mend import mend_repository
 from redun.store.pack import write_pack
 from redun.store.pack_format import TRAILER, idx_name, pack_name
-from redun.store.refs import RefStatus
 from redun.store.repository import Repository
 from redun.store.signing import Signer, create_key
 from redun.testing.killing import count_moments, do_and_die

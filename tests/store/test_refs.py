@@ -8,20 +8,12 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redun.store.ref_names import BadRefName, check_remote_name, is_ref_name, ref_name
+from redun.store.ref_texts import BadRef, ExecutionRef, RefStatus
 
 from redun.hashing import Oid
 from redun.store.memory_storage import MemoryStorage
-from redun.store.refs import (
-    BadRef,
-    BadRefName,
-    ExecutionRef,
-    RefMissing,
-    Refs,
-    RefStatus,
-    check_remote_name,
-    is_ref_name,
-    ref_name,
-)
+from redun.store.refs import RefMissing, Refs
 from redun.testing.probed import ProbedStorage
 
 UUID = "6c1d2f3e-1111-4222-8333-abcdefabcdef"

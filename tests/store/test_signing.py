@@ -9,10 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import BadRef, ExecutionRef, RefStatus, Signature, TagRef
 
 from redun.hashing import Oid, hash_blob
 from redun.store.memory_storage import MemoryStorage
-from redun.store.refs import BadRef, ExecutionRef, Refs, RefStatus, Signature, TagRef, ref_name
+from redun.store.refs import Refs
 from redun.store.signing import BadKey, Signer, create_key, find_fault, read_public_keys
 
 PUBLIC = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"

@@ -160,7 +160,7 @@ def _tags_of_job(options: Globals, job: str) -> tuple[TagView, ...]:
     from redun.objects.ids import parse_id
     from redun.provenance.resolve import Subject, resolve
     from redun.provenance.tags import TagBook, view_current
-    from redun.store.refs import execution_id_of
+    from redun.store.ref_names import execution_id_of
 
     repository = open_repository(options)
     try:

@@ -19,7 +19,7 @@ from redun.remotes.bundle import apply_bundle, create_bundle, open_bundle
 from redun.remotes.connect import connect
 from redun.remotes.remote import Remote
 from redun.remotes.transfer import TransferReport
-from redun.store.refs import execution_id_of
+from redun.store.ref_names import execution_id_of
 from redun.store.repository import Repository
 from redun.store.signing import read_public_keys
 

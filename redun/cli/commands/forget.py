@@ -16,7 +16,7 @@ from redun.cli.render.text import one_line
 from redun.objects.oid import short
 from redun.provenance.resolve import Resolved, Subject, resolve
 from redun.store.maintain.forget import ForgetPlan, forget, plan_forget
-from redun.store.refs import execution_id_of
+from redun.store.ref_names import execution_id_of
 
 if TYPE_CHECKING:
     from redun.hashing import Oid

@@ -14,7 +14,7 @@ from redun.cli.render.sync import format_size, plural
 from redun.cli.render.text import one_line
 from redun.store.maintain.gc import GRACE_SECONDS, GcPlan, GcPolicy, collect, plan_gc
 from redun.store.maintain.namespaces import NamespaceDrop, drop_namespace
-from redun.store.refs import execution_id_of
+from redun.store.ref_names import execution_id_of
 
 MAX_LISTED = 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}

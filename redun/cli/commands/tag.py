@@ -26,7 +26,7 @@ from redun.provenance.search import Filters, Scope
 from redun.provenance.tag_edits import Known, plan_add, plan_remove, plan_update
 from redun.provenance.tags import TagBook
 from redun.store.maintain.repack import consolidate
-from redun.store.refs import execution_id_of
+from redun.store.ref_names import execution_id_of
 from redun.store.repository import Repository
 from redun.store.tagging import write_tag_edit
 from redun.tags import ANY_VALUE, BadTag, Tag, parse_tag_key_value

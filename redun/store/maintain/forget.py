@@ -23,7 +23,8 @@ from redun.store.liveness import Clock, now_us
 from redun.store.maintain.gc import speaks_only_of
 from redun.store.maintain.merge_notes import merge_notes
 from redun.store.objectdb import ObjectDb
-from redun.store.refs import EXECUTIONS, REMOTES, TAGS, BadRef, ExecutionRef, TagRef, execution_id_of
+from redun.store.ref_names import EXECUTIONS, REMOTES, TAGS, execution_id_of
+from redun.store.ref_texts import BadRef, ExecutionRef, TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

@@ -18,7 +18,8 @@ from redun.objects.kinds import Kind
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
 from redun.store.maintain.findings import Findings, Known, Severity
-from redun.store.refs import EXECUTIONS, REMOTES, TAGS, ExecutionRef, RefStatus, TagRef
+from redun.store.ref_names import EXECUTIONS, REMOTES, TAGS
+from redun.store.ref_texts import ExecutionRef, RefStatus, TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

@@ -38,7 +38,9 @@ from redun.store.objectdb import ObjectDb
 from redun.store.pack import PackReader
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.pack_format import idx_name, pack_name
-from redun.store.refs import EXECUTIONS, REMOTES, TAGS, BadRef, ExecutionRef, RefMissing, TagRef, execution_id_of
+from redun.store.ref_names import EXECUTIONS, REMOTES, TAGS, execution_id_of
+from redun.store.ref_texts import BadRef, ExecutionRef, TagRef
+from redun.store.refs import RefMissing
 from redun.store.storage import NameMissing, Storage
 
 if TYPE_CHECKING:

@@ -17,17 +17,8 @@ from redun.objects.execution_records import ExecutionRecord
 from redun.objects.ids import format_id
 from redun.objects.kinds import Kind
 from redun.store.maintain.fsck_refs import find_contradictions
-from redun.store.refs import (
-    EXECUTIONS,
-    REMOTES,
-    TAGS,
-    ExecutionRef,
-    RefStatus,
-    TagRef,
-    execution_id_of,
-    is_ref_name,
-    ref_name,
-)
+from redun.store.ref_names import EXECUTIONS, REMOTES, TAGS, execution_id_of, is_ref_name, ref_name
+from redun.store.ref_texts import ExecutionRef, RefStatus, TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository

@@ -13,7 +13,7 @@ from redun.hashing import Oid
 from redun.store.blobs import blob_name
 from redun.store.idx import Idx
 from redun.store.maintain.mend_packs import DamagedPack, write_content
-from redun.store.refs import ExecutionRef, TagRef
+from redun.store.ref_texts import ExecutionRef, TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
