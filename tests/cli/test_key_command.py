@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from redun.store.ref_names import EXECUTIONS
 
 from redun.cli.main import main
+from redun.store.ref_names import EXECUTIONS
 from redun.store.repository import Repository
 from redun.testing.objects import execution_id, make_execution
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redun.store.ref_names import ref_name
-from redun.store.ref_texts import TagRef
 
 from redun.hashing import Oid
 from redun.objects.execution_records import ExecutionRecord, RunSubject, TagRecord
@@ -19,6 +17,8 @@ from redun.provenance.executions import load_execution
 from redun.provenance.tag_edits import plan_add, plan_remove, plan_update
 from redun.provenance.tags import TagBook, TagView, find_current, has_tags, view_current
 from redun.provenance.values import get_eval
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import TagRef
 from redun.tags import ANY_VALUE, BadTag
 from redun.testing.compile_workflow import MadeRun
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from redun.store.ref_texts import RefStatus
-
 from redun.objects.codec import decode_node
 from redun.objects.execution_records import ExecutionRecord, ExecutionStatus
 from redun.scheduler.execution import Execution
 from redun.scheduler.homes import home_of
+from redun.store.ref_texts import RefStatus
 from redun.store.repository import Repository
 
 UUID = "6c1d2f3e-1111-4222-8333-abcdefabcdef"

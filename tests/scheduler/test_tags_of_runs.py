@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from redun.store.ref_texts import RefStatus
 
 from redun import File, get_current_scheduler, task
 from redun.executors.thread import ThreadExecutor
@@ -25,6 +24,7 @@ from redun.scheduler.scheduler import Scheduler
 from redun.scheduler.tags import TagRecorder
 from redun.store.maintain.fsck import check_repository
 from redun.store.memory import MemoryStore
+from redun.store.ref_texts import RefStatus
 from redun.store.repository import Repository
 from redun.store.tagging import write_tag_edit
 from redun.tags import BadTag

@@ -7,7 +7,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from redun.store.ref_texts import ExecutionRef, RefStatus
 
 from redun.objects.codec import decode_node
 from redun.objects.execution_records import ExecutionRecord, ExecutionStatus
@@ -17,6 +16,7 @@ from redun.store.journal import Journal
 from redun.store.liveness import JournalHeader, describe_writer, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.objectdb import ObjectDb
+from redun.store.ref_texts import ExecutionRef, RefStatus
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.testing.objects import MadeExecution, build_execution, execution_id, made_ref

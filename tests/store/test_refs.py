@@ -8,11 +8,11 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redun.store.ref_names import BadRefName, check_remote_name, is_ref_name, ref_name
-from redun.store.ref_texts import BadRef, ExecutionRef, RefStatus
 
 from redun.hashing import Oid
 from redun.store.memory_storage import MemoryStorage
+from redun.store.ref_names import BadRefName, check_remote_name, is_ref_name, ref_name
+from redun.store.ref_texts import BadRef, ExecutionRef, RefStatus
 from redun.store.refs import RefMissing, Refs
 from redun.testing.probed import ProbedStorage
 

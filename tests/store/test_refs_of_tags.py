@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redun.store.ref_names import EXECUTIONS, TAGS, BadRefName, ref_name
-from redun.store.ref_texts import BadRef, TagRef
 
 from redun.hashing import Oid
 from redun.store.memory_storage import MemoryStorage
+from redun.store.ref_names import EXECUTIONS, TAGS, BadRefName, ref_name
+from redun.store.ref_texts import BadRef, TagRef
 from redun.store.refs import RefMissing, Refs
 
 NAME = ref_name(1_750_000_000_123_456, "6c1d2f3e-1111-4222-8333-abcdefabcdef")

@@ -6,13 +6,13 @@ import dataclasses
 import threading
 
 import pytest
-from redun.store.ref_names import EXECUTIONS, ref_name
-from redun.store.ref_texts import ExecutionRef, RefStatus
 
 from redun.hashing import hash_blob
 from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS
 from redun.store.local_storage import LocalStorage
 from redun.store.memory_storage import MemoryStorage
+from redun.store.ref_names import EXECUTIONS, ref_name
+from redun.store.ref_texts import ExecutionRef, RefStatus
 from redun.store.refs import Refs
 from redun.store.shared_refs import HEARTBEAT_SECONDS, SharedRefs
 from redun.store.spooled_storage import SpooledStorage

@@ -9,11 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from redun.store.ref_names import ref_name
-from redun.store.ref_texts import BadRef, ExecutionRef, RefStatus, Signature, TagRef
 
 from redun.hashing import Oid, hash_blob
 from redun.store.memory_storage import MemoryStorage
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import BadRef, ExecutionRef, RefStatus, Signature, TagRef
 from redun.store.refs import Refs
 from redun.store.signing import BadKey, Signer, create_key, find_fault, read_public_keys
 

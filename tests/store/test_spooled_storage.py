@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from redun.store.ref_names import ref_name
 
 from redun.hashing import hash_blob
 from redun.store import spooled_storage
@@ -18,6 +17,7 @@ from redun.store.pack import PackReader, write_pack
 from redun.store.pack_format import idx_name, pack_name
 from redun.store.packset import PackSet
 from redun.store.ranged import PART_BYTES
+from redun.store.ref_names import ref_name
 from redun.store.refs import Refs
 from redun.store.spooled_storage import SpooledStorage
 from redun.store.storage import NameMissing, RepositoryUnreachable, Storage

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from redun.store.ref_texts import RefStatus
 
 from redun.hashing import hash_blob
 from redun.objects.call_records import CallRecord
@@ -17,6 +16,7 @@ from redun.store.forgotten import Forgotten, write_forgotten
 from redun.store.maintain.forget import NotForgettable, StillRunning, forget, plan_forget
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.merge_notes import merge_notes
+from redun.store.ref_texts import RefStatus
 from redun.store.repository import Repository
 from redun.store.tagging import write_tag_edit
 from redun.testing.objects import made_ref, make_execution

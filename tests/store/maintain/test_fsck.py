@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redun.store.ref_texts import RefStatus
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.codec import encode_node
@@ -27,6 +26,7 @@ from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.maintain.repack import consolidate
 from redun.store.pack import write_pack
 from redun.store.pack_format import pack_name
+from redun.store.ref_texts import RefStatus
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import Entry
