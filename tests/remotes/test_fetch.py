@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redun.store.ref_texts import RefStatus
 
 from redun.hashing import Buffer, hash_blob
 from redun.objects.links import walk
@@ -28,6 +27,7 @@ from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.repack import consolidate
 from redun.store.memory_storage import MemoryStorage
+from redun.store.ref_texts import RefStatus
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import Storage

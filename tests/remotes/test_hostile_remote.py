@@ -13,7 +13,6 @@ import zipfile
 import msgpack
 import pytest
 import zstandard
-from redun.store.ref_names import EXECUTIONS, TAGS, BadRefName
 
 from redun.errors import ObjectError, RedunError
 from redun.hashing import hash_blob, hash_node
@@ -31,6 +30,7 @@ from redun.store.maintain.fsck import check_repository
 from redun.store.memory_storage import MemoryStorage
 from redun.store.pack import rebuild_idx, write_pack
 from redun.store.pack_format import HEAD, MAGIC, TRAILER, idx_name, pack_name
+from redun.store.ref_names import EXECUTIONS, TAGS, BadRefName
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import BadName

@@ -6,11 +6,11 @@ from itertools import pairwise, permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from redun.store.ref_names import ref_name
-from redun.store.ref_texts import ExecutionRef, RefStatus
 
 from redun.hashing import Oid
 from redun.remotes.negotiate import is_better, is_transferable, names_to_read, order_packs, plan_refs
+from redun.store.ref_names import ref_name
+from redun.store.ref_texts import ExecutionRef, RefStatus
 from redun.testing.objects import EPOCH_US, execution_id
 
 

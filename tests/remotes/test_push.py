@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from redun.store.ref_texts import RefStatus
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.links import BrokenLink, walk
@@ -23,6 +22,7 @@ from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.memory_storage import MemoryStorage
 from redun.store.objectdb import ObjectDb
+from redun.store.ref_texts import RefStatus
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import Storage

@@ -14,7 +14,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from redun.store.ref_names import ref_name
 
 from redun.errors import RemoteError
 from redun.remotes.pull import pull
@@ -26,6 +25,7 @@ from redun.store.boto_storage import BotoStorage
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.obstore_storage import ObstoreStorage
+from redun.store.ref_names import ref_name
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.testing.faulty_proxy import EVER_AFTER, Fault, FaultyProxy

@@ -6,11 +6,11 @@ import dataclasses
 import json
 
 import pytest
-from redun.store.ref_texts import RefStatus
 
 from redun.cli.main import main
 from redun.objects.kinds import Kind
 from redun.store.location import open_storage
+from redun.store.ref_texts import RefStatus
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.testing.objects import build_execution, execution_id, made_ref, make_execution

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from redun.store.ref_names import EXECUTIONS, TAGS
-from redun.store.ref_texts import TagRef
 
 from redun.hashing import Oid
 from redun.objects.execution_records import RunSubject, TagRecord
@@ -22,6 +20,8 @@ from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.repack import consolidate
 from redun.store.memory_storage import MemoryStorage
+from redun.store.ref_names import EXECUTIONS, TAGS
+from redun.store.ref_texts import TagRef
 from redun.store.refs import Refs
 from redun.store.repository import Repository
 from redun.store.storage import Storage
