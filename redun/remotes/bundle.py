@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from redun.errors import RemoteError
 from redun.hashing import Oid
 from redun.remotes.cargo import BATCH_OBJECTS
-from redun.remotes.fetch import matches, plan_tags, receive
+from redun.remotes.fetch import Request, matches, plan_tags, receive
 from redun.remotes.gate import Gate
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.pull import read_own, take_over
@@ -258,6 +258,6 @@ def _apply(
         return remote.gate.enter(report, prefixes)
     if not repository.is_writable:
         raise ReadOnlyStore(f"{repository.location} cannot be written")
-    got = receive(repository, remote, refs, tag_names, prefixes, on_progress)
-    take_over(repository, refs)
+    request = Request(refs, tag_names, prefixes, lambda ref: take_over(repository, [ref]))
+    got = receive(repository, remote, request, on_progress)
     return remote.gate.enter(got.enter(report), prefixes)

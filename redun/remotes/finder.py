@@ -6,9 +6,8 @@ here, or known to be absent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
@@ -16,29 +15,33 @@ from redun.objects.codec import NotCanonical, decode_node
 from redun.objects.decoding import BadBody
 from redun.objects.execution_records import RunSubject, TagRecord
 from redun.objects.ids import format_id
-from redun.objects.kinds import Kind
-from redun.objects.links import BrokenLink, walk
+from redun.objects.kinds import SOFT_LINK_KINDS, Kind
 from redun.objects.oid import short
 from redun.objects.value_records import FileRecord
 from redun.remotes.contents import find_sizes
 from redun.remotes.sieve import Sieve
 from redun.remotes.staging import Staging
 from redun.remotes.transfer import LARGE_CONTENT_BYTES
+from redun.remotes.wanted import PASSED, UNSEEN, WANTED, Marks, Wanted
 from redun.store.base import ObjectCorrupt
+from redun.store.idx import Idx
 from redun.store.pack_format import idx_name
 from redun.store.ref_texts import TagRef
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
 
+_HARD = -1
+_UNKNOWN_SIZE = 1 << 63
+_MAX_PLACES = 1 << 16
+"""Of so many links it is remembered where they led: most lead where another led just before.  100 bytes each."""
 
-@dataclass(slots=True)
-class Wanted:
-    """What is to be taken from a remote."""
 
-    packs: dict[Oid, set[Oid]] = field(default_factory=dict)  # pack: which of its objects
-    large: dict[Oid, int] = field(default_factory=dict)  # contents that are files of their own, with their sizes
-    left: dict[Oid, int] = field(default_factory=dict)  # contents that stay in packs over there; 0: size not known
+class _Links(NamedTuple):
+    """Where an object leads, and what it says of it."""
+
+    oids: Sequence[Oid]
+    size: int  # _HARD when each must resolve; else of the content, which may be missing
 
 
 class Finder:
@@ -48,45 +51,40 @@ class Finder:
         self._store = repository.store
         self._staging = staging
         self._remote = staging.remote
-        self._wanted = Wanted()
+        self.wanted = Wanted()
         self.sieve = Sieve(repository.store, staging.remote)
-        self._lacking: set[Oid] = set()  # contents that cannot be files of their own there, or are none
-        self._sizes: dict[Oid, int] = {}  # of contents that may be left over there
-        self._of_files: set[Oid] = set()  # large contents of files: kept or not
-        self._unsure: dict[Oid, None] = {}  # what no pack holds: the remote is asked about all of it at once
+        self.n_marked = 0
+        """How many objects were found to be wanted, whether they came since or not."""
+        self._places: dict[Oid, Oid | None] = {}  # where links led: a pack, or None for what is here
+        # What no pack holds: who links to it, and whether it must be there.  The remote is asked about all at once.
+        self._unsure: dict[Oid, tuple[Oid | None, bool]] = {}
+        self._gone: set[Oid] = set()  # large contents of files that are not kept over there
 
-    def find(self, roots: Iterable[Oid]) -> Wanted:
-        """Return what is missing of all that was asked for so far.
+    def find(self, roots: Iterable[Oid]) -> None:
+        """Mark what is missing of all that some objects reach.  ``settle`` is to be called before anything is written.
 
         Raises:
             RemoteDamaged: the remote lacks something that must be there, or holds what is no object.
         """
-        roots = list(roots)
         try:
             self._walk(roots)
-            if self._ask():
-                self._walk(roots)  # who links to what is not there
-        except BrokenLink as error:
-            of = "" if error.source is None else f" that {short(error.source)} links to"
-            promise = self._remote.notes.promised.get(error.oid)
-            left = "" if promise is None else f"; `redun pull {promise.remote}` there brings it: it was pulled lazily"
-            raise self._remote.damaged(f"it lacks object {short(error.oid)}{of}{left}") from error
         except (NotCanonical, ObjectCorrupt) as error:
             raise self._remote.damaged(str(error)) from error
-        return self._wanted
 
-    def _walk(self, roots: Iterable[Oid]) -> None:
-        for _ in walk(roots, self._read, skip=self.sieve.skip):
-            pass
+    def settle(self) -> None:
+        """Ask the remote about the contents that no pack holds.
 
-    def _ask(self) -> bool:
-        """Ask about what no pack holds; tell whether something is not there that must be."""
-        sizes = find_sizes(self._remote, self._unsure)
-        self._wanted.large.update(sizes)
-        gone = {oid for oid in self._unsure.keys() - sizes.keys() if not self.sieve.is_absent_there(oid)}
-        self._lacking.update(self._unsure.keys() - sizes.keys())
-        self._unsure.clear()
-        return bool(gone - self._of_files)
+        Raises:
+            RemoteDamaged: the remote lacks one that must be there.
+        """
+        unsure, self._unsure = self._unsure, {}
+        sizes = find_sizes(self._remote, unsure)
+        self.wanted.large.update(sizes)
+        for oid, (source, is_needed) in unsure.items():
+            if oid not in sizes and not self.sieve.is_absent_there(oid):
+                self._gone.add(oid)
+                if is_needed:
+                    self._refuse(oid, source)
 
     def is_only_of(self, ref: TagRef, executions: Collection[str]) -> bool:
         """Tell whether an edit speaks only of objects that are here or wanted, and of some executions (uuids).
@@ -119,44 +117,106 @@ class Finder:
         return record.subject, record.parents
 
     def _is_here(self, oid: Oid) -> bool:
-        return self._store.has(oid) or any(oid in oids for oids in self._wanted.packs.values())
+        return self._store.has(oid) or self.wanted.has(oid)
 
-    def _read(self, oid: Oid) -> tuple[int, bytes] | None:
-        pack = self._remote.find_pack(oid)
-        if pack is None:
-            if oid in self._lacking:
-                return (int(Kind.BLOB), b"") if self.sieve.is_absent_there(oid) else None
-            if oid not in self._wanted.large:
-                self._unsure[oid] = None
-            return int(Kind.BLOB), b""
+    # -- the walk
+
+    def _walk(self, roots: Iterable[Oid]) -> None:
+        """Walk depth first, without recursion; a link stands with its source, the source's pack and what it says."""
+        stack: list[tuple[Oid, Oid | None, Oid | None, int]] = [(oid, None, None, _HARD) for oid in roots]
+        places, packs = self._places, self.wanted.packs
+        while stack:
+            oid, source, origin, size = stack.pop()
+            links: _Links | None = None
+            if oid in places:
+                pack = places[oid]
+            else:
+                pack, links = self._come_to(oid, source, size)
+            if pack is not None and origin is not None and pack != origin:
+                packs[origin].links_into.add(pack)
+            if links is not None:
+                stack += [(link, oid, pack, links.size) for link in reversed(links.oids)]
+
+    def _come_to(self, oid: Oid, source: Oid | None, size: int) -> tuple[Oid | None, _Links | None]:
+        """Return the pack that an object is taken from, and its links when they are to be followed."""
+        place = self._remote.locate(oid)
+        pack, links = (None if place is None else place[0]), None
+        marks = self.wanted.packs.get(pack) if pack is not None else None
+        is_seen = False
+        if place is not None and marks is not None:
+            ordinal = _find(marks.idx, oid, place[1])
+            is_seen = ordinal is not None and marks.flags[ordinal] != UNSEEN
+        if not is_seen:
+            if pack in self.wanted.installed or self.sieve.skips(oid):
+                pack = None
+            elif place is None:
+                self._note_unpacked(oid, source, size)
+                return None, None
+            else:
+                elsewhere = self.wanted.find_seen(oid) if self._remote.may_be_doubled(oid) else None
+                pack = elsewhere or place[0]
+                links = None if elsewhere else self._mark(oid, place, size)
+        if len(self._places) >= _MAX_PLACES:
+            self._places.clear()
+        self._places[oid] = pack
+        return pack, links
+
+    def _mark(self, oid: Oid, place: tuple[Oid, int], size: int) -> _Links | None:
+        """Mark an object; return its links when they are to be followed."""
+        pack, hint = place
         reader = self._staging.reader(pack)
-        ordinal = reader.idx.find(oid)
+        marks = self.wanted.marks_of(pack, reader.idx)
+        ordinal = _find(marks.idx, oid, hint)
         if ordinal is None:
             raise self._remote.damaged(f"{idx_name(pack)} lists object {short(oid)}, which its pack does not hold")
-        kind = reader.idx.kind_at(ordinal)
-        if kind == Kind.BLOB:
+        kind = marks.idx.kind_at(ordinal)
+        if kind == Kind.BLOB:  # it leads nowhere, and was hashed when its pack was checked
             if pack in self._staging.partial:
-                self._wanted.left[oid] = self._sizes.get(oid, 0)
+                marks.flags[ordinal] = PASSED
+                self.wanted.left[oid] = size if 0 <= size < _UNKNOWN_SIZE else 0
             else:
-                self._wanted.packs.setdefault(pack, set()).add(oid)
-            return kind, b""  # it leads nowhere, and was hashed when its pack was checked
-        data = reader.read(ordinal)
+                self._want(marks, ordinal)
+            return None
+        data = reader.read(ordinal, oid)
         if not self.sieve.takes(oid, kind, data):
-            return int(Kind.BLOB), b""
-        self._wanted.packs.setdefault(pack, set()).add(oid)
-        if not self.sieve.follows(kind):
-            return int(Kind.BLOB), b""
-        if kind == Kind.FILE:
-            self._note_content(data)
-        return kind, data
+            marks.flags[ordinal] = PASSED
+            return None
+        self._want(marks, ordinal)
+        return self._read_links(kind, data) if self.sieve.follows(kind) else None
 
-    def _note_content(self, data: bytes) -> None:
+    def _read_links(self, kind: int, data: bytes) -> _Links:
         node = decode_node(data)
+        if kind not in SOFT_LINK_KINDS:
+            return _Links(node.links, _HARD)
         try:
             size = FileRecord.decode(node).size
         except BadBody as error:
             raise self._remote.damaged(str(error)) from error
-        if size is not None and self._staging.partial:
-            self._sizes.update(dict.fromkeys(node.links, size))
-        # Asking costs a request, so it is asked only about what can be there.
-        (self._lacking if size is not None and size < LARGE_CONTENT_BYTES else self._of_files).update(node.links)
+        return _Links(node.links, _UNKNOWN_SIZE if size is None else size)
+
+    def _want(self, marks: Marks, ordinal: int) -> None:
+        marks.flags[ordinal] = WANTED
+        marks.count += 1
+        self.n_marked += 1
+
+    def _note_unpacked(self, oid: Oid, source: Oid | None, size: int) -> None:
+        """Note an object that is in no pack: it may be a content that is a file of its own, or not be kept."""
+        if oid in self.wanted.large or oid in self.wanted.settled:
+            return
+        if oid in self._gone or 0 <= size < LARGE_CONTENT_BYTES:
+            # Asking costs a request, so it is asked only about what can be there.
+            if not self.sieve.is_absent_there(oid) and size == _HARD:
+                self._refuse(oid, source)
+        elif size == _HARD or oid not in self._unsure:
+            self._unsure[oid] = source, size == _HARD
+
+    def _refuse(self, oid: Oid, source: Oid | None) -> None:
+        of = "" if source is None else f" that {short(source)} links to"
+        promise = self._remote.notes.promised.get(oid)
+        left = "" if promise is None else f"; `redun pull {promise.remote}` there brings it: it was pulled lazily"
+        raise self._remote.damaged(f"it lacks object {short(oid)}{of}{left}")
+
+
+def _find(idx: Idx, oid: Oid, hint: int) -> int | None:
+    """Return an object's ordinal; ``hint`` is what another idx of the same pack says."""
+    return hint if hint < idx.count and idx.oid_at(hint) == oid else idx.find(oid)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from redun.hashing import Buffer, Oid
 from redun.remotes.listing import read_listing
 from redun.remotes.reach import Reach
+from redun.remotes.sketch import Sketch
 from redun.store.base import ObjectCorrupt
 from redun.store.condemned import read_condemned
 from redun.store.idx import Idx, check_idx
@@ -31,6 +32,8 @@ class KnownPacks:
         self.sizes: dict[Oid, int] = {}  # bytes of each pack that was listed
         self.doomed: set[Oid] = set()  # packs that are condemned
         self.doomed_blobs: set[Oid] = set()
+        self._sketch: Sketch | None = None
+        self._n_misses = 0  # packs that were searched for nothing since the last listing
 
     def load(self, is_new: bool) -> None:
         """Learn which packs there are, reading each idx that was not seen before; ``is_new``: nothing is there yet.
@@ -54,16 +57,45 @@ class KnownPacks:
         self.doomed_blobs = {oid for one in condemned for oid in one.blobs}
         # Last, and for reading alone: what is about to be deleted there.
         self._latest = sorted(self.idxs.items(), key=lambda item: item[0] in self.doomed)
+        self._sketch, self._n_misses = None, 0
 
     def find_pack(self, oid: Oid) -> Oid | None:
         """Return a pack that holds an object, None when there is none."""
+        place = self.locate(oid)
+        return None if place is None else place[0]
+
+    def locate(self, oid: Oid) -> tuple[Oid, int] | None:
+        """Return a pack that holds an object, and the ordinal there; None when there is none."""
         latest = self._latest
+        if self._sketch is not None and not self._sketch.may_hold(oid):
+            return None
         for at, (pack, idx) in enumerate(latest):
-            if idx.find(oid) is not None:
+            ordinal = idx.find(oid)
+            if ordinal is not None:
                 if at:
                     latest.insert(0, latest.pop(at))
-                return pack
+                    self._count_misses(at)
+                return pack, ordinal
+        if latest:
+            self._count_misses(len(latest) - 1)
         return None
+
+    def may_be_doubled(self, oid: Oid) -> bool:
+        """Tell whether several packs may hold an object; of most that only one holds, it is known."""
+        return len(self.idxs) > 1 and self._get_sketch().may_be_doubled(oid)
+
+    def _count_misses(self, count: int) -> None:
+        """Make a sketch once that is cheaper than to go on without: a miss costs what adding three objects does."""
+        self._n_misses += count
+        if self._sketch is None and 2 * self._n_misses > sum(idx.count for idx in self.idxs.values()):
+            self._get_sketch()
+
+    def _get_sketch(self) -> Sketch:
+        if self._sketch is None:
+            self._sketch = Sketch(sum(idx.count for idx in self.idxs.values()))
+            for idx in self.idxs.values():
+                self._sketch.add(idx.prefixes)
+        return self._sketch
 
     def has(self, oid: Oid) -> bool:
         """Tell whether a pack holds an object, and with it everything that the object's hard links lead to.
@@ -84,6 +116,10 @@ class KnownPacks:
             content = self._cache.view(_cached_name(pack))
         self.idxs[pack] = Idx(content, idx_name(pack), pack)
         self._latest.insert(0, (pack, self.idxs[pack]))
+        if self._sketch is not None:
+            self._sketch.add(self.idxs[pack].prefixes)
+            if self._sketch.count > self._sketch.capacity:
+                self._sketch = None  # a larger one, when it is asked next
 
     def _load_idx(self, pack: Oid) -> Idx:
         cached_name = _cached_name(pack)

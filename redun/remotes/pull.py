@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from redun.errors import RefError
+from redun.remotes.cargo import BATCH_OBJECTS
 from redun.remotes.fetch import fetch_left, fetch_new, matches, plan_fetch, plan_tags, read_tracked
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.remote import RefNames, Remote
@@ -30,6 +31,7 @@ def pull(
     is_lazy: bool = False,
     is_dry_run: bool = False,
     on_progress: OnProgress = ignore_progress,
+    batch_objects: int = BATCH_OBJECTS,
 ) -> TransferReport:
     """Fetch, then take over every execution seen at the remote that is new here, or told worse here.
 
@@ -46,7 +48,14 @@ def pull(
         report = remote.gate.enter(report, prefixes)
         return report if is_lazy else fetch_left(repository, remote, prefixes, report, on_progress)
     report = fetch_new(
-        repository, remote, prefixes, listed=listed, is_lazy=is_lazy, is_dry_run=False, on_progress=on_progress
+        repository,
+        remote,
+        prefixes,
+        listed=listed,
+        is_lazy=is_lazy,
+        is_dry_run=False,
+        on_progress=on_progress,
+        batch_objects=batch_objects,
     )
     refs = [ref for ref in _plan(repository, _find_tracked(repository, remote, prefixes)) if remote.gate.admits(ref)]
     taken = [ref for ref in refs if ref.object is not None and repository.store.has(ref.object)]

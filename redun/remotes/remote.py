@@ -196,6 +196,14 @@ class Remote:
         """Return a pack that holds an object, None when there is none."""
         return self._known.find_pack(oid)
 
+    def locate(self, oid: Oid) -> tuple[Oid, int] | None:
+        """Return a pack that holds an object, and the ordinal there; None when there is none."""
+        return self._known.locate(oid)
+
+    def may_be_doubled(self, oid: Oid) -> bool:
+        """Tell whether several packs may hold an object; of most that only one holds, it is known."""
+        return self._known.may_be_doubled(oid)
+
     def has(self, oid: Oid) -> bool:
         """Tell whether a pack holds an object, and with it everything that the object's hard links lead to.
 

@@ -8,7 +8,6 @@ files back, and a file can be a program.  Format: docs/format/absent.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from redun.hashing import Oid
@@ -20,6 +19,7 @@ from redun.store.liveness import Clock, now_us
 
 if TYPE_CHECKING:
     from redun.remotes.remote import Remote
+    from redun.remotes.wanted import Wanted
     from redun.store.objectdb import ObjectDb
 
 _JUDGED = frozenset({Kind.VALUE, Kind.EXPRESSION})
@@ -34,15 +34,14 @@ class Sieve:
         self._remote = remote
         self._now = clock()
         self._here = store.packs.notes.absent
+        self._purged = frozenset(oid for oid, absence in self._here.items() if absence.cause is Cause.PURGED)
         self._passed: dict[Oid, Absence] = {}
+        self._written: set[Oid] = set()
         self._produced: set[Oid] = set()
 
-    @property
-    def skip(self) -> Callable[[Oid], bool]:
-        """Tells what a walk need not come to: what is here, and what was purged here."""
-        has = self._store.has
-        purged = {oid for oid, absence in self._here.items() if absence.cause is Cause.PURGED}
-        return (lambda oid: oid in purged or has(oid)) if purged else has
+    def skips(self, oid: Oid) -> bool:
+        """Tell whether a walk need not come to an object: it is here, or was purged here."""
+        return oid in self._purged or self._store.has(oid)
 
     @property
     def n_withheld(self) -> int:
@@ -79,21 +78,18 @@ class Sieve:
         """Tell whether what a node links to comes along."""
         return not (self._remote.is_data_only and kind == Kind.FILE)
 
-    def sift(self, packs: dict[Oid, set[Oid]]) -> None:
-        """Take out of what is wanted, by pack, the records of files that a run would put back."""
-        for oids in packs.values():
-            for oid in oids & self._produced:
-                oids.remove(oid)
-                self._passed[oid] = Absence(oid, Kind.FILE, Cause.WITHHELD, self._now)
+    def sift(self, wanted: Wanted) -> None:
+        """Take out of what is wanted the records of files that a run would put back."""
+        for oid in wanted.drop(self._produced):
+            self._passed[oid] = Absence(oid, Kind.FILE, Cause.WITHHELD, self._now)
 
     def write(self) -> None:
         """Write down what was passed over and is not here.  Raises as writing to a storage does."""
-        new = [one for oid, one in self._passed.items() if not (self._is_known(one) or self._store.has(oid))]
+        passed = [one for oid, one in self._passed.items() if not (oid in self._written or oid in self._here)]
+        new = [one for one in passed if not self._store.has(one.oid)]
+        self._written.update(self._passed)
         if new:
             self._store.storage.sync([write_absent(self._store.storage, new, self._now)])
-
-    def _is_known(self, absence: Absence) -> bool:
-        return absence.oid in self._here
 
     def _has(self, absence: Absence) -> bool:
         """Tell whether the remote has an object; asking costs a request for a content that may be a file of its own."""

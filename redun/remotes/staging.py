@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redun.hashing import Oid
+from redun.hashing import Buffer, Oid
 from redun.objects.codec import NotCanonical
 from redun.objects.oid import short
 from redun.remotes.remote import Remote
@@ -18,7 +18,7 @@ from redun.store.base import ObjectCorrupt
 from redun.store.block_cache import BlockCache
 from redun.store.local_storage import LocalStorage
 from redun.store.pack import PackReader, rebuild_idx
-from redun.store.pack_format import pack_name
+from redun.store.pack_format import idx_name, pack_name
 from redun.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -47,12 +47,9 @@ class Staging:
         self._is_lazy = is_lazy
         self.partial: set[Oid] = set()
         """Packs whose contents were left over there; each of their other objects is checked when it is read."""
-        self.idxs: dict[Oid, bytes] = {}
-        """The idx of each checked pack, made from the pack itself."""
-        self._storage = remote.storage
+        self._own = LocalStorage(Path(self._folder.name))
         self._is_here = isinstance(remote.storage, LocalStorage)
-        if not self._is_here:
-            self._storage = LocalStorage(Path(self._folder.name))
+        self._storage = remote.storage if self._is_here else self._own
         self.taken_bytes = 0
 
     def __enter__(self) -> Staging:  # noqa: PYI034 - typing.Self came with Python 3.11
@@ -78,11 +75,22 @@ class Staging:
             self._readers[pack] = reader or self._bring(pack)
         return self._readers[pack]
 
+    def view_idx(self, pack: Oid) -> Buffer:
+        """Return the idx of a checked pack, made from the pack itself."""
+        return self._own.view(idx_name(pack))
+
+    def drop(self, pack: Oid) -> None:
+        """Let go of a pack, and of the room that it takes here."""
+        self._readers.pop(pack, None)
+        self.partial.discard(pack)
+        for name in (pack_name(pack), idx_name(pack)):
+            self._own.delete(name)
+
     def _bring_part(self, pack: Oid) -> PackReader | None:
         """Bring a pack without its contents, when these weigh enough."""
         from redun.remotes.packed import read_without_contents
 
-        reader = read_without_contents(self.remote, pack, LocalStorage(Path(self._folder.name)), self._blocks)
+        reader = read_without_contents(self.remote, pack, self._own, self._blocks)
         if reader is not None:
             self.partial.add(pack)
         return reader
@@ -97,7 +105,9 @@ class Staging:
                 raise self.remote.damaged(str(error)) from error
         content = self.remote.read_file(name) if self._is_here else self._storage.view(name)
         try:
-            idx = self.idxs[pack] = rebuild_idx(content, name)  # hashes the pack and each object in it
+            # It hashes the pack and each object in it.  Memory holds it no longer than it is made.
+            self._own.write(idx_name(pack), rebuild_idx(content, name))
+            idx = self.view_idx(pack)
             reader = PackReader(pack, self._storage, cache=self._blocks, idx=idx)  # compares the pack's hash and name
         except (ObjectCorrupt, NotCanonical) as error:
             raise self.remote.damaged(str(error)) from error
