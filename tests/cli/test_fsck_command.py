@@ -128,3 +128,41 @@ def test_where_to_repair_from_is_asked_with_repair_alone(damaged: Path, capsys: 
     assert main(["fsck", "--repair", "--from", "nobody"]) == ExitCode.FAILED
     assert "'nobody'" in capsys.readouterr().err
     assert damaged.exists()
+
+
+WORKFLOW = """
+from redun import task
+
+redun_namespace = "mended"
+
+
+@task()
+def part(n: int):
+    return [n, b"x" * 1_100_000]
+
+
+@task()
+def main(size: int = 5):
+    return [part(n) for n in range(size)]
+"""
+
+
+def test_a_run_after_a_repair_finds_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Packs and contents are damaged, repaired and read: no job runs again, and the result is the same."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    Path("wf.py").write_text(WORKFLOW)
+    for words in (["run", "wf.py", "main"], ["remote", "add", "origin", "../shared"], ["push"]):
+        assert main(words) == 0
+    for path in (*Path(".redun/objects/pack").glob("*.pack"), *Path(".redun/objects/blob").glob("*/*")):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2] + b"?")
+    assert main(["fsck"]) == ExitCode.FAILED
+    assert main(["fsck", "--repair"]) == 0
+    capsys.readouterr()
+    assert main(["run", "wf.py", "main"]) == 0
+    told = capsys.readouterr().err
+    assert "Cached Job" in told
+    assert "Run    Job" not in told

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redun.store.ref_texts import RefStatus
 
+from redun.config import RepositorySettings
 from redun.hashing import hash_blob
 from redun.objects.kinds import Kind
 from redun.objects.value_records import ValueRecord
@@ -24,16 +24,20 @@ from redun.remotes.repair import RemoteSource
 from redun.store.absent import Absence, Cause, write_absent
 from redun.store.base import ObjectCorrupt, ObjectMissing
 from redun.store.blobs import blob_name
+from redun.store.journal import Journal
+from redun.store.liveness import describe_writer, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
 from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.maintain.mend import mend_repository
 from redun.store.pack import write_pack
 from redun.store.pack_format import TRAILER, idx_name, pack_name
+from redun.store.ref_texts import RefStatus
 from redun.store.repository import Repository
 from redun.store.signing import Signer, create_key
 from redun.testing.killing import count_moments, do_and_die
 from redun.testing.objects import MadeFile, build_execution, make_execution
+from redun.testing.probed import ProbedStorage
 
 LARGE = b"large " * 200_000
 
@@ -503,6 +507,78 @@ def test_a_repair_that_is_killed_loses_nothing_and_is_done_again(whole, round_: 
     assert damaged.objects() == expected
     for world in (tried, damaged):
         shutil.rmtree(world.folder)
+
+
+class _Failing(ProbedStorage):
+    """A remote that breaks off after some requests for contents."""
+
+    n_left = 0
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        if name.startswith("objects/") and name.endswith(".pack"):
+            self._spend()
+        return super().read(name, start, length)
+
+    def open(self, name: str):
+        self._spend()
+        return super().open(name)
+
+    def _spend(self) -> None:
+        self.n_left -= 1
+        if self.n_left < 0:
+            raise ConnectionResetError("connection reset by peer")
+
+
+@pytest.mark.parametrize("n_requests", range(4))
+def test_a_remote_that_breaks_off_costs_what_had_not_come(twin: World, n_requests: int) -> None:
+    """One warning; what came is kept, the rest comes from another remote or next time."""
+    for name in (*twin.names(".pack"), blob_name(hash_blob(LARGE))):
+        twin.flip(name, 60)
+    storage = _Failing(LocalStorage(twin.there))
+    storage.n_left = n_requests
+    readable, warnings = twin.objects(), []
+    report = twin.repair(Remote("weak", storage), warn=warnings.append)
+    assert report.is_clean == (not warnings)
+    assert len(warnings) == (n_requests < 3)
+    assert twin.objects().items() >= readable.items()
+    assert twin.repair().is_clean
+    assert twin.check().problems == ()
+
+
+def test_a_repository_in_a_bucket_is_repaired_from_a_folder(tmp_path: Path, s3_bucket: str) -> None:
+    """Damage in the bucket itself: what was damaged is written over there, or deleted."""
+    source = World.make(tmp_path / "world", place=f"{s3_bucket}/shared")
+    bucket = open_remote("bucket", f"{s3_bucket}/shared", tmp_path, None).storage
+    packs = [entry.name for entry in bucket.iter_entries("objects/pack") if entry.name.endswith(".pack")]
+    for name in (*packs, blob_name(hash_blob(LARGE))):
+        content = bytearray(bucket.read(name))
+        content[60] ^= 1
+        bucket.write(name, bytes(content))
+    place = RepositorySettings(url=f"{s3_bucket}/shared")
+    with Repository.open(tmp_path / "elsewhere", settings=place) as repository:
+        remote = Remote("folder", LocalStorage(source.here))
+        repository.forget_copies()
+        report = mend_repository(repository, [RemoteSource(repository, remote)])
+        assert report.is_clean, report.problems
+    assert {hash_blob(bucket.read(name)).hex() in name for name in packs} == {True}
+    with Repository.open(tmp_path / "other", settings=place) as repository:
+        assert check_repository(repository).problems == ()
+
+
+def test_a_damaged_journal_is_kept_up_to_the_damage(world: World) -> None:
+    """Opening the repository for the repair seals what is whole of a dead run's journal; the rest runs again."""
+    header = describe_writer(now_us(), token=b"test")._replace(process_start="1")
+    journal = Journal.create(world.here / "objects/journal", header=header)
+    made = build_execution(5, seed=7).objects
+    for oid, data, kind in made:
+        journal.append(data, kind, oid)
+    journal.close()
+    world.flip(str(journal.path.relative_to(world.here)), journal.path.stat().st_size // 2)
+    assert world.repair().is_clean
+    assert world.check().problems == ()
+    assert not journal.path.exists()
+    assert made[0][0] in world.objects()
+    assert made[-1][0] not in world.objects()
 
 
 def test_what_was_repaired_is_collected_as_before(world: World) -> None:
