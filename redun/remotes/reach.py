@@ -24,8 +24,10 @@ _Result = TypeVar("_Result")
 class RemoteUnreachable(RemoteError):
     """A remote cannot be read or written."""
 
-    def __init__(self, name: str, location: str, why: str) -> None:
-        super().__init__(f"cannot reach remote {name!r} at {location}: {why}")
+    def __init__(self, name: str, location: str, why: str, *, is_refused: bool = False) -> None:
+        hint = "who may only read can still pull, and run with `--remote`" if is_refused else ""
+        verb = "write to" if is_refused else "reach"
+        super().__init__(f"cannot {verb} remote {name!r} at {location}: {why}", hint=hint)
         self.name = name
         self.location = location
 
@@ -100,5 +102,7 @@ class Reach:
             yield
         except NameMissing as error:
             raise RemoteChanged(self.name, self.location, f"{error.name} is missing") from error
-        except (OSError, ReadOnlyStore) as error:
+        except ReadOnlyStore as error:
+            raise RemoteUnreachable(self.name, self.location, str(error), is_refused=True) from error
+        except OSError as error:
             raise RemoteUnreachable(self.name, self.location, str(error)) from error

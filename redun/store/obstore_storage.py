@@ -224,7 +224,7 @@ class ObstoreStorage(Storage):
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
 _METADATA = re.compile(r"169\.254\.169\.254|metadata\.google\.internal")
 """Where a machine in a cloud is asked for the keys of its role: the last thing that is tried."""
-_REFUSED = re.compile("status code: 40[13]")
+_REFUSED = re.compile(r"status code: 40[13]|\(code: (AccessDenied|403)\)")
 _GENERIC = re.compile(r"^Generic \w+ error: ")
 _RETRIED = re.compile(r"Error performing (\w+) (\S+) in .*?after (\d+) retries.*? - (.*)")
 _CODE, _MESSAGE = re.compile("<Code>([^<]*)</Code>"), re.compile("<Message>([^<\n]*)")
@@ -266,7 +266,7 @@ def _errors() -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise PermissionError(_shorten(error)) from error
     except BaseError as error:
-        # A listing that is refused has no class of its own.
+        # Listing and deleting that are refused have no class of their own.
         family = PermissionError if _REFUSED.search(str(error)) else OSError
         raise family(_shorten(error)) from error
 

@@ -23,7 +23,7 @@ from redun.testing.server_process import START_SECONDS, ServerProcess
 from redun.testing.started import free_ports
 
 KEY, SECRET = "test", "testtest"
-PEOPLE = ("reader", "puller", "pusher", "merger")
+PEOPLE = ("reader", "contributor", "main", "collector")
 """Names of those who may do only what the policy of a bucket allows them."""
 _PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"),
