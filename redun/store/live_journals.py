@@ -41,7 +41,8 @@ class LiveJournal:
 class LiveJournals:
     """The journals in a folder but for the own one.  Read from any thread; refreshed by one at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        """Without a folder there are none."""
         self._folder = folder
         self._journals: tuple[LiveJournal, ...] = ()
         self._gone: list[LiveJournal] = []
@@ -104,12 +105,15 @@ class LiveJournals:
 
     def _list(self, own_writer: str | None) -> list[Path]:
         """Return the paths of other writers' journals, the newest first: names begin with the time of creation."""
+        folder = self._folder
+        if folder is None:
+            return []
         try:
-            names = sorted((path.name for path in self._folder.iterdir()), reverse=True)
+            names = sorted((path.name for path in folder.iterdir()), reverse=True)
         except (FileNotFoundError, NotADirectoryError):
             return []
         return [
-            self._folder / name
+            folder / name
             for name in names
             if name.endswith(SUFFIX) and not name.startswith(".") and name != f"{own_writer}{SUFFIX}"
         ]

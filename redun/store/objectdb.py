@@ -27,7 +27,7 @@ from redun.store.absent import Absence, ObjectAbsent
 from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing, ObjectStore, ReadOnlyStore
 from redun.store.blobs import LARGE_SIZE_BYTES, Blobs
 from redun.store.journal import DURABILITIES
-from redun.store.live_journals import LiveJournals
+from redun.store.journals import Journals
 from redun.store.liveness import Clock, is_writer_alive, now_us
 from redun.store.lookups import newest_first
 from redun.store.own_journal import OwnJournal
@@ -78,10 +78,8 @@ class ObjectDb(ObjectStore):
         self.storage = storage
         self.warnings: list[str] = []
         self.packs = PackSet(storage, self._warn, clock)
-        self.live = None if journals is None else LiveJournals(journals)
-        self._own: OwnJournal | None = None
-        if journals is not None and is_writable:
-            self._own = OwnJournal(journals, clock=clock, durability=durability)
+        self.journals = Journals(journals, clock=clock, durability=durability, is_writable=is_writable)
+        self._own = self.journals.own
         self._blobs = Blobs(storage)
         self.beyond: Beyond | None = None  # what can be read and is not here
         self.promises = Promises(self)
@@ -124,7 +122,7 @@ class ObjectDb(ObjectStore):
         with own.lock:
             own.put(oid, data, kind)
         if own.is_full:
-            self._roll_over(own)
+            self.sealer.roll_over(own, self._blobs)
 
     def put_file(self, path: Path) -> tuple[Oid, int]:
         own = self._get_own()
@@ -218,8 +216,8 @@ class ObjectDb(ObjectStore):
         kind = None if self._own is None else self._own.kind_of(oid)
         if kind is None:
             kind = next((reader.idx.kind_at(ordinal) for reader, ordinal in self.packs.iter_holding(oid)), None)
-        if kind is None and self.live is not None:
-            kind = self.live.kind_of(oid)
+        if kind is None:
+            kind = self.journals.others.kind_of(oid)
         if kind is None and self._blobs.has(oid):
             kind = _BLOB
         if kind is None and self.beyond is not None:
@@ -230,7 +228,7 @@ class ObjectDb(ObjectStore):
         seen: set[Oid] = set()
         beyond = () if self.beyond is None else self.beyond.iter_oids(kind)
         blobs = ((oid, _BLOB) for oid in self._blobs.iter_oids()) if kind in (None, _BLOB) else ()
-        for oid, own_kind in chain(self._iter_journals(), self.packs.iter_oids(kind), blobs, beyond):
+        for oid, own_kind in chain(self.journals.iter_oids(), self.packs.iter_oids(kind), blobs, beyond):
             if (kind is None or own_kind == kind) and oid not in seen:
                 seen.add(oid)
                 yield oid, own_kind
@@ -238,7 +236,7 @@ class ObjectDb(ObjectStore):
     def find_prefix(self, prefix: str, limit: int = 20) -> list[tuple[Oid, int]]:
         low, high = prefix_range(prefix)
         rows = self.packs.find_prefix(low, high, limit)
-        loose = chain(self._iter_journals(), ((oid, _BLOB) for oid in self._blobs.iter_oids(prefix[:2].lower())))
+        loose = chain(self.journals.iter_oids(), ((oid, _BLOB) for oid in self._blobs.iter_oids(prefix[:2].lower())))
         rows.update(row for row in loose if low <= row[0] <= high)
         rows.update((oid, _BLOB) for oid in self.promises.find_prefix(prefix))
         rows |= set() if self.beyond is None else self.beyond.find_prefix(prefix, limit)
@@ -253,17 +251,13 @@ class ObjectDb(ObjectStore):
         # which takes 250 bytes a job.
         if own is not None and (found or own.has(eval_oid) or self._is_packed(eval_oid)):
             found += own.lookups.find_candidates(eval_oid)
-        if self.live is not None and len(self.live):
-            found += self.live.find_candidates(eval_oid)
+        if self.journals.others:
+            found += self.journals.others.find_candidates(eval_oid)
         forgotten = self.packs.notes.forgotten
         return newest_first(found if forgotten is None else forgotten.filter(eval_oid, found))
 
     def find_producers(self, file_oid: Oid) -> list[Oid]:
-        found = self.packs.find_producers(file_oid)
-        if self._own is not None:
-            found.update(self._own.lookups.find_producers(file_oid))
-        if self.live is not None:
-            found |= self.live.find_producers(file_oid)
+        found = self.packs.find_producers(file_oid) | self.journals.find_producers(file_oid)
         if self.beyond is not None:
             found |= self.beyond.find_producers(file_oid)
         return sorted(found)
@@ -290,12 +284,9 @@ class ObjectDb(ObjectStore):
             return
         with self._refresh_lock:
             self._refreshed_us = now
-            if self.live is None:
-                self.packs.refresh()
-            else:
-                self.live.refresh(None if self._own is None else self._own.begun_writer)
-                self.packs.refresh()
-                self.live.drop_gone()
+            self.journals.refresh()
+            self.packs.refresh()
+            self.journals.others.drop_gone()
             if self.beyond is not None:
                 self.beyond.refresh(force=force)
 
@@ -330,14 +321,9 @@ class ObjectDb(ObjectStore):
         """
         self._get_own()
         self.refresh(force=True)
-        sealed = self.sealer.seal_orphans([one.reader for one in self.live or ()], self._clock, self._is_alive)
+        sealed = self.sealer.seal_orphans([one.reader for one in self.journals.others], self._clock, self._is_alive)
         self.refresh(force=True)
         return sealed
-
-    def pinned_packs(self) -> set[Oid]:
-        """Return the packs that some journal names: whoever seals it looks into them, so they must stay."""
-        pinned = {name for journal in self.live or () for name in journal.reader.packs}
-        return pinned if self._own is None else pinned.union(self._own.packs)
 
     def close(self) -> None:
         if self._own is not None:
@@ -346,7 +332,7 @@ class ObjectDb(ObjectStore):
 
     def _find_data(self, oid: Oid, errors: list[ObjectCorrupt]) -> bytes | None:
         """Ask each source; remember what is wrong with damaged copies."""
-        for find in (self._find_in_journals, self.packs.read_whole, self._find_in_blobs):
+        for find in (self.journals.get, self.packs.read_whole, self._find_in_blobs):
             try:
                 data = find(oid)
             except ObjectCorrupt as error:
@@ -356,10 +342,6 @@ class ObjectDb(ObjectStore):
             if data is not None:
                 return data
         return None
-
-    def _find_in_journals(self, oid: Oid) -> bytes | None:
-        data = None if self._own is None else self._own.get(oid)
-        return self.live.get(oid) if data is None and self.live is not None else data
 
     def _find_in_blobs(self, oid: Oid) -> bytes | None:
         try:
@@ -371,24 +353,6 @@ class ObjectDb(ObjectStore):
         """Tell whether a pack has an object to stay, here or beyond."""
         return self.packs.has(oid) or (self.beyond is not None and self.beyond.holds(oid))
 
-    def _iter_journals(self) -> Iterator[tuple[Oid, int]]:
-        if self._own is not None:
-            yield from _newest_first(self._own.kinds())
-        for journal in self.live or ():
-            yield from _newest_first(journal.reader.index.kinds())
-
-    def _roll_over(self, own: OwnJournal) -> None:
-        """Seal a full journal in the middle of a run.  That it cannot be sealed now is no reason to stop the run."""
-        with own.lock:
-            if not own.is_full:
-                return  # another thread that puts has done it
-            try:
-                self.sealer.seal_own(own, self._blobs)
-                own.roll_over()
-            except (OSError, StoreError) as error:
-                own.postpone()
-                self._warn(f"the journal is full and cannot be sealed now: {error}")
-
     def _get_own(self) -> OwnJournal:
         if self._own is None:
             raise ReadOnlyStore(f"{self.storage.location} is open for reading only")
@@ -398,7 +362,3 @@ class ObjectDb(ObjectStore):
         self.warnings.append(message)
         if self._on_warning is not None:
             self._on_warning(message)
-
-
-def _newest_first(kinds: dict[Oid, int]) -> Iterator[tuple[Oid, int]]:
-    return reversed(kinds.items())

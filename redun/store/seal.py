@@ -81,6 +81,18 @@ class Sealer:
             own.packs.append(sealed.name)
         own.mark_sealed()
 
+    def roll_over(self, own: OwnJournal, blobs: Blobs) -> None:
+        """Seal a full journal in the middle of a run.  That it cannot be sealed now is no reason to stop the run."""
+        with own.lock:
+            if not own.is_full:
+                return  # another thread that puts has done it
+            try:
+                self.seal_own(own, blobs)
+                own.roll_over()
+            except (OSError, StoreError) as error:
+                own.postpone()
+                self.warn(f"the journal is full and cannot be sealed now: {error}")
+
     def seal_orphans(
         self, journals: Iterable[JournalReader], clock: Clock, is_alive: LivenessCheck
     ) -> list[OrphanSealed]:

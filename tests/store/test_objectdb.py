@@ -160,7 +160,7 @@ def test_readers_notice_that_a_journal_was_sealed(disk):
         _check_whole(reader, made)
     reader.refresh(force=True)
     _check_whole(reader, made)
-    assert list(reader.live) == []
+    assert list(reader.journals.others) == []
 
 
 def test_packs_written_since_finish_are_told_once(disk, monkeypatch):

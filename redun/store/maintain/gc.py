@@ -121,7 +121,7 @@ class _Survey:
         made = Marks(self.store, {oid: entry.size for oid, entry in self.blob_entries.items()})
         made.reach_journals()
         made.reach_known(self._outer_links)
-        pinned = self.store.pinned_packs()
+        pinned = self.store.journals.pinned_packs()
         for reader in self.store.packs.readers:
             if reader.name in pinned:
                 made.keep(reader)

@@ -52,7 +52,7 @@ class Marks:
 
     def reach_journals(self) -> None:
         """Mark what the journals of running processes link to; what is in them stays anyhow."""
-        for journal in self._store.live or ():
+        for journal in self._store.journals.others:
             for oid in list(journal.reader.index.kinds()):
                 try:
                     data = journal.reader.get(oid)
@@ -130,4 +130,4 @@ class Marks:
         return True
 
     def _is_in_journal(self, oid: Oid) -> bool:
-        return self._store.live is not None and self._store.live.kind_of(oid) is not None
+        return self._store.journals.others.kind_of(oid) is not None

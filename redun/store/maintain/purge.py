@@ -114,7 +114,7 @@ def purge(repository: Repository, report: PurgeReport, *, clock: Clock = now_us)
     if not repository.is_writable:
         raise ReadOnlyStore(f"{repository.location} cannot be written")
     store.refresh(force=True)
-    writers = {journal.reader.path.stem for journal in store.live or ()}
+    writers = {journal.reader.path.stem for journal in store.journals.others}
     if writers:
         raise PurgeRefused(repository.location, writers)
     note_absent(store, report.objects, Cause.PURGED, clock)

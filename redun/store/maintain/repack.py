@@ -45,7 +45,7 @@ def plan_merge(sizes: Sequence[int]) -> int:
 def plan_repack(store: ObjectDb, *, is_all: bool = False) -> tuple[PackReader, ...]:
     """Return the packs that ``consolidate`` would merge, newest first; nothing is changed."""
     store.refresh(force=True)
-    pinned = store.pinned_packs()
+    pinned = store.journals.pinned_packs()
     chosen: list[PackReader] = []
     total = 0
     for reader in store.packs.readers:
