@@ -39,7 +39,7 @@ from redun.testing.s3_server import S3Server, find_program
 REDUN = str(Path(sys.executable).with_name("redun"))
 CLIENTS = {
     "obstore": "",
-    "s3fs": "import sys; sys.modules['obstore'] = None; ",
+    "botocore": "import sys; sys.modules['obstore'] = None; ",
 }
 """What a process does first so that it reaches buckets in one way or the other."""
 MIB = 1 << 20
@@ -58,6 +58,15 @@ else:
         for piece in obstore.get(store, "alone").stream(4 << 20):
             file.write(piece)
 """,
+    "boto3": """
+import boto3, sys
+bucket, verb, path = sys.argv[1:]
+client = boto3.client("s3")
+if verb == "put":
+    client.upload_file(path, bucket, "alone")
+else:
+    client.download_file(bucket, "alone", path)
+""",
     "s3fs": """
 import s3fs, sys
 bucket, verb, path = sys.argv[1:]
@@ -68,7 +77,9 @@ else:
     system.get_file(bucket + "/alone", path)
 """,
 }
-"""A program that moves one file by the client library and does nothing else."""
+"""A program that moves one file by a client library and does nothing else."""
+ALONE = {"obstore": ["obstore"], "botocore": ["boto3", "s3fs"]}
+"""Which libraries move files by the client that redun uses; both of the latter stand on botocore."""
 
 
 def measure(command: list[str], folder: Path) -> Sample:
@@ -146,6 +157,13 @@ def make_bucket(server: S3Server, name: str) -> str:
     return f"s3://{name}"
 
 
+def remove_bucket(url: str) -> None:
+    """Remove a bucket with all that is in it, so that the disk does not fill."""
+    import s3fs
+
+    s3fs.S3FileSystem(skip_instance_cache=True).rm(url, recursive=True)
+
+
 def measure_transfers(folder: Path, repeat: int, jobs: int, latency_seconds: float) -> None:
     """Push and pull one execution, and again with nothing new, over a line where each request takes so long."""
     print(f"transfers of {jobs} jobs, {latency_seconds * 1000:.0f} ms a request")
@@ -173,8 +191,8 @@ def measure_transfers(folder: Path, repeat: int, jobs: int, latency_seconds: flo
                 say(f"{client}: {what}", samples, counts[what])
 
 
-def measure_content(folder: Path, mib: int) -> None:
-    """Move one large content, by redun and by the client library alone, straight to the server."""
+def measure_content(folder: Path, repeat: int, mib: int) -> None:
+    """Move one large content, by redun and by client libraries alone, straight to the server."""
     print(f"one content of {mib} MiB")
     with buckets(folder) as (server, _):
         os.environ["AWS_ENDPOINT_URL"] = server.url
@@ -183,21 +201,33 @@ def measure_content(folder: Path, mib: int) -> None:
             for _ in range(mib):
                 file.write(os.urandom(MIB))
         for client in CLIENTS:
-            url = make_bucket(server, f"content-{client}")
-            alone = url.removeprefix("s3://")
-            here = make_project(folder / f"{client} here", f"{url}/shared")
-            there = make_project(folder / f"{client} there", f"{url}/shared")
-            with Repository.open(here / ".redun") as repository:
-                oid, _ = repository.store.put_file(source)
-                make_execution(repository.store, repository.refs, 1)
-                tag_content(repository, oid)
-            program = [sys.executable, "-c", LIBRARY[client], alone]
-            say(f"{client} alone: put", [measure([*program, "put", str(source)], here)])
-            say(f"{client}: push", [measure(redun_by(client, "push"), here)])
-            say(f"{client} alone: get", [measure([*program, "get", str(folder / "got")], here)])
-            say(f"{client}: pull", [measure(redun_by(client, "pull"), there)])
-            shutil.rmtree(here)
-            shutil.rmtree(there)
+            steps: dict[str, list[Sample]] = {}
+            for number in range(repeat):
+                for what, sample in move_content(folder, source, client, make_bucket(server, f"{client}-{number}")):
+                    steps.setdefault(what, []).append(sample)
+            for what, samples in steps.items():
+                say(what, samples)
+
+
+def move_content(folder: Path, source: Path, client: str, url: str) -> Iterator[tuple[str, Sample]]:
+    """Yield what each way costs to move a file into an empty bucket, and then each way back."""
+    here = make_project(folder / "here", f"{url}/shared")
+    there = make_project(folder / "there", f"{url}/shared")
+    with Repository.open(here / ".redun") as repository:
+        oid, _ = repository.store.put_file(source)
+        make_execution(repository.store, repository.refs, 1)
+        tag_content(repository, oid)
+    programs = {name: [sys.executable, "-c", LIBRARY[name], url.removeprefix("s3://")] for name in ALONE[client]}
+    for name, program in programs.items():
+        yield f"{name} alone: put", measure([*program, "put", str(source)], here)
+    yield f"{client}: push", measure(redun_by(client, "push"), here)
+    for name, program in programs.items():
+        yield f"{name} alone: get", measure([*program, "get", str(folder / "got")], here)
+        (folder / "got").unlink()
+    yield f"{client}: pull", measure(redun_by(client, "pull"), there)
+    shutil.rmtree(here)
+    shutil.rmtree(there)
+    remove_bucket(url)
 
 
 def tag_content(repository: Repository, content: Oid) -> None:
@@ -277,7 +307,7 @@ def main() -> None:
             measure_transfers(folder / "transfers", arguments.repeat, arguments.jobs, arguments.latency_ms / 1000)
         if "content" in parts:
             (folder / "content").mkdir(parents=True)
-            measure_content(folder / "content", arguments.mib)
+            measure_content(folder / "content", arguments.repeat, arguments.mib)
         if "many" in parts:
             folder.mkdir(parents=True, exist_ok=True)
             measure_many(folder, arguments.repeat, arguments.executions, arguments.jobs_each)
