@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from redun.config import StorageSettings
 from redun.hashing import READ_SIZE_BYTES, Buffer
 from redun.store.base import ReadOnlyStore
+from redun.store.cloud_options import WRONG_CLOCK
 from redun.store.location import MAX_ATTEMPTS
 from redun.store.read_ahead import PIECE_BYTES, ReadAhead
 from redun.store.storage import Entry, NameMissing, Storage, check_name
@@ -259,4 +260,4 @@ def _translate(error: ClientError, where: str) -> OSError:
         return _BehindTheEnd(text)
     if status == _ABSENT:
         return FileNotFoundError(text)
-    return PermissionError(text) if status in _FORBIDDEN else OSError(text)
+    return PermissionError(text) if status in _FORBIDDEN and code != WRONG_CLOCK else OSError(text)

@@ -30,6 +30,9 @@ _EXTRAS = {
     "ssh": "ssh",
 }
 
+WRONG_CLOCK = "RequestTimeTooSkewed"
+"""How S3 refuses somebody whose clock is off by a quarter of an hour: nothing that rights would change."""
+
 
 def check_settings(url: str, settings: StorageSettings) -> None:
     """Raise UnsupportedUrl when settings say what means nothing for a URL."""

@@ -21,7 +21,7 @@ from redun.config import StorageSettings
 from redun.hashing import Buffer
 from redun.store.aws_keys import AwsKeys
 from redun.store.base import ReadOnlyStore
-from redun.store.cloud_options import azure_config, google_config, s3_config
+from redun.store.cloud_options import WRONG_CLOCK, azure_config, google_config, s3_config
 from redun.store.location import GOOGLE_SCHEMES, MAX_ATTEMPTS, S3_SCHEMES
 from redun.store.read_ahead import PIECE_BYTES, ReadAhead
 from redun.store.storage import Entry, NameMissing, Storage, check_name
@@ -263,22 +263,23 @@ def _errors() -> Iterator[None]:
         yield
     except NotFoundError as error:
         raise FileNotFoundError(str(error)) from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError(_shorten(error)) from error
     except BaseError as error:
         # Listing and deleting that are refused have no class of their own.
-        family = PermissionError if _REFUSED.search(str(error)) else OSError
+        is_refused = isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or _REFUSED.search(str(error))
+        family = PermissionError if is_refused and WRONG_CLOCK not in str(error) else OSError
         raise family(_shorten(error)) from error
 
 
 def _shorten(error: Exception) -> str:
     """Return in one line what the server says, or else what the client does."""
+    from html import unescape  # 2 ms that only failures need
+
     text = str(error)
     if _METADATA.search(text):
         return "there are no credentials: neither in the environment, nor in the cloud's own files, nor of this machine"
     code, message = _CODE.search(text), _MESSAGE.search(text)
     if code is not None:
-        return f"{code[1]}: {message[1]}" if message is not None and message[1] else code[1]
+        return unescape(f"{code[1]}: {message[1]}" if message is not None and message[1] else code[1])
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     failed = _RETRIED.search(first)
     if failed is None:

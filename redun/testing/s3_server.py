@@ -23,6 +23,7 @@ from redun.testing.server_process import START_SECONDS, ServerProcess
 from redun.testing.started import free_ports
 
 KEY, SECRET = "test", "testtest"
+_KEY_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 PEOPLE = ("reader", "contributor", "main", "collector")
 """Names of those who may do only what the policy of a bucket allows them."""
 _PORTS = (
@@ -72,6 +73,23 @@ class S3Server(ServerProcess):
     def environment_of(self, person: str) -> dict[str, str]:
         """Return the same for one of ``PEOPLE``."""
         return {**self.environment, "AWS_ACCESS_KEY_ID": person, "AWS_SECRET_ACCESS_KEY": _secret(person)}
+
+    def through_botocore(self, environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+        """Return an environment with the same keys, which a program gives: only botocore asks programs, so it is used.
+
+        Args:
+            environment: what one of the others gave, or more.
+            folder: where the program's name is written down.
+        """
+        keys = {
+            "AccessKeyId": environment["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "keys.json").write_text(json.dumps({"Version": 1, **keys}))
+        (folder / "config").write_text(f"[profile program]\ncredential_process = cat {folder / 'keys.json'}\n")
+        kept = {name: value for name, value in environment.items() if name not in _KEY_NAMES}
+        return {**kept, "AWS_PROFILE": "program", "AWS_CONFIG_FILE": str(folder / "config")}
 
     def _prepare(self) -> list[str]:
         ports = dict(zip(_PORTS, free_ports(len(_PORTS))))

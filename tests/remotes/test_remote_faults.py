@@ -10,6 +10,9 @@ import dataclasses
 import itertools
 import os
 import re
+import shutil
+import subprocess
+import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -133,7 +136,9 @@ def test_undisturbed_transfers_pass_through(world):
     assert {method for method, _ in world.proxy.requests} >= {"GET", "PUT"}
 
 
-@pytest.mark.parametrize(("verb", "fault"), [("push", Fault.SLOW_DOWN), ("pull", Fault.LOST_REPLY)])
+@pytest.mark.parametrize(
+    ("verb", "fault"), [("push", Fault.SLOW_DOWN), ("push", Fault.INTERNAL_ERROR), ("pull", Fault.LOST_REPLY)]
+)
 def test_what_passes_is_tried_again(world, verb, fault):
     """One failing request of a transfer, the first, does not keep it from its end."""
     world.run()
@@ -210,6 +215,40 @@ def test_more_refs_than_one_listing_gives_are_all_seen(world):
     assert set(listed) == {ref.name, *(each.name for each in made)}
     assert sum("list-type=2" in target for _, target in world.proxy.requests) == 2
     assert world.transfer("push").is_up_to_date
+
+
+SKEWED = """
+import sys
+from pathlib import Path
+from redun.errors import RemoteError
+from redun.remotes.push import push
+from redun.remotes.remote import Remote
+from redun.store.boto_storage import BotoStorage
+from redun.store.obstore_storage import ObstoreStorage
+from redun.store.repository import Repository
+client, path, url = sys.argv[1:]
+with Repository.open(Path(path)) as repository:
+    storage = ObstoreStorage(url) if client == "obstore" else BotoStorage(url)
+    try:
+        push(repository, Remote("origin", storage))
+    except RemoteError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("offset", ["+1d", "-1d"])
+def test_a_clock_that_is_wrong_by_a_day_is_told(world, offset):
+    """A server refuses such requests; that is no lack of rights, and the next push sends everything."""
+    faketime = shutil.which("faketime")
+    if faketime is None:
+        pytest.skip("there is no faketime: apt-get install faketime")
+    world.run()
+    path = world.folder / "here" / ".redun"
+    words = [faketime, "-f", offset, sys.executable, "-c", SKEWED, world.client, str(path), world.url]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"cannot reach remote 'origin' at {world.url}: RequestTimeTooSkewed: The difference")
+    assert world.check() == set()
+    world.settle()
 
 
 @pytest.mark.stress
