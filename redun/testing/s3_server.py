@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import urllib.error
@@ -87,7 +88,9 @@ class S3Server(ServerProcess):
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "keys.json").write_text(json.dumps({"Version": 1, **keys}))
-        (folder / "config").write_text(f"[profile program]\ncredential_process = cat {folder / 'keys.json'}\n")
+        (folder / "config").write_text(
+            f"[profile program]\ncredential_process = cat {shlex.quote(str(folder / 'keys.json'))}\n"
+        )
         kept = {name: value for name, value in environment.items() if name not in _KEY_NAMES}
         return {**kept, "AWS_PROFILE": "program", "AWS_CONFIG_FILE": str(folder / "config")}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -74,13 +75,18 @@ def _client(environment: Any) -> Any:
 def do(s3_server: S3Server, redun_command: Do, tmp_path: Path, bucket: str) -> Do:
     """Run a command in the checkout of one of the roles, with its keys."""
 
-    def run(role: str, *words: str, code: int = 0, section: str = "") -> CompletedProcess[str]:
+    def run(role: str, *words: str, code: int = 0, section: str = "", client: str = "obstore") -> CompletedProcess[str]:
         checkout = tmp_path / role
         if not checkout.exists():
             (checkout / ".redun").mkdir(parents=True)
             (checkout / "flow.py").write_text(WORKFLOW)
             (checkout / ".redun/redun.ini").write_text(section or f"[remotes.origin]\nurl = {bucket}\n")
-        return redun_command(*words, cwd=checkout, code=code, **s3_server.environment_of(role))
+        environment = s3_server.environment_of(role)
+        if client == "botocore":
+            # The keys of this process come before those of a profile, so they must not be there.
+            gone = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+            environment = {**s3_server.through_botocore(environment, tmp_path / f"keys of {role}"), **gone}
+        return redun_command(*words, cwd=checkout, code=code, **environment)
 
     return run
 
@@ -129,19 +135,21 @@ def test_a_reader_runs_with_what_is_there(do: Do, bucket: str, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("shared")
-def test_a_reader_is_told_that_it_cannot_write(do: Do, bucket: str) -> None:
+@pytest.mark.parametrize("client", ["obstore", "botocore"])
+def test_a_reader_is_told_that_it_cannot_write(do: Do, bucket: str, client: str) -> None:
     """Each command that would write there ends with one line; a run's own results are not lost by it."""
+    do_it = partial(do, "reader", client=client)
     ini = f"[remotes.origin]\nurl = {bucket}\nauto_push = yes\n"
-    done = do("reader", "run", "flow.py", "main", "--n", "5", section=ini)
+    done = do_it("run", "flow.py", "main", "--n", "5", section=ini)
     warnings = [line for line in done.stderr.splitlines() if "this run was not pushed" in line]
     assert len(warnings) == 1
     assert "AccessDenied" in warnings[0]
-    assert only_error(do("reader", "push", code=1)).startswith("redun: error: cannot write to remote 'origin'")
-    do("reader", "gc", "--remote", "origin")  # what would go
-    gone = do("reader", "gc", "--remote", "origin", "--keep-executions", "0", "--apply", code=1)
+    assert only_error(do_it("push", code=1)).startswith("redun: error: cannot write to remote 'origin'")
+    do_it("gc", "--remote", "origin")  # what would go
+    gone = do_it("gc", "--remote", "origin", "--keep-executions", "0", "--apply", code=1)
     assert "AccessDenied" in only_error(gone)
-    assert "AccessDenied" in only_error(do("reader", "-r", bucket, "run", "flow.py", "main", "--n", "6", code=1))
-    done = do("reader", "run", "flow.py", "main", "--n", "5")
+    assert "AccessDenied" in only_error(do_it("-r", bucket, "run", "flow.py", "main", "--n", "6", code=1))
+    done = do_it("run", "flow.py", "main", "--n", "5")
     assert "Run    Job" not in done.stderr
 
 

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.stress, pytest.mark.timeout(0)]
 
 PROCESSES = 8
 GRACE_SECONDS = 3600.0
+BUCKET_GRACE_SECONDS = 15  # longer than a push takes on a busy machine
 
 
 def at_once(works):
@@ -134,6 +135,41 @@ def test_two_collections_and_a_push_at_once(tmp_path, rounds, chance, waits):
         with Repository.open(there) as other:
             assert seeds_of(other) == {execution_id(seed) for seed in range(4)}
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("client", ["obstore", "botocore"])
+def test_two_collections_and_a_push_at_once_in_a_bucket(
+    make_project, s3_bucket, s3_server, tmp_path, rounds, chance, client
+):
+    """The same with real clients and a real server, by whose clock the grace period has passed."""
+    projects = [make_project(name) for name in ("pushing", "collecting", "collecting too")]
+    for each in projects:
+        environment = {**each.environment, **s3_server.environment}
+        is_botocore = client == "botocore"
+        each.environment = s3_server.through_botocore(environment, tmp_path / "keys") if is_botocore else environment
+    pushing, *collecting = projects
+    collect_words = ("gc", "--apply", "--grace", f"{BUCKET_GRACE_SECONDS}s", "--remote")
+    remotes = [f"round{number}" for number in range(max(2, rounds // 20))]
+    for name in remotes:
+        for each in projects:
+            each.redun("remote", "add", name, f"{s3_bucket}/{name}")
+    for base in (0, 10):
+        pushing.redun("-q", *pushing.run_words(3, base, 0.0))
+    for name in remotes:
+        pushing.redun("push", name)
+        collecting[0].redun(*collect_words, name, "--keep-executions", str(chance.randint(0, 1)))
+    time.sleep(BUCKET_GRACE_SECONDS)
+    pushing.redun("-q", *pushing.run_words(4, 0, 0.0))  # on what may be condemned
+    for name in remotes:
+        processes = []
+        for each, words in [(pushing, ("push", name)), *((each, (*collect_words, name)) for each in collecting)]:
+            time.sleep(chance.uniform(0, 0.1))
+            processes.append((each, each.start(*words)))
+        for each, process in processes:
+            each.finish(process)
+        pushing.redun("push", name)
+        assert "Clean." in pushing.redun("-r", name, "fsck").stdout
+        assert pushing.redun("-r", name, "log", "--all").stdout.count("Exec ") == 3
 
 
 def test_a_pull_beside_merges_and_collections(tmp_path, rounds, chance):
