@@ -19,8 +19,8 @@ from redun.hashing import Buffer
 
 PIECE_BYTES = 4 << 20
 PIECES_AHEAD = 4
-_room = Semaphore(3 * PIECES_AHEAD)
-"""Pieces that may be ahead in this process; the next one of each stream needs no room, so none waits for another."""
+_room = Semaphore(2 * PIECES_AHEAD)
+"""For pieces ahead, in this process.  A stream that finds none fetches piece by piece, and waits for nobody."""
 
 Fetch = Callable[[int, int], Buffer]
 """From a start and a length to the bytes there: one request."""
@@ -41,7 +41,7 @@ class ReadAhead(io.RawIOBase):
         self._at = len(first)  # where the first piece begins that was not asked for
         self._size = size
         self._fetch = fetch
-        self._ahead: deque[tuple[Future[Buffer], int, bool]] = deque()  # with its length, and whether it takes room
+        self._ahead: deque[tuple[Future[Buffer], int]] = deque()  # with the length that is expected
         self._pool: ThreadPoolExecutor | None = None
         self._look_ahead()
 
@@ -49,7 +49,7 @@ class ReadAhead(io.RawIOBase):
         return True
 
     def readinto(self, target: bytearray | memoryview) -> int:  # type: ignore[override]
-        if not self._rest and self._ahead:
+        if not self._rest:
             self._rest = self._next()
         count = min(len(target), len(self._rest))
         target[:count] = self._rest[:count]
@@ -58,34 +58,38 @@ class ReadAhead(io.RawIOBase):
 
     def close(self) -> None:
         while self._ahead:
-            future, _, takes_room = self._ahead.popleft()
-            future.cancel()
-            if takes_room:
-                _room.release()
+            self._ahead.popleft()[0].cancel()
+            _room.release()
         if self._pool is not None:
             self._pool.shutdown(wait=False)
             self._pool = None
         super().close()
 
     def _next(self) -> memoryview:
-        future, length, takes_room = self._ahead.popleft()
-        try:
-            piece = memoryview(future.result())
-        finally:
-            if takes_room:
+        """Return the next piece; an empty one at the end."""
+        if self._ahead:
+            future, length = self._ahead.popleft()
+            try:
+                piece = memoryview(future.result())
+            finally:
                 _room.release()
+        else:
+            start, length = self._advance()
+            piece = memoryview(self._fetch(start, length) if length else b"")
         if len(piece) != length:
             raise OSError(f"expected {length} bytes, found {len(piece)}")
         self._look_ahead()
         return piece
 
     def _look_ahead(self) -> None:
-        while self._at < self._size and len(self._ahead) < PIECES_AHEAD:
-            takes_room = bool(self._ahead)
-            if takes_room and not _room.acquire(blocking=False):
-                return
+        while self._at < self._size and len(self._ahead) < PIECES_AHEAD and _room.acquire(blocking=False):
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(PIECES_AHEAD, thread_name_prefix="read ahead")
-            length = min(PIECE_BYTES, self._size - self._at)
-            self._ahead.append((self._pool.submit(self._fetch, self._at, length), length, takes_room))
-            self._at += length
+            start, length = self._advance()
+            self._ahead.append((self._pool.submit(self._fetch, start, length), length))
+
+    def _advance(self) -> tuple[int, int]:
+        """Return where the next piece begins and how long it is, and go behind it."""
+        start, length = self._at, min(PIECE_BYTES, max(self._size - self._at, 0))
+        self._at += length
+        return start, length

@@ -88,7 +88,7 @@ def test_without_files_nothing_is_said(tmp_path):
 
 
 def test_a_profile_that_must_be_asked_for_goes_to_the_other_client(environ, monkeypatch):
-    """s3fs knows how to assume a role; obstore does not."""
+    """botocore knows how to assume a role; obstore does not."""
     for name, value in {**environ, "AWS_PROFILE": "assumed"}.items():
         monkeypatch.setenv(name, value)
     assert not isinstance(open_storage("s3://bucket/x"), ObstoreStorage)

@@ -75,7 +75,7 @@ def test_nothing_more_than_the_window_is_asked_for_before_it_is_read():
 
 def test_streams_without_room_go_on_piece_by_piece(room):
     """Many streams share the room; one that gets none waits for nobody."""
-    sources = [Source() for _ in range(room + 2)]
+    sources = [Source() for _ in range(room // PIECES_AHEAD + 3)]
     streams = [source.open() for source in sources]
     assert free_room() == 0
     assert all(stream.read() == CONTENT for stream in reversed(streams))
