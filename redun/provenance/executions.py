@@ -17,6 +17,7 @@ from redun.objects.execution_records import ExecutionRecord, ExecutionStatus, Jo
 from redun.objects.ids import format_id, job_id, parse_id
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectStore
+from redun.store.ref_names import ref_name
 from redun.store.ref_texts import ExecutionRef, RefStatus
 from redun.store.refs import Refs
 
@@ -187,7 +188,7 @@ def load_from_head(store: ObjectStore, head: ExecutionHead) -> ExecutionView:
 def load_from_object(store: ObjectStore, oid: Oid) -> ExecutionView:
     """Load an execution from its node, when there is no ref to it.  Raises ObjectError as ``load_execution`` does."""
     record = ExecutionRecord.decode(store.get_node(oid))
-    name = Refs.ref_name(record.start_us, format_id(record.execution_id))
+    name = ref_name(record.start_us, format_id(record.execution_id))
     status = _RUN_STATUSES[record.status]
     execution_id = format_id(record.execution_id)
     head = ExecutionHead(execution_id, name, status, tuple(record.argv), record.start_us, record.end_us, oid)

@@ -32,19 +32,18 @@ class GoneAlternate(NamedTuple):
     why: str
 
 
-class OpenAlternates(NamedTuple):
-    """What the settings of a repository and of its alternates name, in the order in which they are asked."""
-
-    stores: list[ObjectDb]
-    gone: list[GoneAlternate]
-
-
 def attach_alternates(
     store: ObjectDb, folder: Path, config: Config, on_warning: Callable[[str], None] | None = None
 ) -> None:
-    """Let a store read the alternates that its settings name.  Takes and raises what ``open_alternates`` does."""
-    opened = open_alternates(folder, config, on_warning or _ignore)
-    store.beyond = Beyond(opened.stores, opened.gone)
+    """Let a store read the alternates that its settings name, and theirs.
+
+    Args:
+        store: what reads them.
+        folder: the ``.redun`` folder; a relative path in its settings starts at the folder above it.
+        config: its settings.
+        on_warning: told of each alternate that cannot be used, and of what is damaged in the others.
+    """
+    store.beyond = _open(folder, config, on_warning or _ignore)
 
 
 def read_alternates(folder: Path, config: Config, on_warning: Callable[[str], None]) -> ObjectStore | None:
@@ -59,15 +58,9 @@ def read_alternates(folder: Path, config: Config, on_warning: Callable[[str], No
     return OverlayStore(MemoryStore(), store)
 
 
-def open_alternates(folder: Path, config: Config, warn: Callable[[str], None]) -> OpenAlternates:
-    """Open the alternates that a repository's settings name, and theirs.
-
-    Args:
-        folder: the ``.redun`` folder; a relative path in its settings starts at the folder above it.
-        config: its settings.
-        warn: told of each alternate that cannot be used, and of what is damaged in the others.
-    """
-    found = OpenAlternates([], [])
+def _open(folder: Path, config: Config, warn: Callable[[str], None]) -> Beyond:
+    opened: list[ObjectDb] = []
+    gone: list[GoneAlternate] = []
     seen = {_own_location(folder, config)}
     queue = [(folder, config, place) for place in config.repository.alternates]
     for source, settings, place in queue:  # grows on the way
@@ -81,12 +74,12 @@ def open_alternates(folder: Path, config: Config, warn: Callable[[str], None]) -
             journals = None if tree.is_shared else tree.journals
             store = ObjectDb(tree.storage, journals=journals, is_writable=False, on_warning=_told(warn, place))
         except (OSError, RedunError) as error:
-            found.gone.append(GoneAlternate(place, str(error)))
+            gone.append(GoneAlternate(place, str(error)))
             warn(f"the alternate {place} cannot be read, so what only it has is missing: {error}")
             continue
-        found.stores.append(store)
+        opened.append(store)
         queue += [(inner, inner_settings, below) for below in inner_settings.repository.alternates]
-    return found
+    return Beyond(opened, gone)
 
 
 def _find(folder: Path, source: Path, settings: Config, place: str) -> tuple[Path, Config, Place]:

@@ -8,11 +8,9 @@ sealing the orphaned journal and rewriting the ref leaves a ref whose writer is 
 from __future__ import annotations
 
 import dataclasses
-import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from redun.errors import ConfigError, ObjectError, RefError
@@ -20,8 +18,6 @@ from redun.hashing import Oid, hash_blob
 from redun.objects.execution_records import ExecutionRecord, ExecutionStatus, JobRow, JobsRecord, JobStatus
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectStore
-from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
-from redun.store.liveness import BadHeader, JournalHeader, is_writer_alive
 from redun.store.objectdb import ObjectDb
 from redun.store.ref_names import ref_name
 from redun.store.ref_texts import ExecutionRef, RefStatus, TagRef
@@ -31,7 +27,7 @@ RECENT_REFS = 16
 """How many of the newest refs are looked at for a writer that is gone; opening must not cost more with every run,
 and reading one takes 30 us.
 
-A run that slips through is shown as interrupted all the same, by ``is_writer_there``.
+A run that slips through is shown as interrupted all the same, by ``live_journals.is_writer_there``.
 """
 
 _RECENT_EXECUTIONS = 1000
@@ -43,7 +39,6 @@ REF_STATUS = {
     ExecutionStatus.INTERRUPTED: RefStatus.INTERRUPTED,
 }
 
-_HEADER_BYTES = 4096
 _Batch = tuple[Oid, JobsRecord]
 _Ref = TypeVar("_Ref", ExecutionRef, TagRef)
 _COMPLETE = frozenset({JobStatus.DONE, JobStatus.CACHED, JobStatus.STEPPED, JobStatus.UNSURE})
@@ -65,7 +60,7 @@ def end_interrupted(
     """
     for orphan in store.seal_orphans():
         if orphan.tags:
-            write_orphan_tags(refs, orphan.header.created_us, orphan.tags)
+            _write_orphan_tags(refs, orphan.header.created_us, orphan.tags)
         for raw_id, batches in _group(store, orphan.jobs).items():
             for name in refs.find(str(uuid.UUID(bytes=raw_id))):
                 _end(store, refs, name, orphan.writer, batches, orphan.packs)
@@ -76,7 +71,7 @@ def end_interrupted(
             _end(store, refs, ref.name, ref.writer, batches_by_run.get(_raw_id(ref), []), [])
 
 
-def write_orphan_tags(refs: Refs, created_us: int, tags: Iterable[Oid]) -> None:
+def _write_orphan_tags(refs: Refs, created_us: int, tags: Iterable[Oid]) -> None:
     """Give the tags of a dead writer a ref: whoever does it makes the same one.
 
     Args:
@@ -95,37 +90,6 @@ def _signed(refs: Refs, ref: _Ref) -> _Ref:
         return refs.sign(ref)
     except ConfigError:
         return ref
-
-
-def is_writer_there(journals: Path, writer: str | None, now_us: int) -> bool:
-    """Tell whether the writer that a running ref names is alive.
-
-    Args:
-        journals: the folder of journals.
-        writer: the journal's name without its suffix.
-        now_us: the time now, microseconds since 1970 UTC.
-    """
-    if writer is None or "/" in writer:
-        return False
-    try:
-        with (journals / f"{writer}{SUFFIX}").open("rb") as stream:
-            head = stream.read(_HEADER_BYTES)
-            modified_us = os.fstat(stream.fileno()).st_mtime_ns // 1000
-    except (OSError, ValueError):
-        return False
-    record = decode_record(head, len(MAGIC)) if head.startswith(MAGIC) else None
-    if record is None or record[0] != HEADER:
-        return False
-    try:
-        header = JournalHeader.decode(record[1])
-    except BadHeader:
-        return False
-    return is_writer_alive(header, modified_us, now_us)
-
-
-def has_journal(journals: Path, writer: str | None) -> bool:
-    """Tell whether the journal that a running ref names is in this folder, dead or alive."""
-    return writer is not None and "/" not in writer and (journals / f"{writer}{SUFFIX}").exists()
 
 
 def _iter_running(refs: Refs, n_recent: int | None) -> Iterator[ExecutionRef]:

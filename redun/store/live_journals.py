@@ -6,14 +6,18 @@ after the packs were listed anew (``drop_gone``).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from redun.hashing import Oid
 from redun.store.base import Candidate, ObjectCorrupt
-from redun.store.journal import SUFFIX
+from redun.store.journal import HEADER, MAGIC, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
+from redun.store.liveness import BadHeader, JournalHeader, is_writer_alive
 from redun.store.lookups import LOOKUP_KINDS, RecentLookups
+
+_HEADER_BYTES = 4096
 
 
 class LiveJournal:
@@ -117,3 +121,34 @@ class LiveJournals:
             for name in names
             if name.endswith(SUFFIX) and not name.startswith(".") and name != f"{own_writer}{SUFFIX}"
         ]
+
+
+def is_writer_there(journals: Path, writer: str | None, now_us: int) -> bool:
+    """Tell whether the writer that a running ref names is alive.
+
+    Args:
+        journals: the folder of journals.
+        writer: the journal's name without its suffix.
+        now_us: the time now, microseconds since 1970 UTC.
+    """
+    if writer is None or "/" in writer:
+        return False
+    try:
+        with (journals / f"{writer}{SUFFIX}").open("rb") as stream:
+            head = stream.read(_HEADER_BYTES)
+            modified_us = os.fstat(stream.fileno()).st_mtime_ns // 1000
+    except (OSError, ValueError):
+        return False
+    record = decode_record(head, len(MAGIC)) if head.startswith(MAGIC) else None
+    if record is None or record[0] != HEADER:
+        return False
+    try:
+        header = JournalHeader.decode(record[1])
+    except BadHeader:
+        return False
+    return is_writer_alive(header, modified_us, now_us)
+
+
+def has_journal(journals: Path, writer: str | None) -> bool:
+    """Tell whether the journal that a running ref names is in this folder, dead or alive."""
+    return writer is not None and "/" not in writer and (journals / f"{writer}{SUFFIX}").exists()

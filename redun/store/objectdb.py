@@ -80,7 +80,7 @@ class ObjectDb(ObjectStore):
         self.packs = PackSet(storage, self._warn, clock)
         self.journals = Journals(journals, clock=clock, durability=durability, is_writable=is_writable)
         self._own = self.journals.own
-        self._blobs = Blobs(storage)
+        self.blobs = Blobs(storage)
         self.beyond: Beyond | None = None  # what can be read and is not here
         self.promises = Promises(self)
         self.sealer = Sealer(storage, self.packs, durability != "off", self._warn)
@@ -101,11 +101,6 @@ class ObjectDb(ObjectStore):
         """
         return self._get_own().writer
 
-    @property
-    def blobs(self) -> Blobs:
-        """Where large contents lie."""
-        return self._blobs
-
     def put(self, oid: Oid, data: bytes, kind: int) -> None:
         own = self._own or self._get_own()
         if own.has(oid):
@@ -113,7 +108,7 @@ class ObjectDb(ObjectStore):
         if len(data) >= LARGE_SIZE_BYTES:
             if kind == _BLOB:
                 if self.beyond is None or not self.beyond.holds_content(oid, len(data)):
-                    self._blobs.put(oid, data, is_anew=oid in self._damaged or self.packs.condemns_blob(oid))
+                    self.blobs.put(oid, data, is_anew=oid in self._damaged or self.packs.condemns_blob(oid))
                 return
             if len(data) > MAX_NODE_SIZE_BYTES:
                 raise NodeTooLarge(f"expected a node of at most {MAX_NODE_SIZE_BYTES} bytes, found {len(data)}")
@@ -122,7 +117,7 @@ class ObjectDb(ObjectStore):
         with own.lock:
             own.put(oid, data, kind)
         if own.is_full:
-            self.sealer.roll_over(own, self._blobs)
+            self.sealer.roll_over(own, self.blobs)
 
     def put_file(self, path: Path) -> tuple[Oid, int]:
         own = self._get_own()
@@ -130,7 +125,7 @@ class ObjectDb(ObjectStore):
             content = stream.read(LARGE_SIZE_BYTES)
             if len(content) == LARGE_SIZE_BYTES:
                 beyond = {} if self.beyond is None else {"is_elsewhere": self.beyond.holds_content}
-                return self._blobs.put_stream(stream, path, is_doomed=self.packs.condemns_blob, **beyond)
+                return self.blobs.put_stream(stream, path, is_doomed=self.packs.condemns_blob, **beyond)
         oid = hash_blob(content)
         if oid in self._damaged or not (own.has(oid) or self._is_packed(oid)):
             # It never seals, as ``put`` does: no task's thread shall wait for that.
@@ -181,7 +176,7 @@ class ObjectDb(ObjectStore):
 
     def open(self, oid: Oid) -> BinaryIO:
         try:
-            return self._blobs.open(oid)
+            return self.blobs.open(oid)
         except NameMissing:
             stream = None if self.beyond is None else self.beyond.open(oid)
             if stream is None and self.bring((oid,)):
@@ -190,13 +185,13 @@ class ObjectDb(ObjectStore):
 
     def blob_size(self, oid: Oid) -> int | None:
         """Return the size in bytes of a content that is a file of its own; None for any other object."""
-        size = self._blobs.size(oid)
+        size = self.blobs.size(oid)
         if size is None and self.beyond is not None:
             size = self.beyond.blob_size(oid)
         return self.promises.blob_size(oid) if size is None else size
 
     def is_elsewhere(self, oid: Oid) -> bool:
-        return self.beyond is not None and not self._blobs.has(oid) and self.beyond.blob_size(oid) is not None
+        return self.beyond is not None and not self.blobs.has(oid) and self.beyond.blob_size(oid) is not None
 
     def bring(self, oids: Iterable[Oid]) -> bool:
         return self.promises.bring(oids)
@@ -218,7 +213,7 @@ class ObjectDb(ObjectStore):
             kind = next((reader.idx.kind_at(ordinal) for reader, ordinal in self.packs.iter_holding(oid)), None)
         if kind is None:
             kind = self.journals.others.kind_of(oid)
-        if kind is None and self._blobs.has(oid):
+        if kind is None and self.blobs.has(oid):
             kind = _BLOB
         if kind is None and self.beyond is not None:
             kind = self.beyond.kind_of(oid)
@@ -227,7 +222,7 @@ class ObjectDb(ObjectStore):
     def iter_oids(self, kind: int | None = None) -> Iterator[tuple[Oid, int]]:
         seen: set[Oid] = set()
         beyond = () if self.beyond is None else self.beyond.iter_oids(kind)
-        blobs = ((oid, _BLOB) for oid in self._blobs.iter_oids()) if kind in (None, _BLOB) else ()
+        blobs = ((oid, _BLOB) for oid in self.blobs.iter_oids()) if kind in (None, _BLOB) else ()
         for oid, own_kind in chain(self.journals.iter_oids(), self.packs.iter_oids(kind), blobs, beyond):
             if (kind is None or own_kind == kind) and oid not in seen:
                 seen.add(oid)
@@ -236,7 +231,7 @@ class ObjectDb(ObjectStore):
     def find_prefix(self, prefix: str, limit: int = 20) -> list[tuple[Oid, int]]:
         low, high = prefix_range(prefix)
         rows = self.packs.find_prefix(low, high, limit)
-        loose = chain(self.journals.iter_oids(), ((oid, _BLOB) for oid in self._blobs.iter_oids(prefix[:2].lower())))
+        loose = chain(self.journals.iter_oids(), ((oid, _BLOB) for oid in self.blobs.iter_oids(prefix[:2].lower())))
         rows.update(row for row in loose if low <= row[0] <= high)
         rows.update((oid, _BLOB) for oid in self.promises.find_prefix(prefix))
         rows |= set() if self.beyond is None else self.beyond.find_prefix(prefix, limit)
@@ -302,7 +297,7 @@ class ObjectDb(ObjectStore):
         """
         own = self._get_own()
         with own.lock:
-            self.sealer.seal_own(own, self._blobs)
+            self.sealer.seal_own(own, self.blobs)
             return list(own.packs)
 
     def finish(self) -> None:
@@ -345,7 +340,7 @@ class ObjectDb(ObjectStore):
 
     def _find_in_blobs(self, oid: Oid) -> bytes | None:
         try:
-            return self._blobs.get(oid)
+            return self.blobs.get(oid)
         except NameMissing:
             return None if self.beyond is None else self.beyond.find(oid)
 

@@ -20,7 +20,7 @@ from blake3 import blake3
 from redun.hashing import OID_SIZE, READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_node
 from redun.objects.codec import Node, decode_body, decode_node
 from redun.objects.kinds import Kind
-from redun.store.base import Candidate, ObjectCorrupt, ObjectMissing
+from redun.store.base import ObjectCorrupt, ObjectMissing
 from redun.store.block_cache import BlockCache
 from redun.store.canonical import join_node
 from redun.store.idx import Idx, IdxBuilder, PackShape
@@ -309,14 +309,6 @@ class PackReader:
                 break
             found.append((oid, self.idx.kind_at(ordinal)))
         return found
-
-    def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
-        """Return the outcomes of an eval that this pack records, in no order."""
-        return self.idx.find_candidates(eval_oid)
-
-    def find_producers(self, file_oid: Oid) -> list[Oid]:
-        """Return the calls and reductions in this pack that produced a file, in no order."""
-        return self.idx.find_producers(file_oid)
 
     def _record_at(self, ordinal: int) -> Record:
         directory = self._directory or self._open_content()

@@ -194,14 +194,14 @@ class PackSet:
             if len(view.trail) > MAX_TRAIL:
                 view.trail.clear()
         except ObjectCorrupt:
-            answers = self._ask(_readers(places), lambda reader: reader.find_candidates(eval_oid))
+            answers = self._ask(_readers(places), lambda reader: reader.idx.find_candidates(eval_oid))
             return [candidate for _, rows in answers for candidate in rows]
         return found
 
     def find_producers(self, file_oid: Oid) -> set[Oid]:
         """Return the calls and reductions in any pack that produced a file."""
         naming = _readers(self._view.naming.narrow(file_oid))
-        answers = self._ask(naming, lambda reader: reader.find_producers(file_oid))
+        answers = self._ask(naming, lambda reader: reader.idx.find_producers(file_oid))
         return {maker for _, found in answers for maker in found}
 
     def find_prefix(self, low: bytes, high: bytes, limit: int) -> set[tuple[Oid, int]]:

@@ -22,7 +22,6 @@ from redun.store.ref_names import (
     execution_id_of,
     is_ref_name,
     is_remote_name,
-    ref_name,
 )
 from redun.store.ref_texts import ExecutionRef, Signature, TagRef, has_own_name
 from redun.store.storage import NameMissing, Storage
@@ -73,11 +72,6 @@ class Refs:
         if isinstance(ref, ExecutionRef) and ref.object is None:
             return ref  # what goes on is not vouched for; but a key that is missing is told before the run
         return replace(ref, signatures=(self.signer.sign(ref.statement()),))
-
-    @staticmethod
-    def ref_name(start_us: int, execution_id: str) -> str:
-        """Return the name of an execution's ref; see the function of this name."""
-        return ref_name(start_us, execution_id)
 
     def write(self, ref: ExecutionRef, *, remote: str | None = None, is_forced: bool = False) -> None:
         """Put a ref in place, atomically; the last writer wins.  ``is_forced`` forces it to the disk.

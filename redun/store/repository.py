@@ -18,7 +18,8 @@ from redun.config_dir import CONFIG_FILE
 from redun.errors import StoreError
 from redun.store.base import ReadOnlyStore
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format
-from redun.store.interrupted import end_interrupted, has_journal, is_writer_there
+from redun.store.interrupted import end_interrupted
+from redun.store.live_journals import has_journal, is_writer_there
 from redun.store.liveness import Clock, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.objectdb import ObjectDb

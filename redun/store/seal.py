@@ -99,7 +99,7 @@ class Sealer:
         """Seal the journals whose writers are dead, and remove them; one that cannot be sealed is warned of."""
         found: list[OrphanSealed] = []
         for journal in journals:
-            if not is_orphan(journal, clock(), is_alive):
+            if not _is_orphan(journal, clock(), is_alive):
                 continue
             try:
                 orphan = self.seal_orphan(journal)
@@ -142,7 +142,7 @@ class Sealer:
             self.warn(f"{count - found} of {count} records in the journal of {writer} are damaged and were left out")
 
 
-def is_orphan(journal: JournalReader, now_us: int, is_alive: LivenessCheck) -> bool:
+def _is_orphan(journal: JournalReader, now_us: int, is_alive: LivenessCheck) -> bool:
     """Tell whether a journal's writer is dead; of one without a header, only its age tells."""
     if journal.header is None:
         return now_us - journal.modified_us > UNSEEN_WRITER_TIMEOUT_SECONDS * 1_000_000

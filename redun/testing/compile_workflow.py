@@ -26,6 +26,7 @@ from redun.objects.kinds import Kind
 from redun.objects.task_records import SourceRecord, TaskRecord
 from redun.objects.value_records import CONTENT_SCHEME, FileRecord, ValueRecord
 from redun.store.base import ObjectStore
+from redun.store.ref_names import ref_name
 from redun.store.ref_texts import ExecutionRef, RefStatus
 from redun.store.refs import Refs
 
@@ -144,7 +145,7 @@ class MadeRun:
             self.root, [jobs], self.sources, tags,
         )  # fmt: skip
         oid = self.put(record.encode(), Kind.EXECUTION)
-        name = refs.ref_name(self.start_us, self.execution_id)
+        name = ref_name(self.start_us, self.execution_id)
         ref = ExecutionRef(name, self.execution_id, RefStatus[status.name], self.start_us, end_us, argv, oid, None, ())
         refs.write(ref)
         return ref
@@ -152,7 +153,7 @@ class MadeRun:
     def start(self, refs: Refs) -> ExecutionRef:
         """Store the jobs and write a ref that says running, as while the run is alive."""
         self.put(JobsRecord(uuid.UUID(self.execution_id).bytes, self.start_us, self.rows).encode(), Kind.JOBS)
-        name = refs.ref_name(self.start_us, self.execution_id)
+        name = ref_name(self.start_us, self.execution_id)
         argv = ["redun", "run", "make.py", "make"]
         ref = ExecutionRef(name, self.execution_id, RefStatus.RUNNING, self.start_us, None, argv, None, "a-writer", ())
         refs.write(ref)

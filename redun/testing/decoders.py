@@ -201,7 +201,7 @@ def _read_pack_files(pack: bytes, idx: bytes) -> None:
         except (ObjectCorrupt, NotCanonical) as error:
             failed = error
     for oid in (*oids, OID):
-        for ask in (reader.idx.find, reader.kind_of, reader.find_candidates, reader.find_producers):
+        for ask in (reader.idx.find, reader.kind_of, reader.idx.find_candidates, reader.idx.find_producers):
             try:
                 ask(oid)
             except (ObjectCorrupt, NotCanonical) as error:

@@ -75,8 +75,8 @@ def test_an_execution_comes_back_with_its_lookups():
     assert sorted(reader.iter_objects()) == sorted(objects)
     assert [oid for oid, _, _ in reader.iter_objects(Kind.JOBS)] == made.record.jobs
     evals = [oid for oid, kind, _ in objects if kind == Kind.EVAL]
-    assert all(len(reader.find_candidates(oid)) == 1 for oid in evals)
-    assert reader.find_candidates(ABSENT) == []
+    assert all(len(reader.idx.find_candidates(oid)) == 1 for oid in evals)
+    assert reader.idx.find_candidates(ABSENT) == []
     assert rebuild_idx(storage.view(pack_name(reader.name))) == storage.read(idx_name(reader.name))
 
 
@@ -99,7 +99,7 @@ def test_each_eval_has_the_outcomes_that_its_rows_say(counts, data):
     reader, _ = _pack(_in_order(objects))
     for oid, _ in evals:
         expected = sorted((7 + row.duration_us, row.outcome) for row in rows if row.eval == oid)
-        assert sorted(reader.find_candidates(oid)) == expected
+        assert sorted(reader.idx.find_candidates(oid)) == expected
         for _, target, ordinal in reader.idx.list_outcomes(oid):
             assert ordinal == reader.idx.find(target)
 
@@ -254,8 +254,8 @@ def test_a_flipped_byte_of_an_idx_never_gives_wrong_bytes(small):
             try:
                 assert reader.get(oid) == data
                 assert kind == Kind.BLOB or reader.read_node(reader.idx.find(oid), oid) == decode_node(data)
-                reader.find_candidates(oid)
-                reader.find_producers(oid)
+                reader.idx.find_candidates(oid)
+                reader.idx.find_producers(oid)
                 reader.find_prefix(oid, oid, 3)
             except (ObjectCorrupt, ObjectMissing):
                 continue
