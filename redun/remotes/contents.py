@@ -5,7 +5,7 @@ The invariant: what stands under a name is whole, whatever was cut off; what has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from redun.hashing import Oid
 from redun.remotes.transfer import ContentChanged, OnProgress, checked, ignore_progress
 from redun.store.blobs import blob_name
 from redun.store.local_storage import LocalStorage
+from redun.store.read_ahead import PIECE_BYTES
 
 if TYPE_CHECKING:
     from redun.remotes.remote import Remote
@@ -23,7 +24,9 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 MAX_REQUESTS = 8
-"""Contents under way at once: a few fill a line, and each holds pieces of 1 MiB."""
+"""Contents of one request each that are under way at once: a few fill a line."""
+MAX_LARGE = 3
+"""Larger ones at once: each of them reads ahead, and holds some pieces of 4 MiB."""
 MAX_ASKED = 100
 """So many sizes are asked for one by one, several at once; of more, the remote is asked to list what it has."""
 
@@ -46,22 +49,29 @@ def get_contents(
     done = 0
     lock = Lock()
 
-    def get(oid: Oid) -> RemoteError | None:
+    def told(pieces: Iterable[bytes]) -> Iterator[bytes]:
         nonlocal done
+        for piece in pieces:
+            yield piece
+            with lock:
+                done += len(piece)
+                on_progress(done, total, "getting contents")
+
+    def get(oid: Oid) -> RemoteError | None:
         name = blob_name(oid)
         try:
-            storage.write(name, checked(remote.iter_pieces(name), oid, name))
+            storage.write(name, told(checked(remote.iter_pieces(name), oid, name)))
         except ContentChanged as error:
             return remote.damaged(str(error))
         except RemoteError as error:
             return error
-        with lock:
-            done += sizes[oid]
-            on_progress(done, total, "getting contents")
         return None
 
     on_progress(0, total, "getting contents")
-    results = map_parallel(get, sizes, is_near(remote, len(sizes)))
+    is_one_by_one = is_near(remote, len(sizes))
+    small = [oid for oid, size in sizes.items() if size <= PIECE_BYTES]
+    large = [oid for oid, size in sizes.items() if size > PIECE_BYTES]
+    results = map_parallel(get, small, is_one_by_one) + map_parallel(get, large, is_one_by_one, MAX_LARGE)
     return [error for error in results if error is not None]
 
 
@@ -85,11 +95,13 @@ def is_near(remote: Remote, count: int) -> bool:
     return count < 2 or isinstance(remote.storage, LocalStorage)
 
 
-def map_parallel(function: Callable[[_Item], _Result], items: Iterable[_Item], is_one_by_one: bool) -> list[_Result]:
+def map_parallel(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], is_one_by_one: bool, at_once: int = MAX_REQUESTS
+) -> list[_Result]:
     """Apply a function that makes a request to each item, a few at once."""
     if is_one_by_one:
         return [function(item) for item in items]
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(function, items))

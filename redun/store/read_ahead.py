@@ -12,10 +12,13 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Semaphore
+from typing import TYPE_CHECKING
 
 from redun.hashing import Buffer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 PIECE_BYTES = 4 << 20
 PIECES_AHEAD = 4
@@ -84,6 +87,8 @@ class ReadAhead(io.RawIOBase):
     def _look_ahead(self) -> None:
         while self._at < self._size and len(self._ahead) < PIECES_AHEAD and _room.acquire(blocking=False):
             if self._pool is None:
+                from concurrent.futures import ThreadPoolExecutor  # 10 ms that only what is large needs
+
                 self._pool = ThreadPoolExecutor(PIECES_AHEAD, thread_name_prefix="read ahead")
             start, length = self._advance()
             self._ahead.append((self._pool.submit(self._fetch, start, length), length))

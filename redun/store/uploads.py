@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from redun.hashing import Buffer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PARTS_AT_ONCE = 4
 
@@ -39,6 +41,7 @@ def send_parts(send: Callable[[int, bytearray], _Sent], parts: Iterable[bytearra
     Raises:
         Exception: what the source or the first part that failed raised; nothing is under way any more then.
     """
+    from concurrent.futures import ThreadPoolExecutor  # 10 ms that only what is large needs
 
     def work(number: int, part: bytearray) -> _Sent:
         outcome = send(number, part)
