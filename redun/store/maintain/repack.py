@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from redun.hashing import Oid, hash_blob
+from redun.hashing import OID_SIZE, Oid, hash_blob
 from redun.store.base import ObjectCorrupt
 from redun.store.canonical import KIND_COUNT
 from redun.store.maintain.merge_notes import merge_notes
@@ -23,6 +23,8 @@ from redun.store.storage import NameMissing
 
 MAX_MERGED_OBJECTS = 2_000_000
 GROWTH = 2
+_NOBODYS_PACK = pack_name(Oid(bytes(OID_SIZE)))
+"""There is none: deleting it tells whether this process may delete, before anything is written in vain."""
 
 
 def plan_merge(sizes: Sequence[int]) -> int:
@@ -69,13 +71,14 @@ def consolidate(store: ObjectDb, *, is_all: bool = False) -> Oid | None:
     When anything is in doubt (a part is damaged, or another process merges too) nothing is removed.
 
     Raises:
-        ReadOnlyStore: the storage cannot be written.
+        ReadOnlyStore: the storage cannot be written, or nothing in it be deleted; nothing was written.
         OSError: it is full, or fails; nothing was removed.
     """
     parts = plan_repack(store, is_all=is_all)
     merge_notes(store)
     if not parts:
         return None
+    store.storage.delete(_NOBODYS_PACK)
     try:
         merged = store.sealer.write(_iter_merged(parts))
         if merged is None or hash_blob(store.storage.view(pack_name(merged.name))) != merged.name:

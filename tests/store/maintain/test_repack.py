@@ -126,8 +126,12 @@ def test_a_crash_while_merging_loses_nothing(folder, monkeypatch, step):
     storage.forget()
     if step == "delete":
 
+        delete = storage.delete
+
         def crash(name):
-            raise Crash(name)
+            if storage.size(name) is not None:
+                raise Crash(name)
+            delete(name)
 
         monkeypatch.setattr(storage, "delete", crash)
     else:
@@ -180,6 +184,24 @@ def test_a_full_disk_removes_nothing(folder, monkeypatch):
         consolidate(store)
     assert _pack_count(folder) == 3
     _check_whole(_open(folder), executions)
+
+
+def test_nothing_is_written_where_packs_cannot_be_deleted(folder, monkeypatch):
+    """Who may write and not delete would leave a copy of everything there, each time."""
+    storage = ProbedStorage(LocalStorage(folder))
+    store = _open(folder, storage)
+    for seed in range(3):
+        _run(store, seed)
+    storage.forget()
+
+    def refuse(name):
+        raise ReadOnlyStore(f"access denied: {name}")
+
+    monkeypatch.setattr(storage, "delete", refuse)
+    with pytest.raises(ReadOnlyStore, match="access denied"):
+        consolidate(store)
+    assert storage.names("write") == []
+    assert _pack_count(folder) == 3
 
 
 def test_a_damaged_part_stops_the_merge(folder):
