@@ -43,6 +43,8 @@ _JOURNALS = "objects/journal"
 WHOLE_BYTES = 16 << 20
 """A pack of this size or less is fetched as one, on the first question: a request costs as much as 2 MiB do."""
 MAX_REQUESTS = 16
+MAX_CONTENTS = 6
+"""Contents that are sent at once, of at most ``WHOLE_BYTES`` each and held in memory."""
 _KEEPS_PACKS = "undeletable"
 _READ_ONLY_HINT = "`[repository] read_only = yes` in redun.ini uses what is there, and records nothing"
 
@@ -261,12 +263,19 @@ class SpooledStorage(Storage):
         return name.startswith(f"{CONTENTS}/") and self._spool.size(name) is not None
 
     def _publish(self) -> None:
-        """Send the large contents that wait in the spool, several at a time."""
+        """Send the large contents that wait in the spool, several at a time.
+
+        Those that go in parts go one by one, since each takes as much memory as several others.
+        """
         if self.is_read_only:
             return
         with self._lock:
             waiting = list(self._spool.iter_entries(CONTENTS))
-            self._together([partial(self._publish_content, entry) for entry in waiting])
+            small = [entry for entry in waiting if entry.size <= WHOLE_BYTES]
+            self._together([partial(self._publish_content, entry) for entry in small], MAX_CONTENTS)
+            for entry in waiting:
+                if entry.size > WHOLE_BYTES:
+                    self._publish_content(entry)
 
     def _publish_content(self, entry: Entry) -> None:
         with self._reaching():
@@ -349,13 +358,13 @@ class SpooledStorage(Storage):
         if self.is_read_only:
             raise ReadOnlyStore(f"{self.location} is open for reading only")
 
-    def _together(self, requests: list[Callable[[], object]]) -> None:
+    def _together(self, requests: list[Callable[[], object]], at_once: int = MAX_REQUESTS) -> None:
         """Make some requests at once; raise what the first of them raises."""
         if len(requests) < 2:
             for request in requests:
                 request()
             return
-        with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+        with ThreadPoolExecutor(at_once) as pool:
             for done in [pool.submit(request) for request in requests]:
                 done.result()
 
