@@ -6,13 +6,13 @@ brought without its contents, each object is checked when it is read.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redun.hashing import Buffer, Oid
 from redun.objects.codec import NotCanonical
 from redun.objects.oid import short
 from redun.remotes.remote import Remote
+from redun.remotes.staging_folder import StagingFolder
 from redun.remotes.transfer import ContentChanged, OnProgress, checked
 from redun.store.base import ObjectCorrupt
 from redun.store.block_cache import BlockCache
@@ -35,19 +35,16 @@ class Staging:
     def __init__(
         self, repository: Repository, remote: Remote, on_progress: OnProgress, *, is_lazy: bool = False
     ) -> None:
-        from tempfile import TemporaryDirectory
-
         assert repository.cache_path is not None, "a repository that can be written has a cache"
-        repository.cache_path.mkdir(parents=True, exist_ok=True)
         self.remote = remote
-        self._folder = TemporaryDirectory(prefix="fetch-", dir=repository.cache_path)
+        self._folder = StagingFolder(repository.cache_path)
         self._on_progress = on_progress
         self._blocks = BlockCache(limit=64)
         self._readers: dict[Oid, PackReader] = {}
         self._is_lazy = is_lazy
         self.partial: set[Oid] = set()
         """Packs whose contents were left over there; each of their other objects is checked when it is read."""
-        self._own = LocalStorage(Path(self._folder.name))
+        self._own = LocalStorage(self._folder.path)
         self._is_here = isinstance(remote.storage, LocalStorage)
         self._storage = remote.storage if self._is_here else self._own
         self.taken_bytes = 0
@@ -57,7 +54,7 @@ class Staging:
 
     def __exit__(self, *_: object) -> None:
         self._readers.clear()
-        self._folder.cleanup()
+        self._folder.close()
 
     @property
     def storage(self) -> Storage:
@@ -98,6 +95,7 @@ class Staging:
     def _bring(self, pack: Oid) -> PackReader:
         name = pack_name(pack)
         if not self._is_here:
+            self._folder.touch()
             pieces = checked(self.remote.iter_pieces(name), pack, name)
             try:
                 self._storage.write(name, pieces)
