@@ -16,7 +16,7 @@ from redun.errors import RedunError
 if TYPE_CHECKING:
     from redun.config import Config
     from redun.remotes.lookup import LookupCounts
-    from redun.remotes.transfer import TransferReport
+    from redun.remotes.transfer import OnProgress, TransferReport
     from redun.scheduler.scheduler import Scheduler
     from redun.store.repository import Repository
 
@@ -33,6 +33,7 @@ def asking_remotes(
     warn: Warn,
     note: Warn = lambda _text: None,
     on_end: Callable[[list[LookupCounts]], None] = lambda _counts: None,
+    on_progress: OnProgress | None = None,
     uses_settings: bool = True,
 ) -> Iterator[None]:
     """Have a scheduler look for results at remotes too, while this is open.
@@ -45,6 +46,8 @@ def asking_remotes(
         warn: told once of each remote that cannot be asked.
         note: told of a remote that is still empty.
         on_end: given what was taken.
+        on_progress: told while results and contents are brought (bytes done, bytes in all or 0, what), and with an
+            empty text when they are here.
         uses_settings: whether remotes with ``auto_pull`` are asked too.
 
     Raises:
@@ -52,6 +55,10 @@ def asking_remotes(
         UnsupportedUrl: nothing here can reach the URL of one.
         ConfigError: the settings are malformed.
     """
+    if repository is not None and on_progress is not None:
+        from redun.remotes.lazy import serve_promises
+
+        serve_promises(repository, on_progress)
     automatic = config.find_remotes("auto_pull") if uses_settings else []
     names = list(dict.fromkeys([*given, *automatic]))
     if not names:
@@ -63,8 +70,15 @@ def asking_remotes(
         return
     from redun.remotes.connect import connect
     from redun.remotes.lookup import RemoteLookups
+    from redun.remotes.transfer import ignore_progress
 
-    lookups = RemoteLookups(repository, [connect(repository, name) for name in names], warn, note)
+    lookups = RemoteLookups(
+        repository,
+        [connect(repository, name) for name in names],
+        warn,
+        note,
+        on_progress=on_progress or ignore_progress,
+    )
     scheduler.lookups = lookups
     try:
         yield

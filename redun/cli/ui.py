@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TextIO
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
@@ -17,7 +18,12 @@ PREFIX = "[redun] "
 # As git does: leave at once when it fits one screen, keep colours, leave the text on the screen.
 _LESS_OPTIONS = "FRX"
 
+_CLEAR_LINE = "\r\x1b[2K"
+_STATUS_SECONDS = 0.1  # a line that changes more often cannot be read
+
 _threshold = LEVELS["INFO"]
+_status_seconds: float | None = None
+"""When the status line was written, on the clock of ``monotonic``; None: there is none."""
 
 
 def configure(log_level: str = "INFO", *, is_quiet: bool = False) -> None:
@@ -120,6 +126,27 @@ def progress(*, is_shown: bool) -> Iterator[Callable[[int, int, str], None]]:
         yield tell
 
 
+def show_status(text: str) -> None:
+    """Have a line on the terminal that the next one takes the place of; an empty text takes it away.
+
+    It is nothing where standard error is no terminal, and where what goes on is not told.
+    """
+    global _status_seconds
+    if not (is_heard("INFO") and sys.stderr.isatty()):
+        return
+    now = monotonic()
+    if text and _status_seconds is not None and now < _status_seconds + _STATUS_SECONDS:
+        return
+    if text:
+        _status_seconds = now
+        sys.stderr.write(f"{_CLEAR_LINE}{PREFIX}{text}"[: len(_CLEAR_LINE) + terminal_width() - 1])
+        sys.stderr.flush()
+    elif _status_seconds is not None:
+        _status_seconds = None
+        sys.stderr.write(_CLEAR_LINE)
+        sys.stderr.flush()
+
+
 def terminal_width(default: int = 80) -> int:
     """Return the number of columns of the terminal; ``default`` when there is none."""
     try:
@@ -152,8 +179,12 @@ def mute() -> None:
 def _say(level: str, prefix: str, text: str) -> None:
     if LEVELS[level] < _threshold:
         return
+    global _status_seconds
     if "\n" in text:
         text = text.replace("\n", f"\n{prefix}")
+    if _status_seconds is not None:
+        _status_seconds = None
+        prefix = _CLEAR_LINE + prefix
     # One write a line: threads and child processes share the stream, and lines must not mix.
     try:
         sys.stderr.write(f"{prefix}{text}\n")

@@ -24,7 +24,7 @@ from redun.remotes.ranges import read_objects
 from redun.remotes.reach import RemoteChanged, RemoteDamaged
 from redun.remotes.remote import Remote
 from redun.remotes.staging import Staging
-from redun.remotes.transfer import ignore_progress
+from redun.remotes.transfer import OnProgress, ignore_progress
 from redun.store.absent import Cause
 from redun.store.blobs import blob_name
 from redun.store.local_storage import LocalStorage
@@ -68,10 +68,16 @@ class Closure(NamedTuple):
 class Gatherer:
     """Brings results from one remote during one run.  One thread at a time may use it."""
 
-    def __init__(self, repository: Repository, remote: Remote, has: Callable[[Oid], bool]) -> None:
-        """``has`` tells what is here, with all that its hard links lead to."""
+    def __init__(
+        self,
+        repository: Repository,
+        remote: Remote,
+        has: Callable[[Oid], bool],
+        on_progress: OnProgress = ignore_progress,
+    ) -> None:
+        """``has`` tells what is here, with all that its hard links lead to; ``on_progress`` is told of packs."""
         self._remote = remote
-        self._staging = Staging(repository, remote, ignore_progress)
+        self._staging = Staging(repository, remote, on_progress)
         self._has = has
         absent = repository.store.packs.notes.absent
         self._purged = frozenset(oid for oid, absence in absent.items() if absence.cause is Cause.PURGED)

@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from redun.store.storage import Storage
 
 
-def serve_promises(repository: Repository) -> None:
+def serve_promises(repository: Repository, on_progress: OnProgress = ignore_progress) -> None:
     """Have contents that remotes have promised to a repository brought when they are read."""
-    repository.store.promises.supplier = make_supplier(repository)
+    repository.store.promises.supplier = make_supplier(repository, on_progress)
 
 
-def make_supplier(repository: Repository) -> Supplier:
-    """Return what brings promised contents into a repository; a remote is opened once."""
+def make_supplier(repository: Repository, on_progress: OnProgress = ignore_progress) -> Supplier:
+    """Return what brings promised contents into a repository; a remote is opened once.
+
+    ``on_progress`` is told while they are brought, and with an empty text when they are here.
+    """
     remotes: dict[str, Remote] = {}
 
     def supply(name: str, promises: Sequence[Promise]) -> str:
@@ -42,7 +45,10 @@ def make_supplier(repository: Repository) -> Supplier:
         if name not in remotes:
             remotes[name] = connect(repository, name)
             remotes[name].look()  # the repository may be in the project there
-        why = _get(remotes[name], _writable(repository), promises)
+        try:
+            why = _get(remotes[name], _writable(repository), promises, on_progress)
+        finally:
+            on_progress(0, 0, "")
         return f"and cannot be brought: {why}" if why else ""
 
     return supply

@@ -10,7 +10,7 @@ store, and its outcomes are handed back to be noted there: the next run finds th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import RLock, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +20,7 @@ from redun.objects.kinds import Kind
 from redun.remotes.gather import Closure, Gathered, Gatherer, NeedsContent
 from redun.remotes.reach import NothingThere, RemoteDamaged, RemoteUnreachable
 from redun.remotes.remote import LOOKS, Remote
-from redun.remotes.transfer import ContentChanged, checked
+from redun.remotes.transfer import ContentChanged, OnProgress, checked, ignore_progress
 from redun.store.base import Candidate, ObjectCorrupt, ObjectStore
 from redun.store.blobs import blob_name
 from redun.store.idx import Idx
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAX_FILTERED_OBJECTS = 1 << 20
 """So many objects' first bytes are gathered in a set, 60 ns and 60 bytes each, to tell at once what is not there."""
 PATIENCE_SECONDS = 30.0
+_TOLD_OBJECTS = 256  # stored between two tellings: many small ones have come with one pack
 _OUTCOMES = frozenset({Kind.CALL, Kind.REDUCTION})
 
 
@@ -62,6 +63,7 @@ class RemoteLookups:
         note: Callable[[str], None] = lambda _text: None,
         *,
         patience_seconds: float = PATIENCE_SECONDS,
+        on_progress: OnProgress = ignore_progress,
     ) -> None:
         """Make lookups that have asked nothing yet.
 
@@ -71,9 +73,11 @@ class RemoteLookups:
             warn: told of what goes wrong, once a remote.
             note: told of what is no mistake: a remote that is still empty.
             patience_seconds: how long a remote may take to give its tables; then it counts as one that is gone.
+            on_progress: told while results are brought, and with an empty text when they are here.
         """
+        self._on_progress = on_progress
         self._repository = repository
-        self._sources = [_Source(repository, remote, warn, note, patience_seconds) for remote in remotes]
+        self._sources = [_Source(repository, remote, warn, note, patience_seconds, on_progress) for remote in remotes]
         self._lock = RLock()
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
@@ -100,10 +104,13 @@ class RemoteLookups:
         wanted = list(dict.fromkeys(targets))
         outcomes: list[Outcome] = []
         with self._lock:
-            for source in self._sources:
-                done, found = source.bring(wanted, store, needs_content if keeps_files else _needs_none)
-                outcomes += found
-                wanted = [target for target in wanted if target not in done]
+            try:
+                for source in self._sources:
+                    done, found = source.bring(wanted, store, needs_content if keeps_files else _needs_none)
+                    outcomes += found
+                    wanted = [target for target in wanted if target not in done]
+            finally:
+                self._on_progress(0, 0, "")
         return outcomes
 
     def counts(self) -> list[LookupCounts]:
@@ -127,7 +134,11 @@ class _Source:
         warn: Callable[[str], None],
         note: Callable[[str], None],
         patience_seconds: float,
+        on_progress: OnProgress,
     ) -> None:
+        self._on_progress = on_progress
+        self._pack_bytes = self._content_bytes = 0
+        self._n_stored = 0
         self._repository = repository
         self._remote = remote
         self._warn = warn
@@ -165,7 +176,7 @@ class _Source:
             return set(), []
         try:
             if self._gatherer is None:
-                self._gatherer = Gatherer(self._repository, self._remote, store.has)
+                self._gatherer = Gatherer(self._repository, self._remote, store.has, self._note_packs)
             closure = self._gather(self._gatherer, targets, needs_content)
             self._tell_damages(self._gatherer)
             lost = self._store(self._gatherer, closure.objects, store)
@@ -265,15 +276,33 @@ class _Source:
         return lost
 
     def _put(self, gatherer: Gatherer, one: Gathered, store: ObjectStore) -> None:
+        self._n_stored += 1
         data = gatherer.read(one)
         if data is not None:
+            self._content_bytes += len(data) if one.pack is None else 0  # else the pack counts
+            if not self._n_stored % _TOLD_OBJECTS:
+                self._tell()
             store.put(one.oid, data, one.kind)
             return
         name = blob_name(one.oid)
         try:
-            self._repository.storage.write(name, checked(gatherer.iter_content(one.oid), one.oid, name))
+            self._repository.storage.write(name, checked(self._count(gatherer.iter_content(one.oid)), one.oid, name))
         except ContentChanged as error:
             raise self._remote.damaged(str(error)) from error
+
+    def _count(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._content_bytes += len(piece)
+            self._tell()
+            yield piece
+
+    def _note_packs(self, taken_bytes: int, _total: int, _label: str) -> None:
+        self._pack_bytes = taken_bytes
+        self._tell()
+
+    def _tell(self) -> None:
+        label = f"{self._n_stored} objects from remote '{self._remote.name}'"
+        self._on_progress(self._pack_bytes + self._content_bytes, 0, label)
 
     def _outcomes(self, targets: Iterable[Oid], came: dict[Oid, Gathered], store: ObjectStore) -> list[Outcome]:
         """Return the newest outcome of each call and reduction that the tables name, once a run."""

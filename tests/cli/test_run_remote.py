@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +14,7 @@ import pytest
 FLOW = """
 from pathlib import Path
 
-from redun import task
+from redun import File, task
 
 redun_namespace = "flow"
 
@@ -24,6 +29,13 @@ def step(number: int):
 @task()
 def main(count: int = 3):
     return [step(number) for number in range(count)]
+
+
+@task()
+def write(size: int):
+    file = File("large.txt")
+    file.write("x" * size)
+    return file
 
 
 @task()
@@ -152,3 +164,46 @@ def test_a_setting_that_cannot_be_understood_is_told(projects):
     assert "redun.ini:3: [remotes.origin] auto_pull: expected yes or no, found 'perhaps'" in told.stderr
     told = projects.run("b", *MAIN, settings=SECTION + "auto_pul = true\n", code=2)
     assert "redun.ini:3: [remotes.origin] auto_pul: there is no such setting; there are url, auto_pull" in told.stderr
+
+
+def on_terminal(folder: Path, environment: dict[str, str], *words: str) -> str:
+    """Run a command whose standard error is a terminal; return what was written there."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("redun")), *words],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    with open(ours, "rb", buffering=0) as stream:
+        try:
+            while piece := stream.read(4096):
+                written += piece
+        except OSError:
+            pass  # how a terminal tells that nobody writes there any more
+    assert process.wait(60) == 0, written
+    return written.decode()
+
+
+@pytest.mark.parametrize("is_lazy", [False, True])
+def test_what_comes_is_shown_on_a_terminal(projects, tmp_path, redun_environment, is_lazy):
+    """One line that is gone at the end, and nothing of it with --quiet or in a file."""
+    write = ("flow.py", "write", "--size", "3000000")
+    projects.run("a", "run", *write)
+    projects.run("a", "push")
+    for name in ("shown", "quiet", "piped"):
+        projects.run(name, *(("pull", "--lazy") if is_lazy else ("init",)))
+    words = ("run", *(() if is_lazy else ("--remote", "origin")), *write)
+    shown = on_terminal(tmp_path / "shown", redun_environment, *words)
+    quiet = on_terminal(tmp_path / "quiet", redun_environment, "-q", *words)
+    piped = projects.run("piped", *words).stderr
+    what = (
+        r"getting contents: 0 bytes of 2\.9 MiB" if is_lazy else r"\d+ objects from remote 'origin': \S+ (bytes|[KM]iB)"
+    )
+    assert re.search(rf"\r\x1b\[2K\[redun\] {what}\r\x1b\[2K", shown), shown
+    assert "\x1b[2K" not in quiet + piped
+    assert all((tmp_path / name / "large.txt").stat().st_size == 3_000_000 for name in ("shown", "quiet", "piped"))

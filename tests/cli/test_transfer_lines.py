@@ -7,6 +7,7 @@ import io
 import pytest
 
 from redun.cli import ui
+from redun.cli.render.remote import arrival_line
 from redun.cli.render.sync import format_size, report_json, report_line, skipped_lines
 from redun.remotes.transfer import Skipped, TransferReport
 
@@ -82,3 +83,49 @@ def test_a_bar_is_drawn_on_a_terminal_and_gone_at_the_end(monkeypatch):
         tell(0, 0, "looking")
         tell(1024, 2048, "packs")
     assert "packs" in screen.getvalue()
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what was written."""
+
+    def isatty(self):
+        return True
+
+
+def look_at(monkeypatch) -> Screen:
+    """Return what standard error is from now on; pytest puts in its own between a fixture and its test."""
+    found = Screen()
+    monkeypatch.setattr("sys.stderr", found)
+    monkeypatch.setattr(ui, "terminal_width", lambda: 20)
+    ui.configure()
+    return found
+
+
+def test_a_status_line_gives_way_to_others(monkeypatch):
+    """It is cut to the terminal, written over by what is said, and taken away once."""
+    screen = look_at(monkeypatch)
+    ui.show_status("3 objects from somewhere far away")
+    ui.log("said")
+    ui.show_status("")
+    ui.show_status("4")
+    ui.show_status("5, before anybody could read 4")
+    ui.show_status("")
+    gone = "\r\x1b[2K"
+    assert screen.getvalue() == f"{gone}[redun] 3 objects f{gone}[redun] said\n{gone}[redun] 4{gone}"
+
+
+def test_a_status_line_is_for_people_who_look(monkeypatch):
+    """With --quiet there is none, nor in a file."""
+    screen = look_at(monkeypatch)
+    ui.configure(is_quiet=True)
+    ui.show_status("3 objects")
+    ui.configure()
+    monkeypatch.setattr(screen, "isatty", lambda: False)
+    ui.show_status("3 objects")
+    assert not screen.getvalue()
+
+
+@pytest.mark.parametrize(("total", "text"), [(0, "what: 1.0 KiB"), (2048, "what: 1.0 KiB of 2.0 KiB")])
+def test_what_has_come_is_told_with_its_size(total, text):
+    """And with the size of it all, where that is known."""
+    assert arrival_line(1024, total, "what") == text

@@ -341,3 +341,20 @@ def test_closing_removes_what_was_kept_for_the_run(there: Repository, here: Repo
     asking.lookups.close()
     asking.lookups.close()
     assert not any(here.cache_path.glob("fetch-*"))
+
+
+def test_what_comes_is_told(here: Repository, there: Repository, place: ProbedStorage) -> None:
+    """Bytes of packs and of contents, growing, and an empty text when all of it is here."""
+    made = _make(there, place, blobs=[b"x" * (1 << 20)])
+    told: list[tuple[int, int, str]] = []
+    lookups = RemoteLookups(here, [Remote("origin", place)], _refuse, on_progress=lambda *what: told.append(what))
+    lookups.bring([_root(made)], here.store, lambda _record: True, keeps_files=True)
+    sizes = [done for done, _, label in told if label]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 0
+    assert told[-1] == (0, 0, "")
+    assert all(label.endswith("objects from remote 'origin'") for _, _, label in told[:-1])
+
+
+def _refuse(text: str) -> None:
+    raise AssertionError(text)

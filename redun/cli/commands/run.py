@@ -269,6 +269,11 @@ def _asking_remotes(session: Session, flags: _Flags) -> AbstractContextManager[N
         for one in counts:
             ui.log(counts_line(one))
 
+    def show(done: int, total: int, label: str) -> None:
+        from redun.cli.render.remote import arrival_line
+
+        ui.show_status(arrival_line(done, total, label) if label else "")
+
     return asking_remotes(
         session.config,
         session.scheduler,
@@ -277,6 +282,7 @@ def _asking_remotes(session: Session, flags: _Flags) -> AbstractContextManager[N
         warn=ui.warn,
         note=ui.log,
         on_end=tell,
+        on_progress=show,
         uses_settings=not flags.no_remote,
     )
 

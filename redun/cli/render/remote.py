@@ -38,6 +38,12 @@ def counts_line(counts: LookupCounts) -> str:
     return f"Took {plural(counts.objects, 'object')} from remote '{one_line(counts.remote)}'."
 
 
+def arrival_line(done: int, total: int, label: str) -> str:
+    """Return the line that tells, while a run waits for a remote, how much of what has come; ``total`` may be 0."""
+    amount = f"{format_size(done)} of {format_size(total)}" if total else format_size(done)
+    return f"{one_line(label)}: {amount}"
+
+
 def status_lines(record: dict[str, Any]) -> list[str]:
     """Return the lines for a record that ``status_json`` made; none for one of an error, which is told as such."""
     if "error" in record:
