@@ -54,7 +54,7 @@ class BotoStorage(Storage):
         self._bucket, _, prefix = url.partition("://")[2].partition("/")
         self._root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._client: Any = None
-        self._pid = 0  # of the process that made the client: one that was forked has no use for its connections
+        self._pid = os.getpid()
         self._lock = Lock()
         self._n_attempts = aws_surroundings().max_attempts or MAX_ATTEMPTS
 
@@ -179,10 +179,12 @@ class BotoStorage(Storage):
             return getattr(self._connect(), verb)(Bucket=self._bucket, **wanted)
 
     def _connect(self) -> Any:
+        if self._pid != os.getpid():
+            # Forked: the connections are the parent's, and a lock that was held meanwhile is never released.
+            self._client, self._pid, self._lock = None, os.getpid(), Lock()
         with self._lock:
-            if self._pid != os.getpid():
+            if self._client is None:
                 self._client = _make_client(self.location, self._settings, self._n_attempts)
-                self._pid = os.getpid()
             return self._client
 
     @contextmanager

@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Callable
-from threading import Semaphore
 from typing import TYPE_CHECKING
 
 from redun.hashing import Buffer
@@ -22,8 +21,10 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 4 << 20
 PIECES_AHEAD = 4
-_room = Semaphore(2 * PIECES_AHEAD)
-"""For pieces ahead, in this process.  A stream that finds none fetches piece by piece, and waits for nobody."""
+_room = deque([None] * 2 * PIECES_AHEAD)
+"""For pieces ahead, in this process.  A stream that finds none fetches piece by piece, and waits for nobody.
+
+No lock: a process that was forked while it was held would wait for ever."""
 
 Fetch = Callable[[int, int], Buffer]
 """From a start and a length to the bytes there: one request."""
@@ -62,7 +63,7 @@ class ReadAhead(io.RawIOBase):
     def close(self) -> None:
         while self._ahead:
             self._ahead.popleft()[0].cancel()
-            _room.release()
+            _room.append(None)
         if self._pool is not None:
             self._pool.shutdown(wait=False)
             self._pool = None
@@ -75,7 +76,7 @@ class ReadAhead(io.RawIOBase):
             try:
                 piece = memoryview(future.result())
             finally:
-                _room.release()
+                _room.append(None)
         else:
             start, length = self._advance()
             piece = memoryview(self._fetch(start, length) if length else b"")
@@ -85,7 +86,7 @@ class ReadAhead(io.RawIOBase):
         return piece
 
     def _look_ahead(self) -> None:
-        while self._at < self._size and len(self._ahead) < PIECES_AHEAD and _room.acquire(blocking=False):
+        while self._at < self._size and len(self._ahead) < PIECES_AHEAD and _takes_room():
             if self._pool is None:
                 from concurrent.futures import ThreadPoolExecutor  # 10 ms that only what is large needs
 
@@ -98,3 +99,11 @@ class ReadAhead(io.RawIOBase):
         start, length = self._at, min(PIECE_BYTES, max(self._size - self._at, 0))
         self._at += length
         return start, length
+
+
+def _takes_room() -> bool:
+    try:
+        _room.pop()
+    except IndexError:
+        return False
+    return True

@@ -108,7 +108,13 @@ def test_settings_come_before_the_environment(
     for name, value in {**changed, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}.items():
         monkeypatch.setenv(name, value)
     settings = StorageSettings(endpoint=s3_server.url, region="us-east-1", profile="team", requester_pays=True)
-    assert BotoStorage(place.url, settings).read("a") == b"x"
+    storage = BotoStorage(place.url, settings)
+    assert storage.read("a") == b"x"
+    storage.write("b", (bytes(16 << 20) for _ in range(2)))
+    assert [entry.name for entry in storage.iter_entries("")] == ["a", "b"]
+    assert (storage.find_any(), storage.size("b")) == ("a", 32 << 20)
+    storage.delete("b")
+    assert storage.size("b") is None
 
 
 FORKED = """

@@ -38,7 +38,7 @@ class Source:
 
 def free_room():
     """Return how many pieces may be ahead now."""
-    return read_ahead._room._value
+    return len(read_ahead._room)
 
 
 @pytest.fixture(autouse=True)
