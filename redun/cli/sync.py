@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +21,11 @@ from redun.remotes.reach import NothingThere
 from redun.remotes.settings import DEFAULT_REMOTE
 from redun.remotes.transfer import OnProgress, TransferReport
 
+if TYPE_CHECKING:
+    from redun.remotes.remote import Remote
+
+MANY_PACKS = 200
+"""More at a remote are told of: a push that may delete there merges them long before."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -95,6 +100,7 @@ def receiving_command(verb: str, receive: Callable[..., TransferReport], summary
                     is_quiet=is_silent(options, is_quiet),
                     is_json=is_json,
                     line=lambda report: selected_line(report, verb, ids),
+                    remote=source,
                 )
             except NothingThere:
                 if not may_be_absent:
@@ -120,6 +126,7 @@ def run_transfer(
     is_quiet: bool,
     is_json: bool,
     line: Callable[[TransferReport], str] | None = None,
+    remote: Remote | None = None,
 ) -> int:
     """Do a transfer and print what it did; return the exit code.
 
@@ -129,13 +136,21 @@ def run_transfer(
         is_quiet: print nothing but warnings.
         is_json: print a record instead of a line.
         line: makes the line, where it is not the usual one.
+        remote: the other side, to tell when it should be looked after.
     """
     with ui.progress(is_shown=not (is_quiet or is_json)) as on_progress:
         report = work(on_progress)
     for text in skipped_lines(report):
         ui.warn(text)
+    n_packs = 0 if remote is None else len(remote.packs)  # 0 too where none had to be looked at
+    if remote is not None and n_packs > MANY_PACKS:
+        ui.warn(
+            f"remote '{remote.name}' has {n_packs} packs, and whoever reads it first reads a table of each: "
+            f"`redun -r {remote.name} repack` merges them"
+        )
     if is_json:
-        ui.echo(json.dumps(report_json(report), indent=2))
+        counted = {} if remote is None else {"packs": n_packs}
+        ui.echo(json.dumps({**report_json(report), **counted}, indent=2))
     elif not is_quiet:
         ui.echo(line(report) if line is not None else report_line(report, verb))
     return int(bool(report.skipped))

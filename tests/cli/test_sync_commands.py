@@ -276,3 +276,27 @@ def test_log_says_that_executions_of_an_alternate_are_elsewhere(project: Path, t
     told = _redun(capsys, "-c", str(other), "log", made.ref.execution_id, code=ExitCode.FAILED)
     assert "redun -c ALTERNATE/.redun log" in told
     assert "execution" in _redun(capsys, "-c", str(other), "show", made.oid.hex())
+
+
+def test_a_remote_of_many_packs_is_told(project: Path, monkeypatch, capsys) -> None:
+    """With the command that merges them, and as a number for scripts; not when nothing had to be looked at."""
+    monkeypatch.setattr("redun.cli.sync.MANY_PACKS", 2)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    for seed in range(4):
+        _make(project, seed)
+        _redun(capsys, "push")
+    monkeypatch.chdir(project.parent)
+    assert main(["clone", "shared", "copy"]) == 0
+    _make(project, 9)
+    assert main(["-c", "project/.redun", "push"]) == 0
+    capsys.readouterr()
+    assert main(["-c", "copy/.redun", "pull"]) == 0
+    told = capsys.readouterr().err
+    assert "remote 'origin' has 5 packs" in told
+    assert "`redun -r origin repack` merges them" in told
+    assert json.loads(_redun(capsys, "-c", "copy/.redun", "pull", "--json"))["packs"] == 0
+    assert main(["-c", "copy/.redun", "-r", "origin", "repack"]) == 0
+    _make(project, 10)
+    assert main(["-c", "project/.redun", "push"]) == 0
+    assert json.loads(_redun(capsys, "-c", "copy/.redun", "pull", "--json"))["packs"] == 2
+    assert "packs" not in capsys.readouterr().err
