@@ -105,12 +105,14 @@ def push_run(
         return []
     from redun.remotes.connect import connect
     from redun.remotes.push import push
+    from redun.upkeep import with_repack
 
     reports: list[TransferReport] = []
     for name in names:
         try:
-            refs = repository.refs.find(execution_id)
-            reports.append(push(repository, connect(repository, name), refs, bases=bases))
+            remote, refs = connect(repository, name), repository.refs.find(execution_id)
+            report = push(repository, remote, refs, bases=bases)
+            reports.append(with_repack(repository, remote, report, warn))
         except (RedunError, OSError) as error:
             warn(f"this run was not pushed: {error}")
     return reports

@@ -7,10 +7,15 @@ so the number of packs is kept small by those who push.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from redun.config import RepositorySettings
+from redun.errors import RedunError
 from redun.remotes.settings import get_remote
+from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
+from redun.store.base import ReadOnlyStore
 from redun.store.maintain.repack import consolidate, plan_repack
 from redun.store.repository import Repository
 
@@ -20,6 +25,27 @@ if TYPE_CHECKING:
 MAX_PACKS = 32
 """With more of them a push merges the small ones: twice of what a run leaves in a repository at a URL, so that merging
 is seldom."""
+
+
+def with_repack(
+    repository: Repository,
+    remote: Remote,
+    report: TransferReport,
+    warn: Callable[[str], None],
+    on_progress: OnProgress = ignore_progress,
+) -> TransferReport:
+    """Merge the small packs at a remote after a push, if need be; return the push's report with how many there were.
+
+    Whatever goes wrong is a warning, since the push is done; who may not delete there leaves it to others in silence.
+    """
+    try:
+        on_progress(0, 0, "looking after packs")
+        return dataclasses.replace(report, merged_packs=repack_remote(repository, remote))
+    except ReadOnlyStore:
+        return report
+    except (RedunError, OSError) as error:
+        warn(f"the packs at remote '{remote.name}' were not merged: {error}")
+        return report
 
 
 def repack_remote(repository: Repository, remote: Remote, *, max_packs: int = MAX_PACKS) -> int:

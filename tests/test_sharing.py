@@ -12,6 +12,8 @@ from redun.remotes.settings import RemoteUnknown
 from redun.scheduler.scheduler import Scheduler
 from redun.sharing import asking_remotes, push_run
 from redun.store.repository import Repository
+from redun.testing.objects import make_execution
+from redun.upkeep import MAX_PACKS
 
 redun_namespace = "test_sharing"
 RAN: list[int] = []
@@ -42,6 +44,28 @@ def test_runs_from_python_share_as_the_settings_say(folder: Path) -> None:
     assert RAN == [1]
     with Repository.open(folder / "shared", writable=False) as shared:
         assert len(list(shared.refs.iter_names())) == 2
+
+
+def test_packs_that_many_runs_have_left_are_merged(folder: Path) -> None:
+    """By the one that brings one pack too many."""
+    with Repository.init(folder / "shared") as shared:
+        for seed in range(MAX_PACKS):
+            make_execution(shared.store, shared.refs, seed=seed)
+    assert redun.run(note(1), config_dir=str(folder / "first/.redun")) == 2
+    assert len(list((folder / "shared/objects/pack").glob("*.pack"))) == 1
+
+
+def test_packs_that_cannot_be_merged_are_a_warning(folder: Path, monkeypatch) -> None:
+    """The run was pushed by then."""
+
+    def fail(*_arguments: object) -> None:
+        raise RemoteUnknown("origin", [])
+
+    monkeypatch.setattr("redun.upkeep.repack_remote", fail)
+    with pytest.warns(RuntimeWarning, match="the packs at remote 'origin' were not merged: there is no remote"):
+        assert redun.run(note(1), config_dir=str(folder / "first/.redun")) == 2
+    with Repository.open(folder / "shared", writable=False) as shared:
+        assert len(list(shared.refs.iter_names())) == 1
 
 
 def test_a_push_that_fails_is_a_warning(folder: Path) -> None:

@@ -42,6 +42,7 @@ class TransferReport:
     contents: int = 0  # large contents that had been left at the remote, and came now
     promised: int = 0  # large contents that were left there
     promised_bytes: int = 0
+    merged_packs: int = 0  # small packs at the remote that were made one, after a push
 
     @property
     def is_up_to_date(self) -> bool:

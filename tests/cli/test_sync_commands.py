@@ -11,6 +11,7 @@ from redun.cli.errors import ExitCode
 from redun.cli.main import main
 from redun.store.repository import Repository
 from redun.testing.objects import MadeExecution, build_execution, execution_id, made_ref, make_execution
+from redun.upkeep import MAX_PACKS
 
 
 @pytest.fixture
@@ -110,6 +111,21 @@ def test_push_tells_exact_counts_and_then_that_there_is_nothing(project: Path, c
     assert told.startswith(f"Would push 2 executions to remote 'origin': {count} objects, ")
     assert _redun(capsys, "push") == told.replace("Would push", "Pushed")
     assert _redun(capsys, "push") == "Remote 'origin' is up to date.\n"
+
+
+def test_a_push_merges_the_packs_that_many_pushes_have_left(project: Path, capsys) -> None:
+    """It tells so, and the next one has nothing to merge."""
+    with Repository.init(project.parent / "shared") as shared:
+        for seed in range(MAX_PACKS):
+            make_execution(shared.store, shared.refs, seed=seed)
+    _redun(capsys, "remote", "add", "origin", "../shared")
+    _make(project, 100)
+    assert _redun(capsys, "push").endswith(f"Merged {MAX_PACKS + 1} small packs there into one.\n")
+    assert len(list((project.parent / "shared/objects/pack").glob("*.pack"))) == 1
+    _make(project, 101)
+    assert json.loads(_redun(capsys, "push", "--json"))["merged_packs"] == 0
+    assert _redun(capsys, "pull").startswith(f"Pulled {MAX_PACKS} executions")
+    assert "Clean." in _redun(capsys, "fsck")
 
 
 def test_one_execution_is_pushed_by_a_prefix_of_its_id(project: Path, capsys) -> None:

@@ -31,6 +31,11 @@ DRY = TransferReport("origin", "/there", 1, 45, is_dry_run=True)
             "pull",
             "Pulled 1 execution and 1 tag edit from remote 'o': 3 objects, 1 byte.",
         ),
+        (
+            TransferReport("o", "/", 1, 3, 1, merged_packs=33),
+            "push",
+            "Pushed 1 execution to remote 'o': 3 objects, 1 byte. Merged 33 small packs there into one.",
+        ),
         (DRY, "push", "Would push 1 execution to remote 'origin': 45 objects, 0 bytes."),
         (DRY, "pull", "Would pull 1 execution from remote 'origin'."),
         (TransferReport("origin", "/there"), "push", "Remote 'origin' is up to date."),

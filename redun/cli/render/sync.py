@@ -27,7 +27,7 @@ def report_line(report: TransferReport, verb: str) -> str:
     if report.is_dry_run and verb != "push":
         return f"{line}."
     counts = f"{plural(report.objects, 'object')}, {format_size(report.transferred_bytes)}"
-    return f"{line}: {counts}{withheld_text(report)}. {promised_line(report)}".rstrip()
+    return f"{line}: {counts}{withheld_text(report)}. {promised_line(report)}{_merged_line(report)}".rstrip()
 
 
 def withheld_text(report: TransferReport) -> str:
@@ -41,6 +41,10 @@ def promised_line(report: TransferReport) -> str:
         return ""
     what = f"{plural(report.promised, 'content')} ({format_size(report.promised_bytes)})"
     return f"{what} {'stays' if report.promised == 1 else 'stay'} there until needed."
+
+
+def _merged_line(report: TransferReport) -> str:
+    return f"Merged {report.merged_packs} small packs there into one." if report.merged_packs else ""
 
 
 def _count(report: TransferReport) -> str:
@@ -64,6 +68,7 @@ def report_json(report: TransferReport) -> dict[str, Any]:
         "promised": report.promised,
         "promised_bytes": report.promised_bytes,
         "withheld": report.withheld,
+        "merged_packs": report.merged_packs,
         "skipped": [{"ref": skipped.name, "why": skipped.why} for skipped in report.skipped],
         "refused": [{"ref": refused.name, "why": refused.why} for refused in report.refused],
         "dry_run": report.is_dry_run,
