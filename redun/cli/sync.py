@@ -143,6 +143,7 @@ def run_transfer(
     for text in skipped_lines(report):
         ui.warn(text)
     n_packs = 0 if remote is None else len(remote.packs)  # 0 too where none had to be looked at
+    n_packs -= max(0, report.merged_packs - 1)
     if remote is not None and n_packs > MANY_PACKS:
         ui.warn(
             f"remote '{remote.name}' has {n_packs} packs, and whoever reads it first reads a table of each: "

@@ -114,13 +114,14 @@ def test_push_tells_exact_counts_and_then_that_there_is_nothing(project: Path, c
 
 
 def test_a_push_merges_the_packs_that_many_pushes_have_left(project: Path, capsys) -> None:
-    """It tells so, and the next one has nothing to merge."""
+    """It tells how many, and the next one has nothing to merge."""
     with Repository.init(project.parent / "shared") as shared:
         for seed in range(MAX_PACKS):
             make_execution(shared.store, shared.refs, seed=seed)
     _redun(capsys, "remote", "add", "origin", "../shared")
     _make(project, 100)
-    assert _redun(capsys, "push").endswith(f"Merged {MAX_PACKS + 1} small packs there into one.\n")
+    record = json.loads(_redun(capsys, "push", "--json"))
+    assert (record["merged_packs"], record["packs"]) == (MAX_PACKS + 1, 1)
     assert len(list((project.parent / "shared/objects/pack").glob("*.pack"))) == 1
     _make(project, 101)
     assert json.loads(_redun(capsys, "push", "--json"))["merged_packs"] == 0
