@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from redun.remotes.gate import Gate
 from redun.remotes.pull import pull
 from redun.remotes.push import push
 from redun.remotes.reach import Reach
@@ -111,3 +112,22 @@ def test_requests_follow_one_another_no_more_than_they_must(bucket, here, monkey
     n_requests, _ = bucket.count(push, here)
     in_parallel = sum(rounds) - len(rounds)
     assert n_requests - in_parallel <= 4
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_refs_that_are_refused_cost_one_request_each(bucket, here, there, count):
+    """Each pull reads them again, as they may have been signed since; nothing else of them is fetched."""
+    pytest.importorskip("cryptography", reason="there is no cryptography: pip install 'redun[sign]'")
+    for seed in range(count):
+        make_execution(here.store, here.refs, 2, seed=seed)
+    bucket.count(push, here)
+
+    def pull_signed(repository, remote):
+        remote.gate = Gate(frozenset({bytes(32)}))
+        return pull(repository, remote)
+
+    for _ in range(2):
+        n_requests, report = bucket.count(pull_signed, there)
+        assert len(report.refused) == count
+        assert not report.executions
+        assert n_requests <= 4 + count
