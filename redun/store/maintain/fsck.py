@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 from redun.hashing import Oid
 from redun.objects.oid import short
 from redun.store.absent import Absence, Cause
-from redun.store.maintain.findings import Findings, Known, Problem, Severity, kind_name
+from redun.store.maintain.findings import Findings, Problem, Severity, kind_name
 from redun.store.maintain.fsck_files import FileCheck
+from redun.store.maintain.fsck_objects import ObjectCheck
 from redun.store.maintain.fsck_packs import PackCheck
 from redun.store.maintain.fsck_refs import RefCheck
+from redun.store.maintain.known import Known
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.storage import Entry
 
@@ -86,8 +88,9 @@ class _Check:
         store = repository.store
         self._known = Known(promised=store.packs.notes.promised, beyond=store.beyond)
         self._found = Findings(_find_gone(repository.store.beyond))
-        self._packs = PackCheck(repository, self._known, self._found, is_full=is_full, repair=repair)
-        self._files = FileCheck(repository, self._known, self._found, is_full=is_full, repair=repair)
+        objects = ObjectCheck(self._found)
+        self._packs = PackCheck(repository, self._known, objects, self._found, is_full=is_full, repair=repair)
+        self._files = FileCheck(repository, self._known, objects, self._found, is_full=is_full, repair=repair)
         self._refs = RefCheck(repository, self._known, self._found, self._get, is_full=is_full)
 
     def run(self) -> FsckReport:
@@ -104,7 +107,7 @@ class _Check:
         return FsckReport(
             self._repository.location,
             self._level,
-            self._count_objects(),
+            {kind_name(kind): count for kind, count in self._known.count_kinds().items()},
             packs=self._packs.n_packs,
             idxs=self._packs.n_idxs,
             journals=self._files.n_journals,
@@ -113,19 +116,15 @@ class _Check:
             problems=tuple(self._found.problems),
         )
 
-    def _count_objects(self) -> dict[str, int]:
-        objects: dict[str, int] = {}
-        for kind in self._known.kinds.values():
-            name = kind_name(kind)
-            objects[name] = objects.get(name, 0) + 1
-        return objects
-
     def _check_links(self) -> None:
-        known, notes = self._known.kinds, self._repository.store.packs.notes
-        for target, source in sorted(self._known.linked.items()):
-            if self._known.kind_of(target) is None and target not in notes.absent:
-                kind = kind_name(known[source])
-                self._found.error("object", target.hex(), f"it is missing; {kind} {short(source)} links to it")
+        notes = self._repository.store.packs.notes
+        missing = self._known.find_missing() - notes.absent.keys()
+        # Names of those that link are not kept: only when something is missing, it is worth reading packs once more.
+        linkers = self._packs.find_linkers(missing - self._known.linked.keys()) if missing else {}
+        for target in sorted(missing):
+            source = self._known.linked.get(target)
+            kind, source = linkers.get(target, (-1, target)) if source is None else (self._known.loose[source], source)
+            self._found.error("object", target.hex(), f"it is missing; {kind_name(kind)} {short(source)} links to it")
         self._tell_absent(notes.absent.values())
         self._found.problems += _find_promised(self._repository.store.promises.list_open())
         for name in sorted(notes.strange):

@@ -13,9 +13,10 @@ from redun.store.blobs import blob_name
 from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
 from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, is_writer_alive, now_us
-from redun.store.maintain.findings import Findings, Known, Problem, Severity
+from redun.store.maintain.findings import Findings, Problem, Severity
 from redun.store.maintain.fsck_objects import ObjectCheck
 from redun.store.maintain.fsck_packs import is_oid
+from redun.store.maintain.known import Known
 from redun.store.storage import NameMissing
 
 if TYPE_CHECKING:
@@ -28,12 +29,21 @@ _MAX_TAIL_BYTES = 1 << 20  # of a journal's end: as much is searched for records
 class FileCheck:
     """Checks the large contents and the journals of a repository."""
 
-    def __init__(self, repository: Repository, known: Known, found: Findings, *, is_full: bool, repair: bool) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        known: Known,
+        objects: ObjectCheck,
+        found: Findings,
+        *,
+        is_full: bool,
+        repair: bool,
+    ) -> None:
         """``is_full``: hash contents; ``repair``: remove what was left half written."""
         self._storage = repository.storage
         self._known = known
         self._found = found
-        self._objects = ObjectCheck(known, found)
+        self._objects = objects
         self._is_full = is_full
         self._repair = repair
         self.n_blobs = 0
@@ -54,7 +64,7 @@ class FileCheck:
                 if found != oid:
                     self._found.error("blob", entry.name, f"its content hashes to {short(found)}, not to its name")
                     continue
-            self._known.kinds[oid] = int(Kind.BLOB)
+            self._known.loose[oid] = int(Kind.BLOB)
 
     def check_unfinished(self) -> None:
         """Tell what dead processes were writing; remove it with repair."""
@@ -96,8 +106,10 @@ class FileCheck:
             self._check_tail(reader, name)
         for oid, kind in reader.index.kinds().items():
             data = reader.get(oid)
-            if data is not None:
-                self._objects.check(oid, kind, data, name)
+            if data is not None and oid not in self._known.loose:
+                self._known.loose[oid] = kind
+                for link in self._objects.check(oid, kind, data, name):
+                    self._known.linked.setdefault(link, oid)
 
     def _check_tail(self, reader: JournalReader, name: str) -> None:
         """Tell a record that was being written when its writer died from one that was damaged later."""

@@ -1,6 +1,6 @@
 """The part of fsck that looks at objects: does each node decode as its kind says, and where does it link to?
 
-The invariant: what is handed in hashes to its name already; what is noted of it is that it is here, whole.
+The invariant: what is handed in hashes to its name already.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from redun.objects.execution_records import ExecutionRecord, JobsRecord, TagReco
 from redun.objects.kinds import SOFT_LINK_KINDS, Kind
 from redun.objects.task_records import SourceRecord, TaskRecord, UnitRecord
 from redun.objects.value_records import FileRecord, HandleRecord, ValueRecord
-from redun.store.maintain.findings import Findings, Known
+from redun.store.maintain.findings import Findings
 
 RECORDS: dict[int, Any] = {
     Kind.FILE: FileRecord,
@@ -35,27 +35,29 @@ RECORDS: dict[int, Any] = {
 
 
 class ObjectCheck:
-    """Decodes objects and remembers them."""
+    """Decodes objects, and tells of those that are none of their kind."""
 
-    def __init__(self, known: Known, found: Findings) -> None:
-        self._known = known
+    def __init__(self, found: Findings) -> None:
         self._found = found
+        self.misfits: set[Oid] = set()
+        """Objects that hash to their names and are none of their kinds."""
 
-    def check(self, oid: Oid, kind: int, data: bytes, where: str) -> None:
-        """Decode an object whose hash is checked, and remember where it links to."""
-        if oid in self._known.kinds:
-            return
-        self._known.kinds[oid] = kind
+    def check(self, oid: Oid, kind: int, data: bytes, where: str) -> list[Oid]:
+        """Decode an object whose hash is checked; return what it links to and cannot do without."""
         if kind == Kind.BLOB:
-            return
+            return []
         try:
             node = decode_node(data)
             record = RECORDS.get(kind)
             if record is not None:
                 record.decode(node)
         except ObjectError as error:
-            self._found.error("object", oid.hex(), f"in {where}: {error}")
-            return
-        if kind not in SOFT_LINK_KINDS:
-            for link in node.links:
-                self._known.linked.setdefault(link, oid)
+            self.tell(oid, where, str(error))
+            return []
+        return [] if kind in SOFT_LINK_KINDS else node.links
+
+    def tell(self, oid: Oid, where: str, why: str) -> None:
+        """Tell of an object that is none of its kind, once."""
+        if oid not in self.misfits:
+            self.misfits.add(oid)
+            self._found.error("object", oid.hex(), f"in {where}: {why}")

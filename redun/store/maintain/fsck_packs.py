@@ -6,19 +6,24 @@ its name.  Format: docs/format/pack.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import ObjectError
 from redun.hashing import Buffer, Oid, hash_blob
 from redun.objects.codec import NotCanonical
+from redun.objects.kinds import SOFT_LINK_KINDS, Kind
 from redun.objects.oid import HEX_DIGITS, short
 from redun.store.base import ObjectCorrupt
+from redun.store.canonical import split_node
 from redun.store.condemned import is_condemned_list, list_condemned
 from redun.store.idx import Idx, check_idx
-from redun.store.maintain.findings import Findings, Known, Problem, Severity
+from redun.store.maintain.findings import Findings, Problem, Severity
+from redun.store.maintain.fsck_idx import is_whole_idx
 from redun.store.maintain.fsck_objects import ObjectCheck
+from redun.store.maintain.fsck_proof import prove
+from redun.store.maintain.known import WHOLE, Known, PackMarks
 from redun.store.notes import is_note
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import FOLDER as PACK_FOLDER
@@ -32,17 +37,27 @@ if TYPE_CHECKING:
 class PackCheck:
     """Checks the packs of a repository, and their idx files."""
 
-    def __init__(self, repository: Repository, known: Known, found: Findings, *, is_full: bool, repair: bool) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        known: Known,
+        objects: ObjectCheck,
+        found: Findings,
+        *,
+        is_full: bool,
+        repair: bool,
+    ) -> None:
         """``is_full``: read every byte; ``repair``: make each idx anew that is missing or wrong."""
         self._repository = repository
         self._storage = repository.storage
         self._known = known
         self._found = found
-        self._objects = ObjectCheck(known, found)
+        self._objects = objects
         self._is_full = is_full
         self._repair = repair
         self.n_packs = 0
         self.n_idxs = 0
+        self._checked: list[tuple[Oid, PackMarks, PackReader | None]] = []
         self.rebuilt: list[PackReader] = []
         """Packs whose idx was wrong: the store may not look into them."""
 
@@ -51,24 +66,56 @@ class PackCheck:
         seen: set[str] = set()
         while names := [name for name in self._list_packs() if name not in seen]:  # anew: they may be merged meanwhile
             seen.update(names)
-            for name in names:
-                if is_condemned_list(name) or is_note(name):
-                    continue
-                stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
-                if not is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
-                    self._found.note("file", name, "it does not belong here")
-                elif f".{suffix}" == PACK_SUFFIX:
-                    with suppress(NameMissing):  # merged since the listing
-                        self._check_pack(Oid(bytes.fromhex(stem)))
+            # All tables first: what an object links to is marked where it stands, in whichever pack.
+            packs = {pack: self._open_idx(pack) for pack in self._find_packs(names)}
+            for pack, marks in packs.items():
+                with suppress(NameMissing):  # merged since the listing
+                    self._check_pack(pack, marks)
         there = set(self._list_packs())
         for name in sorted(there):
-            pack = name.removesuffix(IDX_SUFFIX) + PACK_SUFFIX
-            if (
-                name.endswith(IDX_SUFFIX)
-                and is_oid(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)])
-                and pack not in there
-            ):
+            stem = name.removesuffix(IDX_SUFFIX)
+            if stem != name and is_oid(stem[len(PACK_FOLDER) + 1 :]) and stem + PACK_SUFFIX not in there:
                 self._judge_stray_idx(name)
+
+    def find_linkers(self, missing: set[Oid]) -> dict[Oid, tuple[int, Oid]]:
+        """Return the first node that links to each of some objects, with its kind; each pack is read once more."""
+        found: dict[Oid, tuple[int, Oid]] = {}
+        for pack, marks, opened in self._checked:
+            with suppress(NameMissing, ObjectError):
+                reader = opened or PackReader(pack, self._storage, idx=marks.idx)
+                for ordinal in range(marks.idx.ends[Kind.BLOB], marks.idx.count):
+                    if len(found) == len(missing):
+                        return found
+                    oid, kind = marks.idx.oid_at(ordinal), marks.idx.kind_at(ordinal)
+                    if (
+                        marks.marks[ordinal] & WHOLE
+                        and kind not in SOFT_LINK_KINDS
+                        and oid not in self._objects.misfits
+                    ):
+                        for link in missing.intersection(split_node(reader.read(ordinal))[0]):
+                            found.setdefault(link, (kind, oid))
+        return found
+
+    def _find_packs(self, names: Iterable[str]) -> Iterator[Oid]:
+        """Yield the packs among some names, and tell of what does not belong there."""
+        for name in names:
+            if is_condemned_list(name) or is_note(name):
+                continue
+            stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
+            if not is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
+                self._found.note("file", name, "it does not belong here")
+            elif f".{suffix}" == PACK_SUFFIX:
+                yield Oid(bytes.fromhex(stem))
+
+    def _open_idx(self, pack: Oid) -> PackMarks | None:
+        """Take in a pack by its idx; None when that is missing or damaged."""
+        name = idx_name(pack)
+        try:
+            idx = Idx(self._storage.view(name), name, pack)
+            is_whole = is_whole_idx(self._storage, name)
+        except (NameMissing, ObjectCorrupt):
+            return None
+        return self._known.add_pack(idx) if is_whole else None
 
     def _judge_stray_idx(self, name: str) -> None:
         """Tell of an idx without a pack: left by a merge or a collection that was killed, or all that is left."""
@@ -97,33 +144,55 @@ class PackCheck:
     def _list_packs(self) -> list[str]:
         return [entry.name for entry in self._storage.iter_entries(PACK_FOLDER)]
 
-    def _check_pack(self, pack: Oid) -> None:
+    def _check_pack(self, pack: Oid, marks: PackMarks | None) -> None:
         name = pack_name(pack)
-        content: Buffer | None = None
         rebuilt: bytes | None = None
         if self._is_full:
             content = self._storage.view(name)
             found = hash_blob(content)
-            if found == pack:
-                rebuilt = self._attempt("pack", name, lambda: rebuild_idx(content, name))
-            else:
+            if found != pack:
                 self._found.error("pack", name, f"its content hashes to {short(found)}, not to its name")
+            elif self._prove(pack, content, marks):
+                return
+            else:
+                rebuilt = self._attempt("pack", name, lambda: rebuild_idx(content, name))
         self.n_packs += 1
         is_idx_sound = self._check_idx(pack, rebuilt)
         if rebuilt is None and not is_idx_sound and not self._repair_unread(pack):
             return
-        reader = self._attempt("pack", name, lambda: PackReader(pack, self._storage, idx=rebuilt))
-        if reader is not None:
-            self._check_objects(reader)
-            if not is_idx_sound:
-                self.rebuilt.append(reader)
+        idx = None if is_idx_sound else rebuilt
+        reader = self._attempt("pack", name, lambda: PackReader(pack, self._storage, idx=idx))
+        if reader is None:
+            return
+        if marks is None or not is_idx_sound:
+            if marks is not None:
+                self._known.drop_pack(marks)
+            marks = self._known.add_pack(reader.idx)
+        self._checked.append((pack, marks, reader))
+        self._check_objects(reader, marks)
+        if not is_idx_sound:
+            self.rebuilt.append(reader)
+
+    def _prove(self, pack: Oid, content: Buffer, marks: PackMarks | None) -> bool:
+        """Tell whether pack and idx are in order, in one pass that takes little memory."""
+        misfits = None if marks is None else prove(content, marks, self._known, pack_name(pack))
+        if marks is None or misfits is None:
+            return False
+        for misfit in misfits:
+            self._objects.tell(misfit.oid, pack_name(pack), misfit.why)
+        self.n_packs += 1
+        self.n_idxs += 1
+        self._checked.append((pack, marks, None))
+        # What the pass has touched of the idx is mapped no more: few of its names will be asked for.
+        marks.idx = Idx(self._storage.view(marks.idx.where), marks.idx.where, pack)
+        return True
 
     def _check_idx(self, pack: Oid, rebuilt: bytes | None) -> bool:
         """Tell whether a pack's idx can be used; ``rebuilt`` is what it must be, when that is known."""
         self.n_idxs += 1
         name = idx_name(pack)
         try:
-            content = self._storage.read(name)
+            content = self._storage.view(name)
         except NameMissing:
             why = "it is missing"
         else:
@@ -161,23 +230,25 @@ class PackCheck:
         self._found.problems.append(Problem(last.severity, last.what, last.where, last.why, is_repaired=True))
         return True
 
-    def _check_objects(self, reader: PackReader) -> None:
-        lost: list[Oid] = []
+    def _check_objects(self, reader: PackReader, marks: PackMarks) -> None:
+        if not self._is_full:
+            marks.set_all_whole()
+            return
+        lost = 0
         why = ""
         for ordinal in range(reader.idx.count):
-            oid, kind = reader.idx.oid_at(ordinal), reader.idx.kind_at(ordinal)
-            if not self._is_full:
-                self._known.kinds[oid] = kind
-                continue
             try:
                 data = reader.read(ordinal)
             except ObjectError as error:
-                lost.append(oid)
+                lost += 1
                 why = why or str(error)
                 continue
-            self._objects.check(oid, kind, data, reader.where)
+            marks.marks[ordinal] |= WHOLE
+            oid, kind = reader.idx.oid_at(ordinal), reader.idx.kind_at(ordinal)
+            for link in self._objects.check(oid, kind, data, reader.where):
+                self._known.need(link)
         if lost:
-            self._found.error("pack", reader.where, f"{len(lost)} of its {len(reader)} objects are lost: {why}")
+            self._found.error("pack", reader.where, f"{lost} of its {len(reader)} objects are lost: {why}")
 
     def _attempt(self, what: str, where: str, step: Callable[[], Any]) -> Any:
         """Return what a step gives; None, with its error noted, when it finds damage."""

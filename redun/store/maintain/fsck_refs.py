@@ -17,7 +17,8 @@ from redun.objects.ids import format_id
 from redun.objects.kinds import Kind
 from redun.objects.links import BrokenLink, walk
 from redun.objects.oid import short
-from redun.store.maintain.findings import Findings, Known, Severity
+from redun.store.maintain.findings import Findings, Severity
+from redun.store.maintain.known import Known
 from redun.store.ref_names import EXECUTIONS, REMOTES, TAGS
 from redun.store.ref_texts import ExecutionRef, RefStatus, TagRef
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -395,7 +396,8 @@ def test_an_idx_that_a_killed_merge_has_left_is_removed(tmp_path):
         def die(name):
             if name.endswith(".idx"):
                 raise Crash(name)
-            n_deleted.append(name)
+            if repository.storage.size(name) is not None:  # a merge first asks whether anything can be deleted
+                n_deleted.append(name)
             delete(name)
 
         repository.storage.delete = die
@@ -433,3 +435,19 @@ def test_an_idx_whose_objects_are_nowhere_is_an_error(tmp_path):
         for repair in (False, True, False):
             problems = check_repository(repository, repair=repair).problems
             assert ("idx", "its pack is missing") in {(problem.what, problem.why) for problem in problems}
+
+
+def test_memory_hardly_grows_with_what_is_there(tmp_path):
+    """Twice the objects, in one more pack, take a few bytes more for each."""
+    peaks = []
+    with Repository.init(tmp_path / ".redun") as repository:
+        for seed in range(2):
+            make_execution(repository.store, repository.refs, 900, seed=seed)
+            repository.store.refresh(force=True)
+            tracemalloc.start()
+            report = check_repository(repository)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            assert report.is_clean
+    assert sum(report.objects.values()) > 7_000
+    assert peaks[1] - peaks[0] < 3_600 * 16
