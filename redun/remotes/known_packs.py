@@ -18,6 +18,9 @@ from redun.store.notes import Notes
 from redun.store.pack_format import FOLDER, IDX_SUFFIX, idx_name
 from redun.store.storage import Storage
 
+_MAPPED_BYTES = 1 << 20
+"""So large tables are not held in memory, where there is no cache to map them from."""
+
 
 class KnownPacks:
     """The packs of one remote, as they were listed last."""
@@ -136,7 +139,8 @@ class KnownPacks:
             raise self._reach.damaged(f"{idx_name(pack)}: its checksum does not fit")
         if self._cache is not None:
             self._cache.write(cached_name, content)
-        return idx
+            return Idx(self._cache.view(cached_name), cached_name, pack)
+        return idx if len(content) < _MAPPED_BYTES else Idx(map_unnamed([content]), idx_name(pack), pack)
 
 
 def map_unnamed(pieces: Iterable[bytes]) -> Buffer:
