@@ -132,10 +132,10 @@ class Idx:
 
     def find_candidates(self, eval_oid: Oid) -> list[Candidate]:
         """Return the outcomes of an eval that this pack records, in no order.  Raises ObjectCorrupt."""
-        return [Candidate(time_us, target) for time_us, target, _ in self.list_outcomes(eval_oid)]
+        return [candidate for candidate, _ in self.list_outcomes(eval_oid)]
 
-    def list_outcomes(self, eval_oid: Oid, at: int | None = None) -> list[tuple[int, Oid, int | None]]:
-        """Return (time, target, the target's ordinal when the pack holds it) of each outcome.
+    def list_outcomes(self, eval_oid: Oid, at: int | None = None) -> list[tuple[Candidate, int | None]]:
+        """Return each outcome of an eval, and its target's ordinal when the pack holds that.
 
         ``at`` and errors are those of ``find``.
         """
@@ -147,13 +147,11 @@ class Idx:
         row = reference - self._first_eval
         if not (0 < row < len(evals) and evals[row] == reference != evals[row - 1]):
             row = bisect_left(evals, reference)
-        found: list[tuple[int, Oid, int | None]] = []
+        found: list[tuple[Candidate, int | None]] = []
         while row < len(evals) and evals[row] == reference:
             target = self._outcome_targets[row]
-            if target < self.count:
-                found.append((self._outcome_times[row], self.oid_at(target), target))
-            else:
-                found.append((self._outcome_times[row], self._name(target), None))
+            candidate = Candidate(self._outcome_times[row], self._name(target))
+            found.append((candidate, target if target < self.count else None))
             row += 1
         return found
 

@@ -187,10 +187,10 @@ class PackSet:
             return found
         try:
             for reader, at in places:
-                for time_us, target, ordinal in reader.idx.list_outcomes(eval_oid, at):
-                    found.append(Candidate(time_us, target))
+                for candidate, ordinal in reader.idx.list_outcomes(eval_oid, at):
+                    found.append(candidate)
                     if ordinal is not None:
-                        view.trail[target] = reader, ordinal
+                        view.trail[candidate.target] = reader, ordinal
             if len(view.trail) > MAX_TRAIL:
                 view.trail.clear()
         except ObjectCorrupt:

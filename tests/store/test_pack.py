@@ -100,8 +100,8 @@ def test_each_eval_has_the_outcomes_that_its_rows_say(counts, data):
     for oid, _ in evals:
         expected = sorted((7 + row.duration_us, row.outcome) for row in rows if row.eval == oid)
         assert sorted(reader.idx.find_candidates(oid)) == expected
-        for _, target, ordinal in reader.idx.list_outcomes(oid):
-            assert ordinal == reader.idx.find(target)
+        for candidate, ordinal in reader.idx.list_outcomes(oid):
+            assert ordinal == reader.idx.find(candidate.target)
 
 
 def test_the_name_follows_from_the_content():
