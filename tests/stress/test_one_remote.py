@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from redun.remotes.connect import connect
 from redun.remotes.pull import pull
 from redun.remotes.push import push
 from redun.remotes.remote import Remote
@@ -20,6 +21,7 @@ from redun.store.maintain.gc import GcPolicy, collect
 from redun.store.maintain.repack import consolidate
 from redun.store.repository import Repository
 from redun.testing.objects import execution_id, make_execution
+from redun.upkeep import repack_remote
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(0)]
 
@@ -65,20 +67,25 @@ def check_sound(path):
         assert report.is_clean, report.problems
 
 
-def test_eight_processes_push_and_pull_one_folder(tmp_path, rounds, chance):
-    """In the end the remote and everybody has the union, and all of it is whole."""
+@pytest.mark.parametrize("merges", [False, True])
+def test_eight_processes_push_and_pull_one_folder(tmp_path, rounds, chance, merges):
+    """In the end the remote and everybody has the union, and all of it is whole, whoever merges packs meanwhile."""
     remote = LocalStorage(tmp_path / "remote")
     paths = [tmp_path / f"project {number}" for number in range(PROCESSES)]
     made = set()
     for path in paths:
         Repository.init(path).close()
+        (path / "redun.ini").write_text(f"[remotes.origin]\nurl = {remote.path}\n")
 
     def exchange(path, seeds, order):
         with Repository.open(path) as repository:
             for seed in seeds:
                 make_execution(repository.store, repository.refs, 5 + seed % 30, seed=seed)
             for verb in order:
-                verb(repository, Remote("origin", remote, LocalStorage(path / "cache" / "remotes" / "origin")))
+                origin = connect(repository, "origin")
+                verb(repository, origin)
+                if merges and verb is push:
+                    repack_remote(repository, origin, max_packs=2)
 
     with Repository.open(paths[0]) as repository:
         push(repository, Remote("origin", remote))
