@@ -52,7 +52,7 @@ class Blobs:
         because it is damaged.
         """
         name = blob_name(oid)
-        if is_anew or self._storage.size(name) != len(content) or (is_careful and not self.is_whole(oid)):
+        if is_anew or self._storage.size(name) != len(content) or (is_careful and not self._is_there_whole(oid)):
             self._storage.write(name, content)
             self.unsynced.append(name)
 

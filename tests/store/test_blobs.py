@@ -106,6 +106,17 @@ def test_a_careful_put_writes_over_a_damaged_content(storage):
     assert blobs.unsynced == [blob_name(oid)]
 
 
+def test_a_careful_put_writes_what_is_collected_while_it_looks(storage):
+    """A content that is gone between the question for its size and its hashing is written, not missed."""
+    blobs = Blobs(storage)
+    oid = hash_blob(CONTENT)
+    storage.write(blob_name(oid), CONTENT)
+    opened = storage.open
+    storage.open = lambda name: storage.delete(name) or opened(name)
+    blobs.put(oid, CONTENT, is_careful=True)
+    assert blobs.get(oid) == CONTENT
+
+
 def test_a_file_is_put_over_a_damaged_content(storage):
     """What a job has written anew is stored anew when what is there is not what its name says."""
     blobs = Blobs(storage)
