@@ -77,13 +77,13 @@ class ObjectDb(ObjectStore):
             raise ValueError(f"expected a durability of {', '.join(DURABILITIES)}, found {durability!r}")
         self.storage = storage
         self.warnings: list[str] = []
-        self.packs = PackSet(storage, self._warn, clock)
+        self.packs = PackSet(storage, self.warn, clock)
         self.journals = Journals(journals, clock=clock, durability=durability, is_writable=is_writable)
         self._own = self.journals.own
         self.blobs = Blobs(storage)
         self.beyond: Beyond | None = None  # what can be read and is not here
         self.promises = Promises(self)
-        self.sealer = Sealer(storage, self.packs, durability != "off", self._warn)
+        self.sealer = Sealer(storage, self.packs, durability != "off", self.warn)
         self._clock = clock
         self._is_alive = is_alive
         self._on_warning = on_warning
@@ -353,7 +353,8 @@ class ObjectDb(ObjectStore):
             raise ReadOnlyStore(f"{self.storage.location} is open for reading only")
         return self._own
 
-    def _warn(self, message: str) -> None:
+    def warn(self, message: str) -> None:
+        """Tell of damage that was passed over, or of what could not be done and can wait."""
         self.warnings.append(message)
         if self._on_warning is not None:
             self._on_warning(message)

@@ -223,10 +223,10 @@ class Repository:
 
     def postpone(self, error: RepositoryUnreachable) -> None:
         """Keep the journal for the next process that opens the repository from here, and warn of that."""
-        own = self.store._own  # of the same room
+        own = self.store.journals.own
         assert own is not None, "what cannot be written has nothing to postpone"
         own.is_held = True
-        self.store.sealer.warn(
+        self.store.warn(
             f"{error}; what this run has done is kept in {self.journals.parent.parent}, "
             "and the next redun command that writes here sends it"
         )
@@ -237,7 +237,7 @@ class Repository:
         except (OSError, StoreError) as error:
             if not self.is_shared:
                 raise
-            self.store.sealer.warn(f"runs whose process died cannot be told as interrupted now: {error}")
+            self.store.warn(f"runs whose process died cannot be told as interrupted now: {error}")
 
     def close(self) -> None:
         """Flush and release everything.  Idempotent."""

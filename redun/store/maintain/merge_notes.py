@@ -16,8 +16,8 @@ MAX_LISTS = 8
 """So many of each kind may lie around; reading one costs 30 us on a disk, a request in a bucket."""
 
 
-def merge_notes(store: ObjectDb, *, max_lists: int = MAX_LISTS, clock: Clock = now_us) -> None:
-    """Replace the lists of each kind by one, where the store has seen more than ``max_lists``.
+def merge_notes(store: ObjectDb, *, clock: Clock = now_us) -> None:
+    """Replace the lists of each kind by one, where the store has seen more than MAX_LISTS.
 
     Raises:
         ReadOnlyStore: the storage cannot be written.
@@ -26,7 +26,7 @@ def merge_notes(store: ObjectDb, *, max_lists: int = MAX_LISTS, clock: Clock = n
     notes = store.packs.notes
     for suffix in (absent.SUFFIX, forgotten.SUFFIX):
         names = [name for name in notes.names if name.endswith(suffix)]
-        if len(names) <= max_lists or notes.strange:
+        if len(names) <= MAX_LISTS or notes.strange:
             continue  # what is not understood here may be by a later release
         store.refresh(force=True)
         if suffix == absent.SUFFIX:
