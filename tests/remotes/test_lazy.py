@@ -20,7 +20,8 @@ from redun.remotes.settings import add_remote
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.findings import Severity
 from redun.store.maintain.fsck import check_repository
-from redun.store.maintain.gc import GcPolicy, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy
 from redun.store.memory_storage import MemoryStorage
 from redun.store.promised import RETRY_SECONDS, ContentNotBrought, Promise
 from redun.store.refs import Refs

@@ -19,7 +19,8 @@ from redun.store.blobs import blob_name
 from redun.store.format_file import FORMAT_NAME
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
-from redun.store.maintain.gc import GcPolicy, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy
 from redun.store.memory_storage import MemoryStorage
 from redun.store.objectdb import ObjectDb
 from redun.store.ref_texts import RefStatus

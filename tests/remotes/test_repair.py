@@ -28,7 +28,8 @@ from redun.store.journal import Journal
 from redun.store.liveness import describe_writer, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
-from redun.store.maintain.gc import GcPolicy, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy
 from redun.store.maintain.mend import mend_repository
 from redun.store.pack import write_pack
 from redun.store.pack_format import TRAILER, idx_name, pack_name

@@ -24,7 +24,8 @@ from redun.remotes.remote import Remote
 from redun.store.base import ObjectCorrupt, ObjectMissing
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
-from redun.store.maintain.gc import GcPolicy, GcRefused, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy, GcRefused
 from redun.store.repository import Repository
 from redun.store.tagging import write_tag_edit
 from redun.testing.objects import MadeFile, build_execution, make_execution

@@ -15,7 +15,8 @@ from redun.store.local_storage import LocalStorage
 from redun.store.location import open_storage
 from redun.store.maintain.findings import Severity
 from redun.store.maintain.fsck import check_repository
-from redun.store.maintain.gc import GcPolicy, GcRefused, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy, GcRefused
 from redun.store.memory_storage import MemoryStorage
 from redun.store.promised import Promise
 from redun.store.repository import Repository

@@ -17,7 +17,8 @@ from redun.remotes.push import push
 from redun.remotes.remote import Remote
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck import check_repository
-from redun.store.maintain.gc import GcPolicy, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy
 from redun.store.maintain.repack import consolidate
 from redun.store.repository import Repository
 from redun.testing.objects import execution_id, make_execution

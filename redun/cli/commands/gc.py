@@ -12,7 +12,8 @@ from redun.cli import ui
 from redun.cli.options import Globals, at_remote, open_repository
 from redun.cli.render.sync import format_size, plural
 from redun.cli.render.text import one_line
-from redun.store.maintain.gc import GRACE_SECONDS, GcPlan, GcPolicy, collect, plan_gc
+from redun.store.maintain.gc import collect, plan_gc
+from redun.store.maintain.gc_policy import GRACE_SECONDS, GcPlan, GcPolicy
 from redun.store.maintain.namespaces import NamespaceDrop, drop_namespace
 from redun.store.ref_names import execution_id_of
 

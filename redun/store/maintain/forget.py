@@ -20,7 +20,7 @@ from redun.objects.task_records import TaskRecord
 from redun.store.base import ReadOnlyStore
 from redun.store.forgotten import Forgotten, write_forgotten
 from redun.store.liveness import Clock, now_us
-from redun.store.maintain.gc import speaks_only_of
+from redun.store.maintain.gc_choose import speaks_only_of
 from redun.store.maintain.merge_notes import merge_notes
 from redun.store.objectdb import ObjectDb
 from redun.store.ref_names import EXECUTIONS, REMOTES, TAGS, execution_id_of

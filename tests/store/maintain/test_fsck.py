@@ -23,7 +23,8 @@ from redun.store.liveness import describe_writer, now_us
 from redun.store.local_storage import LocalStorage
 from redun.store.maintain.findings import Problem, Severity
 from redun.store.maintain.fsck import FsckReport, check_repository
-from redun.store.maintain.gc import GcPolicy, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy
 from redun.store.maintain.repack import consolidate
 from redun.store.pack import write_pack
 from redun.store.pack_format import pack_name

@@ -12,9 +12,10 @@ from redun.objects.kinds import Kind
 from redun.objects.links import walk
 from redun.store.blobs import blob_name
 from redun.store.condemned import list_condemned
-from redun.store.maintain import gc as gc_module
+from redun.store.maintain import gc_choose
 from redun.store.maintain.fsck import check_repository
-from redun.store.maintain.gc import GcPolicy, GcRefused, collect, plan_gc
+from redun.store.maintain.gc import collect, plan_gc
+from redun.store.maintain.gc_policy import GcPolicy, GcRefused
 from redun.store.maintain.repack import consolidate
 from redun.store.pack_format import pack_name
 from redun.store.repository import Repository
@@ -347,7 +348,7 @@ def test_what_is_written_again_during_a_collection_stays(repository, what):
         return listing(prefix)
 
     storage.iter_entries = write_again
-    plan = gc_module._plan
+    plan = gc_choose._plan
 
     def note_and_plan(*arguments):
         try:
@@ -356,7 +357,7 @@ def test_what_is_written_again_during_a_collection_stays(repository, what):
             survey_is_over.append(True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gc_module, "_plan", note_and_plan)
+        patch.setattr(gc_choose, "_plan", note_and_plan)
         collect(repository, GcPolicy(grace_seconds=3600.0))
     assert made.oid is not None
     assert {name: storage.read(name) for name in names} == contents

@@ -14,7 +14,8 @@ from redun.store.absent import Cause, ObjectAbsent
 from redun.store.base import ObjectMissing
 from redun.store.condemned import write_condemned
 from redun.store.maintain.fsck import Severity, check_repository
-from redun.store.maintain.gc import GcPolicy, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy
 from redun.store.maintain.purge import NotPurgeable, PurgeRefused, plan_purge, purge, take_back
 from redun.store.maintain.repack import consolidate
 from redun.store.repository import Repository

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from redun.store.maintain.gc import GcPolicy, collect
+from redun.store.maintain.gc import collect
+from redun.store.maintain.gc_policy import GcPolicy
 from redun.store.maintain.usage import measure, measure_executions
 from redun.store.repository import Repository
 from redun.testing.objects import make_execution
