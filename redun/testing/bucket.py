@@ -28,6 +28,11 @@ LARGE_BYTES = (16 << 20) + (1 << 20) + 1
 class BucketSuite(StorageSuite):
     """The contract of a storage whose verbs are requests.  Override the fixtures ``storage`` and ``asked``."""
 
+    names_a_page = 1000
+    """So many names the server tells at a time."""
+    forgets_parts = False
+    """Whether the server drops by itself, after days, the parts of an upload that was never completed."""
+
     @pytest.fixture
     def asked(self) -> list[tuple[str, str]]:
         """Return the requests that have reached the server, (method, path and query) each, as they come."""
@@ -95,7 +100,8 @@ class BucketSuite(StorageSuite):
         with pytest.raises(EOFError):
             storage.write("large", break_off())
         assert storage.size("large") is None
-        assert any(method == "DELETE" and "uploadId" in target for method, target in asked)
+        is_given_up = any(method == "DELETE" and "uploadId" in target for method, target in asked)
+        assert is_given_up is not self.forgets_parts
 
     def test_a_stream_may_be_left_in_the_middle(self, storage: Storage) -> None:
         """What was on its way then disturbs nobody."""
@@ -113,7 +119,7 @@ class BucketSuite(StorageSuite):
             assert stream.read() == b""
 
     def test_a_listing_of_many_pages_is_whole(self, storage: Storage, asked: list[tuple[str, str]]) -> None:
-        """A server tells a thousand names at a time; all of them come, in order."""
+        """A server tells so many names at a time; all of them come, in order."""
         names = sorted(f"{number:04d}" for number in range(1_050))
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(lambda name: storage.write(name, b""), names))
@@ -121,7 +127,7 @@ class BucketSuite(StorageSuite):
         entries = list(storage.iter_entries(""))
         assert [entry.name for entry in entries] == names
         assert all(entry.version for entry in entries)
-        assert len(asked) == 2
+        assert len(asked) == -(-len(names) // self.names_a_page)
 
 
 def _count(storage: Storage, name: str) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -16,24 +18,61 @@ from redun.store.obstore_storage import ObstoreStorage
 from redun.store.storage import Storage
 from redun.testing import azure_server as azure
 from redun.testing.azure_server import AzureServer
+from redun.testing.bucket import BucketSuite
+from redun.testing.faulty_proxy import Fault, FaultyProxy
 from redun.testing.s3_server import S3Server
 from redun.testing.storage import StorageSuite
 
 
-class TestGoogleThroughObstore(StorageSuite):
+class Place(NamedTuple):
+    """An empty place, and the proxy by which clients go there."""
+
+    url: str
+    proxy: FaultyProxy
+
+
+@pytest.fixture
+def google(xml_server: S3Server, xml_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """An empty place in a bucket of Google's, for obstore, whose requests are counted."""
+    with FaultyProxy(xml_server.url) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        yield Place(f"{xml_bucket}/{uuid.uuid4().hex}/a place", proxy)
+
+
+@pytest.fixture
+def azure_place(azure_server: AzureServer, azure_container: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """An empty place in a container of Azure's, whose requests are counted."""
+    with FaultyProxy(azure_server.url) as proxy:
+        for name, value in azure_server.environment_at(proxy.url).items():
+            monkeypatch.setenv(name, value)
+        yield Place(f"{azure_container}/{uuid.uuid4().hex}/a place", proxy)
+
+
+class TestGoogleThroughObstore(BucketSuite):
     """Google's XML API."""
 
     @pytest.fixture
-    def storage(self, xml_bucket: str) -> Storage:
-        return ObstoreStorage(f"{xml_bucket}/{uuid.uuid4().hex}/a place")
-
-
-class TestAzureThroughObstore(StorageSuite):
-    """Azure's blobs."""
+    def storage(self, google: Place) -> Storage:
+        return ObstoreStorage(google.url)
 
     @pytest.fixture
-    def storage(self, azure_container: str) -> Storage:
-        return ObstoreStorage(f"{azure_container}/{uuid.uuid4().hex}/a place")
+    def asked(self, google: Place) -> list[tuple[str, str]]:
+        return google.proxy.requests
+
+
+class TestAzureThroughObstore(BucketSuite):
+    """Azure's blobs."""
+
+    names_a_page = 5000
+    forgets_parts = True
+
+    @pytest.fixture
+    def storage(self, azure_place: Place) -> Storage:
+        return ObstoreStorage(azure_place.url)
+
+    @pytest.fixture
+    def asked(self, azure_place: Place) -> list[tuple[str, str]]:
+        return azure_place.proxy.requests
 
 
 class TestGoogleThroughGcsfs(StorageSuite):
@@ -52,6 +91,44 @@ class TestAzureThroughAdlfs(StorageSuite):
     def storage(self, azure_container: str) -> Storage:
         pytest.importorskip("adlfs", reason="there is no adlfs: pip install 'redun[az]'")
         return FsspecStorage(f"{azure_container}/{uuid.uuid4().hex}/a place")
+
+
+@pytest.fixture(params=["google", "azure_place"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Each of the two, with a client that tries twice."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    found: Place = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize("fault", [Fault.INTERNAL_ERROR, Fault.SLOW_DOWN, Fault.RESET, Fault.LOST_REPLY])
+def test_what_passes_is_tried_again(place: Place, fault: Fault) -> None:
+    """A write and a read each have one request that fails."""
+    storage = ObstoreStorage(place.url)
+    for method, ask in (("PUT", lambda: storage.write("a", b"x")), ("GET", lambda: storage.read("a"))):
+        rule = place.proxy.inject(fault, method, times=1)
+        ask()
+        assert rule.hits == 1
+    assert storage.read("a") == b"x"
+
+
+def test_what_lasts_is_an_error(place: Place) -> None:
+    """A server that refuses has a reader before it; one that is never well, or cuts its answers, has failed."""
+    storage = ObstoreStorage(place.url)
+    storage.write("a", bytes(1 << 20))
+    for fault, error in ((Fault.FORBIDDEN, ReadOnlyStore), (Fault.SLOW_DOWN, OSError), (Fault.RESET, OSError)):
+        place.proxy.calm()
+        place.proxy.inject(fault)
+        with pytest.raises(error):
+            storage.write("a", b"y")
+        with pytest.raises(OSError, match=r"AccessDenied|SlowDown|there is no connection"):
+            storage.read("a")
+    place.proxy.calm()
+    place.proxy.inject(Fault.TRUNCATED, "GET")
+    with pytest.raises(OSError):
+        storage.read("a")
+    place.proxy.calm()
+    assert storage.read("a") == bytes(1 << 20)
 
 
 CLIENTS = pytest.mark.parametrize("client", [ObstoreStorage, FsspecStorage])
