@@ -1,4 +1,4 @@
-"""Large contents on their way from a remote: several at once, each hashed before it shows under its name.
+"""Large contents on their way: several at once, each hashed before it shows under its name.
 
 The invariant: what stands under a name is whole, whatever was cut off; what has come stays when another fails.
 """
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from redun.errors import RemoteError
 from redun.hashing import Oid
+from redun.remotes.reach import RemoteUnreachable
 from redun.remotes.transfer import ContentChanged, OnProgress, checked, ignore_progress
 from redun.store.blobs import blob_name
 from redun.store.local_storage import LocalStorage
-from redun.store.read_ahead import PIECE_BYTES
 
 if TYPE_CHECKING:
     from redun.remotes.remote import Remote
@@ -24,9 +24,10 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 MAX_REQUESTS = 8
-"""Contents of one request each that are under way at once: a few fill a line."""
-MAX_LARGE = 3
-"""Larger ones at once: each of them reads ahead, and holds some pieces of 4 MiB."""
+"""Requests under way at once: a few fill a line."""
+_AT_ONCE = ((4 << 20, MAX_REQUESTS), (16 << 20, 3), (1 << 63, 1))
+"""So many contents of at most so many bytes are moved at once.  Each of the first is one request; one of the last is
+several by itself, and holds their bytes in memory."""
 MAX_ASKED = 100
 """So many sizes are asked for one by one, several at once; of more, the remote is asked to list what it has."""
 
@@ -48,6 +49,7 @@ def get_contents(
     total = sum(sizes.values())
     done = 0
     lock = Lock()
+    unreachable: list[RemoteError] = []
 
     def told(pieces: Iterable[bytes]) -> Iterator[bytes]:
         nonlocal done
@@ -58,21 +60,36 @@ def get_contents(
                 on_progress(done, total, "getting contents")
 
     def get(oid: Oid) -> RemoteError | None:
+        if len(unreachable) >= MAX_REQUESTS:
+            return unreachable[-1]  # it is down: to try each of a thousand takes hours
         name = blob_name(oid)
         try:
             storage.write(name, told(checked(remote.iter_pieces(name), oid, name)))
         except ContentChanged as error:
             return remote.damaged(str(error))
+        except RemoteUnreachable as error:
+            unreachable.append(error)
+            return error
         except RemoteError as error:
             return error
         return None
 
     on_progress(0, total, "getting contents")
-    is_one_by_one = is_near(remote, len(sizes))
-    small = [oid for oid, size in sizes.items() if size <= PIECE_BYTES]
-    large = [oid for oid, size in sizes.items() if size > PIECE_BYTES]
-    results = map_parallel(get, small, is_one_by_one) + map_parallel(get, large, is_one_by_one, MAX_LARGE)
-    return [error for error in results if error is not None]
+    return [error for error in map_contents(remote, get, sizes) if error is not None]
+
+
+def map_contents(remote: Remote, function: Callable[[Oid], _Result], sizes: Mapping[Oid, int]) -> list[_Result]:
+    """Apply a function that moves a content to each of some, given with their sizes in bytes, in their order.
+
+    Several go at once, but few of those that take memory for several requests.
+    """
+    results: dict[Oid, _Result] = {}
+    is_one_by_one, above = is_near(remote, len(sizes)), 0
+    for limit, at_once in _AT_ONCE:
+        oids = [oid for oid, size in sizes.items() if above <= size < limit]
+        results.update(zip(oids, map_parallel(function, oids, is_one_by_one or at_once == 1, at_once)))
+        above = limit
+    return [results[oid] for oid in sizes]
 
 
 def find_sizes(remote: Remote, oids: Iterable[Oid]) -> dict[Oid, int]:
@@ -98,10 +115,15 @@ def is_near(remote: Remote, count: int) -> bool:
 def map_parallel(
     function: Callable[[_Item], _Result], items: Iterable[_Item], is_one_by_one: bool, at_once: int = MAX_REQUESTS
 ) -> list[_Result]:
-    """Apply a function that makes a request to each item, a few at once."""
+    """Apply a function that makes a request to each item, a few at once; after an error no more are begun."""
     if is_one_by_one:
         return [function(item) for item in items]
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(function, items))
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -10,9 +10,11 @@ import dataclasses
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob
+from redun.remotes.contents import map_contents
 from redun.remotes.known_packs import map_unnamed
 from redun.remotes.transfer import ContentChanged, OnProgress, TransferReport, checked
 from redun.store.blobs import blob_name
@@ -82,23 +84,26 @@ class Sender:
 
     def _send_large(self, cargo: Cargo) -> list[str]:
         """Send contents that are files of their own; return the names of what was written."""
-        written: list[str] = []
-        if cargo.large:
-            self._remote.make()  # else the pack does, at the same time
-        total = self._n_bytes + sum(cargo.large.values())
-        for oid, size in cargo.large.items():
+        if not cargo.large:
+            return []
+        self._remote.make()  # else the pack does, at the same time
+        progress = _Progress(self._n_bytes, self._n_bytes + sum(cargo.large.values()), self._on_progress)
+
+        def send(oid: Oid) -> str | None:
             path = cargo.files.get(oid)
             where = str(path or self._repository.location)
             try:
                 pieces = checked(_iter_content(self._repository, oid, path), oid, where)
-                self._remote.write_blob(oid, self._told(pieces, total))
+                self._remote.write_blob(oid, progress.told(pieces))
             except ContentChanged:
                 if path is None:
                     raise
-                continue  # the file was changed since it was looked at: its content is not wanted any more
-            self._n_bytes += size
-            written.append(blob_name(oid))
-        return written
+                return None  # the file was changed since it was looked at: its content is not wanted any more
+            return blob_name(oid)
+
+        names = map_contents(self._remote, send, cargo.large)
+        self._n_bytes += sum(size for size, name in zip(cargo.large.values(), names) if name is not None)
+        return [name for name in names if name is not None]
 
     def _send_refs(self, cargo: Cargo) -> None:
         refs = [_localize(self._remote, ref) for ref in cargo.refs]
@@ -109,14 +114,6 @@ class Sender:
                 self._repository.refs.write(ref, remote=self._remote.name)
         self._on_progress(self._n_bytes, self._n_bytes, "done")
 
-    def _told(self, pieces: Iterable[bytes], total: int) -> Iterator[bytes]:
-        """Pass the pieces of a content on, and tell how many bytes that makes with those before it."""
-        done = self._n_bytes
-        for piece in pieces:
-            yield piece
-            done += len(piece)
-            self._on_progress(done, total, "sending contents")
-
     def _counted(
         self, objects: Iterable[tuple[Oid, int, bytes]], before: int, total: int
     ) -> Iterator[tuple[Oid, int, bytes]]:
@@ -125,6 +122,24 @@ class Sender:
             yield one
             if count == total or not count % 1024:
                 self._on_progress(self._n_bytes, 0, f"packed {count} of {total} objects")
+
+
+class _Progress:
+    """Tells how many bytes of contents are sent, from whichever thread sends them."""
+
+    def __init__(self, done: int, total: int, on_progress: OnProgress) -> None:
+        self._done = done
+        self._total = total
+        self._on_progress = on_progress
+        self._lock = Lock()
+
+    def told(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the pieces of a content on, and tell how many bytes that makes."""
+        for piece in pieces:
+            yield piece
+            with self._lock:
+                self._done += len(piece)
+                self._on_progress(self._done, self._total, "sending contents")
 
 
 class Rehearsal(Sender):
