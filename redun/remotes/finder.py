@@ -117,7 +117,7 @@ class Finder:
         return record.subject, record.parents
 
     def _is_here(self, oid: Oid) -> bool:
-        return self._store.has(oid) or self.wanted.has(oid)
+        return self._store.has(oid) or self.wanted.find_wanted(oid) is not None
 
     # -- the walk
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from redun.store.repository import Repository
 
 
+_NEARLY = 8
+"""Of a pack of which more than an eighth is not wanted yet it is not asked what of that is here."""
+
+
 class Installer:
     """Writes what is wanted into a repository, in an order that never leaves a link dangling."""
 
@@ -68,7 +72,7 @@ class Installer:
         ready = {
             pack: marks.links_into - wanted.installed
             for pack, marks in wanted.packs.items()
-            if marks.count == marks.idx.count and pack not in self._staging.partial
+            if marks.count * _NEARLY >= marks.idx.count * (_NEARLY - 1) and self._is_whole(pack, wanted)
         }
         while unready := [pack for pack, others in ready.items() if not others <= ready.keys()]:
             for pack in unready:
@@ -102,14 +106,21 @@ class Installer:
         self.n_bytes += sum(sizes.values())
 
     def _is_whole(self, pack: Oid, wanted: Wanted) -> bool:
-        """Tell whether all of a pack is wanted or here."""
+        """Tell whether all of a pack is wanted or here; what is taken from another pack makes it build on that."""
         marks = wanted.packs[pack]
         if pack in self._staging.partial:
             return False
         if marks.count == marks.idx.count:
             return True
-        has, oid_at = self._repository.store.has, marks.idx.oid_at
-        return all(flag == WANTED or has(oid_at(ordinal)) for ordinal, flag in enumerate(marks.flags))
+        others: set[Oid] = set()
+        for ordinal, flag in enumerate(marks.flags):
+            if flag != WANTED and not self._repository.store.has(oid := marks.idx.oid_at(ordinal)):
+                other = wanted.find_wanted(oid)
+                if other is None:
+                    return False
+                others.add(other)
+        marks.links_into |= others
+        return True
 
     def _take_whole(self, pack: Oid, wanted: Wanted) -> None:
         storage, name = self._repository.storage, pack_name(pack)

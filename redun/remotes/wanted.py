@@ -50,9 +50,10 @@ class Wanted:
             marks = self.packs[pack] = Marks(idx, bytearray(idx.count))
         return marks
 
-    def has(self, oid: Oid) -> bool:
-        """Tell whether an object that lies in a pack is wanted."""
-        return self._find(oid) is not None
+    def find_wanted(self, oid: Oid) -> Oid | None:
+        """Return the pack from which an object is to be taken."""
+        found = self._find(oid)
+        return None if found is None else found[0]
 
     def find_seen(self, oid: Oid) -> Oid | None:
         """Return the pack in which an object was come to."""
@@ -68,9 +69,9 @@ class Wanted:
         for oid in oids:
             found = self._find(oid)
             if found is not None:
-                marks, ordinal = found
-                marks.flags[ordinal] = PASSED
-                marks.count -= 1
+                pack, ordinal = found
+                self.packs[pack].flags[ordinal] = PASSED
+                self.packs[pack].count -= 1
                 dropped.append(oid)
         return dropped
 
@@ -85,9 +86,9 @@ class Wanted:
         taken, self.left = self.left, {}
         return taken
 
-    def _find(self, oid: Oid) -> tuple[Marks, int] | None:
-        for marks in self.packs.values():
+    def _find(self, oid: Oid) -> tuple[Oid, int] | None:
+        for pack, marks in self.packs.items():
             ordinal = marks.idx.find(oid)
             if ordinal is not None and marks.flags[ordinal] == WANTED:
-                return marks, ordinal
+                return pack, ordinal
         return None
