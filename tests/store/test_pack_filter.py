@@ -72,6 +72,16 @@ def test_a_search_ends_where_the_number_begins(tables, others):
         assert _places(held, number) == expected
 
 
+@given(st.lists(NUMBERS, min_size=1), NUMBERS)
+def test_a_table_out_of_order_is_no_error(table, number):
+    """In a damaged one a number may be missed, as an object in a damaged pack may; nothing else happens."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("redun.store.pack_filter.SMALL_PACK_OBJECTS", 0)
+        held = PackFilter.of_held([Pack(table)])
+    for _, at in held.narrow(_name(number)):
+        assert table[at] == number
+
+
 def test_small_packs_are_told_without_a_search():
     """Their numbers are gathered; who asks on has to search for the place."""
     packs = [Pack([1, 5]), Pack([5, 9]), Pack([7])]
