@@ -24,6 +24,7 @@ from redun.testing.probed import Crash, ProbedStorage
 
 NAMES = ("a", "b", "c")
 places = st.sampled_from(NAMES)
+limits = st.sampled_from([1, 20, 250_000])  # objects in a batch: an execution has some twenty
 
 
 class Sync(RuleBasedStateMachine):
@@ -58,10 +59,10 @@ class Sync(RuleBasedStateMachine):
             records.append(TagRecord(root.root, [], "checked", "true", is_deleted=False))
         write_tag_edit(repository, records)
 
-    @rule(source=places, other=places)
-    def push(self, source: str, other: str) -> None:
+    @rule(source=places, other=places, limit=limits)
+    def push(self, source: str, other: str, limit: int) -> None:
         """Everything in one place goes to another."""
-        report = push(self.repositories[source], self._remote(other))
+        report = push(self.repositories[source], self._remote(other), batch_objects=limit)
         assert report.executions == len(self.own[source] - self.own[other])
         assert not report.skipped
         assert self._edits(source) <= self._edits(other)
@@ -75,31 +76,31 @@ class Sync(RuleBasedStateMachine):
         if seed in self.own[source]:
             self.own[other].add(seed)
 
-    @rule(source=places, other=places, at=st.integers(0, 4))
-    def push_cut_off(self, source: str, other: str, at: int) -> None:
+    @rule(source=places, other=places, at=st.integers(0, 8), limit=limits)
+    def push_cut_off(self, source: str, other: str, at: int, limit: int) -> None:
         """A push dies before one of its writes; the refs that were written stand."""
         remote = self._remote(other)
         probed = ProbedStorage(remote.storage)
         probed.crash_at_write = at
         try:
-            push(self.repositories[source], Remote(other, probed))
+            push(self.repositories[source], Remote(other, probed), batch_objects=limit)
         except Crash:
             written = {name[-36:] for name in probed.names("write") if name.startswith("refs/")}
             self.own[other] |= {seed for seed in self.own[source] if execution_id(seed) in written}
         else:
             self.own[other] |= self.own[source]
 
-    @rule(source=places, other=places)
-    def pull(self, source: str, other: str) -> None:
+    @rule(source=places, other=places, limit=limits)
+    def pull(self, source: str, other: str, limit: int) -> None:
         """Everything in another place, and what was seen there before, becomes our own."""
-        pull(self.repositories[other], self._remote(source))
+        pull(self.repositories[other], self._remote(source), batch_objects=limit)
         assert self._edits(source) <= self._edits(other)
         self.own[other] |= self.own[source]
 
-    @rule(source=places, other=places, seed=runs)
-    def fetch_one(self, source: str, other: str, seed: int) -> None:
+    @rule(source=places, other=places, seed=runs, limit=limits)
+    def fetch_one(self, source: str, other: str, seed: int, limit: int) -> None:
         """One execution is fetched; it stays apart."""
-        fetch(self.repositories[other], self._remote(source), [execution_id(seed)])
+        fetch(self.repositories[other], self._remote(source), [execution_id(seed)], batch_objects=limit)
 
     @invariant()
     def refs_are_as_the_model_says(self) -> None:
