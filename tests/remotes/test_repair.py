@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from redun.remotes.push import push
 from redun.remotes.remote import Remote
 from redun.remotes.repair import RemoteSource
 from redun.store.absent import Absence, Cause, write_absent
-from redun.store.base import ObjectCorrupt, ObjectMissing
+from redun.store.base import ObjectCorrupt, ObjectMissing, ReadOnlyStore
 from redun.store.blobs import blob_name
 from redun.store.journal import Journal
 from redun.store.liveness import describe_writer, now_us
@@ -182,6 +183,23 @@ def test_pack_and_idx_may_both_be_damaged(twin: World) -> None:
     twin.flip(name.replace(".pack", ".idx"), 400)
     assert twin.repair().is_clean
     assert twin.files() == before
+
+
+def test_an_idx_that_tells_of_wrong_kinds_does_no_harm(twin: World) -> None:
+    """What a remote says that a pack should hold is believed of no object that does not fit."""
+    expected, name = twin.objects(), twin.names(".pack")[0]
+    idx = twin.there / name.replace(".pack", ".idx")
+    body = bytearray(idx.read_bytes()[:-32])
+    first = struct.calcsize("<4sI4I32s")  # where the ends of kinds begin
+    ends = [int.from_bytes(body[at : at + 4], "little") for at in range(first, first + 4 * 14, 4)]
+    ends[Kind.VALUE] += 1  # so the first of what follows is told as a value too
+    for number, end in enumerate(ends):
+        body[first + 4 * number : first + 4 * number + 4] = max(end, *ends[:number], 0).to_bytes(4, "little")
+    idx.write_bytes(bytes(body) + hash_blob(bytes(body)))
+    twin.flip(name, 60)
+    (twin.here / name.replace(".pack", ".idx")).unlink()
+    twin.repair()
+    assert twin.objects().items() <= expected.items()
 
 
 def test_a_pack_whose_idx_nobody_has_gives_way(world: World) -> None:
@@ -580,6 +598,15 @@ def test_a_damaged_journal_is_kept_up_to_the_damage(world: World) -> None:
     assert not journal.path.exists()
     assert made[0][0] in world.objects()
     assert made[-1][0] not in world.objects()
+
+
+def test_what_cannot_be_written_is_not_repaired(world: World) -> None:
+    """It is said; what is whole needs no writing."""
+    with Repository.open(world.here, writable=False) as repository:
+        assert mend_repository(repository, [RemoteSource(repository, world.remote())]).is_clean
+    world.flip(world.names(".pack")[0], 60)
+    with Repository.open(world.here, writable=False) as repository, pytest.raises(ReadOnlyStore, match="cannot be"):
+        mend_repository(repository, [RemoteSource(repository, world.remote())])
 
 
 def test_what_was_repaired_is_collected_as_before(world: World) -> None:

@@ -15,7 +15,7 @@ from redun.store.journal_reader import JournalReader
 from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, is_writer_alive, now_us
 from redun.store.maintain.findings import Findings, Problem, Severity
 from redun.store.maintain.fsck_objects import ObjectCheck
-from redun.store.maintain.fsck_packs import is_oid
+from redun.store.maintain.fsck_strays import is_oid
 from redun.store.maintain.known import Known
 from redun.store.storage import NameMissing
 

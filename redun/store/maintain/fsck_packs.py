@@ -14,15 +14,16 @@ from redun.errors import ObjectError
 from redun.hashing import Buffer, Oid, hash_blob
 from redun.objects.codec import NotCanonical
 from redun.objects.kinds import SOFT_LINK_KINDS, Kind
-from redun.objects.oid import HEX_DIGITS, short
+from redun.objects.oid import short
 from redun.store.base import ObjectCorrupt
 from redun.store.canonical import split_node
-from redun.store.condemned import is_condemned_list, list_condemned
+from redun.store.condemned import is_condemned_list
 from redun.store.idx import Idx, check_idx
-from redun.store.maintain.findings import Findings, Problem, Severity
+from redun.store.maintain.findings import Findings, Problem
 from redun.store.maintain.fsck_idx import is_whole_idx
 from redun.store.maintain.fsck_objects import ObjectCheck
 from redun.store.maintain.fsck_proof import prove
+from redun.store.maintain.fsck_strays import is_oid, judge_strays
 from redun.store.maintain.known import WHOLE, Known, PackMarks
 from redun.store.notes import is_note
 from redun.store.pack import PackReader, rebuild_idx
@@ -71,11 +72,7 @@ class PackCheck:
             for pack, marks in packs.items():
                 with suppress(NameMissing):  # merged since the listing
                     self._check_pack(pack, marks)
-        there = set(self._list_packs())
-        for name in sorted(there):
-            stem = name.removesuffix(IDX_SUFFIX)
-            if stem != name and is_oid(stem[len(PACK_FOLDER) + 1 :]) and stem + PACK_SUFFIX not in there:
-                self._judge_stray_idx(name)
+        judge_strays(self._repository, self._found, repair=self._repair)
 
     def find_linkers(self, missing: set[Oid]) -> dict[Oid, tuple[int, Oid]]:
         """Return the first node that links to each of some objects, with its kind; each pack is read once more."""
@@ -116,30 +113,6 @@ class PackCheck:
         except (NameMissing, ObjectCorrupt):
             return None
         return self._known.add_pack(idx) if is_whole else None
-
-    def _judge_stray_idx(self, name: str) -> None:
-        """Tell of an idx without a pack: left by a merge or a collection that was killed, or all that is left."""
-        try:
-            pack = Oid(bytes.fromhex(name[len(PACK_FOLDER) + 1 : -len(IDX_SUFFIX)]))
-            idx = Idx(self._storage.read(name), name, pack)
-            is_merged = all(self._repository.store.has(idx.oid_at(ordinal)) for ordinal in range(idx.count))
-        except NameMissing:
-            return  # its pack was merged since the listing, and now it went too
-        except ObjectCorrupt:
-            is_merged = False
-        if not (is_merged or self._is_condemned(name, pack)):
-            self._found.error("idx", name, "its pack is missing")
-            return
-        if self._repair:
-            self._storage.delete(name)
-        why = f"it is left of a pack that was {'merged into another' if is_merged else 'collected'}"
-        self._found.problems.append(Problem(Severity.NOTE, "idx", name, why, is_repaired=self._repair))
-
-    def _is_condemned(self, name: str, pack: Oid) -> bool:
-        """Tell whether a list still condemns a pack: collections delete the list last."""
-        entries = (entry for entry in self._storage.iter_entries(PACK_FOLDER) if entry.name == name)
-        idx = next(entries, None)
-        return idx is not None and any(one.dooms_pack(pack, idx.modified_us) for one in list_condemned(self._storage))
 
     def _list_packs(self) -> list[str]:
         return [entry.name for entry in self._storage.iter_entries(PACK_FOLDER)]
@@ -257,8 +230,3 @@ class PackCheck:
         except (ObjectError, NotCanonical) as error:
             self._found.error(what, where, str(error))
             return None
-
-
-def is_oid(stem: str) -> bool:
-    """Tell whether a text is the whole hex of a name."""
-    return len(stem) == HEX_DIGITS and not stem.strip("0123456789abcdef")

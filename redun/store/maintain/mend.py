@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from redun.errors import RefError
 from redun.hashing import Oid
 from redun.objects.oid import parse_oid
+from redun.store.base import ReadOnlyStore
 from redun.store.blobs import blob_name
 from redun.store.maintain.findings import Problem, Severity
 from redun.store.maintain.fsck import FsckReport, check_repository
@@ -79,6 +80,8 @@ class _Mending:
 
     def mend(self, report: FsckReport) -> bool:
         """Repair what a report names, as far as it can be; tell whether anything came of it."""
+        if not self._repository.is_writable:
+            raise ReadOnlyStore(f"{self._repository.location} cannot be written, so nothing of it is repaired")
         self._store.refresh(force=True)
         problems = [one for one in report.problems if _is_open(one)]
         self._packs = [self._open(pack) for pack in _find_packs(problems)]

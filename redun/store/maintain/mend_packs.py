@@ -10,11 +10,12 @@ from itertools import chain
 from typing import BinaryIO
 
 from redun.errors import ObjectError
-from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob
+from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_node
 from redun.objects.kinds import Kind
 from redun.objects.oid import short
 from redun.store.base import ObjectCorrupt
 from redun.store.blobs import blob_name
+from redun.store.canonical import kind_of_node
 from redun.store.idx import Idx, check_idx
 from redun.store.maintain.salvage import Salvage
 from redun.store.objectdb import ObjectDb
@@ -99,11 +100,18 @@ class DamagedPack:
         for ordinal, oid, kind, data in chain(self._salvage, end):
             for gap in range(following, ordinal):
                 assert self._listing is not None, "without a listing, all of it was readable"
-                missing = self._listing.oid_at(gap)
-                yield missing, self._listing.kind_at(gap), self._store.get(missing)
+                yield self._get(self._listing.oid_at(gap), self._listing.kind_at(gap))
             if ordinal < self._salvage.count:
                 yield oid, kind, data
             following = ordinal + 1
+
+    def _get(self, oid: Oid, kind: int) -> tuple[Oid, int, bytes]:
+        """Return an object that is elsewhere.  Raises ObjectError, NameMissing; also when it is of another kind."""
+        data = self._store.get(oid)
+        is_blob = kind == _BLOB
+        if (hash_blob(data) if is_blob else hash_node(data)) != oid or not (is_blob or kind_of_node(data) == kind):
+            raise ObjectCorrupt(oid, idx_name(self.name), f"it is not of kind {kind}")
+        return oid, kind, data
 
     def _is_in_other(self, oid: Oid) -> bool:
         for reader in self._store.packs.readers:
