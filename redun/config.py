@@ -1,4 +1,4 @@
-"""Settings: ``.redun/redun.ini`` as sections by name, and as typed records for what redun itself reads.
+"""Settings: ``.redun/redun.ini`` as sections by name (``section.py``), and as the records of ``settings.py``.
 
 The invariant: a setting that cannot be understood is refused with its file and line, never guessed at.  Dotted
 sections nest: ``[executors.batch]`` is ``config["executors"]["batch"]``.  Keys are case-sensitive.  ``${name}`` in a
@@ -17,79 +17,28 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from redun.ini import BadIni, parse_ini
+from redun.section import Section, SectionPath
+from redun.settings import (
+    CODE_HASHES,
+    DEFAULT_KEEP_BYTES,
+    DURABILITIES,
+    REMOTE_KEYS,
+    REPOSITORY_KEYS,
+    STORAGE_KEYS,
+    TRUSTS,
+    FileHash,
+    FileSettings,
+    RemoteSettings,
+    RepositorySettings,
+    SchedulerSettings,
+    StorageSettings,
+)
 
 DEFAULT_SECTION = "DEFAULT"
-DURABILITIES = ("off", "commit", "job")
-CODE_HASHES = ("closure", "function")
-FileHash = Literal["content", "stat"]
-DEFAULT_KEEP_BYTES = 16 << 20
 _VARIABLE = re.compile(r"\$(\$\{|\{([^{}]*)\})")
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
-_SIZE_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_TRUTHS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 _MAX_INTERPOLATIONS = 20
 
-STORAGE_KEYS = ("endpoint", "region", "profile", "anonymous", "requester_pays", "account")
-REPOSITORY_KEYS = ("url", "durability", "alternates", "read_only", *STORAGE_KEYS, "config_dir")
-TRUSTS = ("full", "data")
-REMOTE_KEYS = ("url", "auto_pull", "auto_push", "trust", "namespace", "require_signatures", *STORAGE_KEYS)
-
 ConfigDict = Mapping[str, Mapping[str, Any]]
-_Path = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulerSettings:
-    """``[scheduler]``: what stands here now; other keys are read by whoever they concern."""
-
-    ignore_warnings: tuple[str, ...] = ()
-    job_status_interval_seconds: float = 20.0  # 0 or less: no status table
-    code_hash: str = "closure"  # "function": a task's own text alone
-    setup_scheduler: str | None = None  # "file.py::function" or "module::function" that makes the scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class FileSettings:
-    """``[files]``: how files are identified, and up to which size their contents are kept."""
-
-    hash: FileHash = "content"  # "stat": size and time of change, for huge files
-    keep_bytes: int = DEFAULT_KEEP_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
-    """How to reach what lies at a URL, in ``[repository]`` and ``[remotes.NAME]``; None: as the surroundings say."""
-
-    endpoint: str | None = None  # URL of a server that speaks as the cloud of the URL does
-    region: str | None = None
-    profile: str | None = None  # of the files that AWS keeps credentials in
-    anonymous: bool = False  # sign no request: for a public bucket
-    requester_pays: bool = False
-    account: str | None = None  # that a container of Azure is in
-
-
-@dataclass(frozen=True, slots=True)
-class RepositorySettings:
-    """``[repository]``: where the objects are, when not beside the settings, and when to fsync."""
-
-    url: str | None = None
-    durability: str = "commit"
-    config_dir: str | None = None  # filled in when the settings were read from a file
-    alternates: tuple[str, ...] = ()  # repositories that are read too: paths as written, relative to the project
-    storage: StorageSettings = StorageSettings()
-    read_only: bool = False  # use what is there, and record nothing
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteSettings:
-    """``[remotes.NAME]``: another repository."""
-
-    name: str
-    url: str  # as written: a relative path starts at the project directory, the parent of ``.redun``
-    storage: StorageSettings = StorageSettings()
-    trust: str = "full"  # "data": nothing is taken from there that runs code when it is read
-    namespace: str | None = None  # where this repository writes there, apart from what others read
-    require_signatures: tuple[str, ...] = ()  # public keys, or files of them; with any, refs of others are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,91 +46,6 @@ class _Value:
     text: str
     where: str
     line: int | None
-
-
-class Section(Mapping[str, Any]):
-    """One section: its settings as text, and the sections nested in it.
-
-    ``get``, ``getint``, ``getfloat`` and ``getboolean`` take a default as second argument or as ``fallback``.
-    """
-
-    def __init__(self, config: Config, path: _Path) -> None:
-        self._config = config
-        self._path = path
-
-    @property
-    def name(self) -> str:
-        """The dotted name."""
-        return ".".join(self._path)
-
-    def __getitem__(self, key: str) -> Any:
-        child = (*self._path, key)
-        value = self._config.find_text(self._path, key)
-        if value is not None:
-            return value
-        if self._config.has_section(child):
-            return Section(self._config, child)
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return self._config.iter_keys(self._path)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __repr__(self) -> str:
-        return f"Section({self.name!r}, {list(self)})"
-
-    def getint(self, key: str, default: int | None = None, *, fallback: int | None = None) -> int | None:
-        """Return a whole number.  Raises BadIni when the text is none."""
-        found: int | None = self._convert(key, int, "a whole number", default if fallback is None else fallback)
-        return found
-
-    def getfloat(self, key: str, default: float | None = None, *, fallback: float | None = None) -> float | None:
-        """Return a number.  Raises BadIni when the text is none."""
-        found: float | None = self._convert(key, float, "a number", default if fallback is None else fallback)
-        return found
-
-    def getboolean(self, key: str, default: bool | None = None, *, fallback: bool | None = None) -> bool | None:
-        """Return yes/no, true/false, on/off or 1/0 as a boolean.  Raises BadIni for other texts."""
-
-        def convert(text: str) -> bool:
-            return _TRUTHS[text.lower()]
-
-        found: bool | None = self._convert(key, convert, "yes or no", default if fallback is None else fallback)
-        return found
-
-    def getsize(self, key: str, default: int) -> int:
-        """Return a number of bytes, written plain or with KiB, MiB or GiB.  Raises BadIni for other texts."""
-
-        def convert(text: str) -> int:
-            match = _SIZE.fullmatch(text)
-            if match is None:
-                raise ValueError
-            return int(match[1]) * _SIZE_UNITS[match[2]]
-
-        size: int = self._convert(key, convert, "a size (as 16 MiB)", default)
-        return size
-
-    def getchoice(self, key: str, choices: tuple[str, ...], default: str) -> str:
-        """Return one of the texts allowed.  Raises BadIni for others."""
-
-        def convert(text: str) -> str:
-            if text not in choices:
-                raise ValueError
-            return text
-
-        choice: str = self._convert(key, convert, " or ".join(choices), default)
-        return choice
-
-    def _convert(self, key: str, convert: Any, expected: str, default: Any) -> Any:
-        text = self._config.find_text(self._path, key)
-        if text is None:
-            return default
-        try:
-            return convert(text.strip())
-        except (ValueError, KeyError):
-            raise self._config.bad(self._path, key, f"expected {expected}, found {text!r}") from None
 
 
 class Config:
@@ -194,7 +58,7 @@ class Config:
 
     def __init__(self, config_dict: ConfigDict | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
-        self._sections: dict[_Path, dict[str, _Value]] = {}
+        self._sections: dict[SectionPath, dict[str, _Value]] = {}
         if config_dict:
             self.read_dict(config_dict)
 
@@ -402,11 +266,11 @@ class Config:
         inside = Path(folder).parent / name
         return beside if beside.exists() and not inside.exists() else inside
 
-    def has_section(self, path: _Path) -> bool:
+    def has_section(self, path: SectionPath) -> bool:
         """Tell whether there is a section of this path, with settings of its own or with sections in it."""
         return any(known[: len(path)] == path for known in self._sections)
 
-    def iter_keys(self, path: _Path) -> Iterator[str]:
+    def iter_keys(self, path: SectionPath) -> Iterator[str]:
         """Yield the keys of a section, then the names of the sections in it."""
         depth = len(path)
         names = dict.fromkeys(self._sections.get(path, ()))
@@ -415,12 +279,12 @@ class Config:
         )
         return iter(names)
 
-    def find_text(self, path: _Path, key: str) -> str | None:
+    def find_text(self, path: SectionPath, key: str) -> str | None:
         """Return the text of a setting with ``${name}`` filled in; None when neither section nor DEFAULT has it."""
         value = self._find(path, key)
         return None if value is None else self._fill_in(path, key, value, 0)
 
-    def bad(self, path: _Path, key: str, why: str) -> BadIni:
+    def bad(self, path: SectionPath, key: str, why: str) -> BadIni:
         """Return the error for a setting, with its file and line."""
         value = self._find(path, key)
         where, line = (value.where, value.line) if value is not None else (self._place(path), None)
@@ -437,17 +301,17 @@ class Config:
             raise self.bad(("scheduler",), key, f"expected a JSON object, found a {type(context).__name__}")
         return context
 
-    def _check_keys(self, path: _Path, known: tuple[str, ...]) -> None:
+    def _check_keys(self, path: SectionPath, known: tuple[str, ...]) -> None:
         """Refuse a setting that nobody reads: a misspelt one would be taken for its default."""
         for key in self._sections.get(path, ()):
             if key not in known:
                 raise self.bad(path, key, f"there is no such setting; there are {', '.join(known)}")
 
-    def _find(self, path: _Path, key: str) -> _Value | None:
+    def _find(self, path: SectionPath, key: str) -> _Value | None:
         own = self._sections.get(path, {}).get(key)
         return own if own is not None else self._sections.get((DEFAULT_SECTION,), {}).get(key)
 
-    def _fill_in(self, path: _Path, key: str, value: _Value, depth: int) -> str:
+    def _fill_in(self, path: SectionPath, key: str, value: _Value, depth: int) -> str:
         if "${" not in value.text:
             return value.text
         if depth > _MAX_INTERPOLATIONS:
@@ -473,7 +337,7 @@ class Config:
             if len(path) > 1 and path[0] == group:
                 yield ".".join(path[1:]), Section(self, path)
 
-    def _read_section(self, path: _Path, settings: Mapping[str, Any]) -> None:
+    def _read_section(self, path: SectionPath, settings: Mapping[str, Any]) -> None:
         own = self._sections.setdefault(path, {})
         for key, value in settings.items():
             if isinstance(value, Mapping):
@@ -481,7 +345,7 @@ class Config:
             else:
                 own[key] = _Value(str(value), "<dict>", None)
 
-    def _place(self, path: _Path) -> str:
+    def _place(self, path: SectionPath) -> str:
         values = self._sections.get(path) or {}
         return next((value.where for value in values.values()), "<settings>")
 

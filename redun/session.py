@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from redun.config import Config, RepositorySettings
+from redun.config import Config
 from redun.config_dir import CONFIG_FILE, find_config_dir
 from redun.errors import ConfigError
 from redun.file.local_filesystem import set_hash_mode
@@ -23,6 +23,7 @@ from redun.file.statcache import StatCache, use_stat_cache
 from redun.scheduler.homes import home_of
 from redun.scheduler.logger import Logger
 from redun.scheduler.scheduler import Scheduler
+from redun.settings import RepositorySettings
 from redun.sharing import asking_remotes, push_run
 from redun.store.alternates import read_alternates
 from redun.store.base import ObjectStore, ReadOnlyStore

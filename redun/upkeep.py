@@ -11,10 +11,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from redun.config import RepositorySettings
 from redun.errors import RedunError
 from redun.remotes.settings import get_remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
+from redun.settings import RepositorySettings
 from redun.store.base import ReadOnlyStore
 from redun.store.maintain.repack import consolidate, plan_repack
 from redun.store.repository import Repository

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redun.config import Config, FileSettings, RemoteSettings, RepositorySettings, SchedulerSettings
+from redun.config import Config
 from redun.errors import ConfigError
 from redun.ini import BadIni, parse_ini, remove_section, set_value
+from redun.settings import FileSettings, RemoteSettings, RepositorySettings, SchedulerSettings
 
 TEXT = """\
 # The project's settings.

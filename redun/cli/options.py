@@ -18,7 +18,7 @@ from redun.config_dir import CONFIG_FILE, CONFIG_FOLDER
 from redun.errors import ConfigError
 
 if TYPE_CHECKING:
-    from redun.config import RemoteSettings, RepositorySettings
+    from redun.settings import RemoteSettings, RepositorySettings
     from redun.store.repository import Repository
 
 DEFAULT_REPO = "default"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redun.config import StorageSettings
 from redun.remotes.gate import Gate
 from redun.remotes.namespaces import NamespaceStorage
 from redun.remotes.remote import Remote
 from redun.remotes.settings import get_remote, read_signers
 from redun.remotes.urls import inner_url
+from redun.settings import StorageSettings
 from redun.store.local_storage import LocalStorage
 from redun.store.location import open_storage
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from redun.config import Config, RemoteSettings
+from redun.config import Config
 from redun.errors import RemoteError
 from redun.ini import remove_section, set_value
+from redun.settings import RemoteSettings
 from redun.store.local_storage import LocalStorage
 from redun.store.ref_names import check_remote_name, is_remote_name
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from redun.config import Config, Section
+from redun.config import Config
 from redun.config_dir import CONFIG_FILE
 from redun.errors import ConfigError
+from redun.section import Section
 
 _REQUIRED = ("namespace", "task_name", "load_module", "executor", "config_dir")
 _OTHERS = ("new_execution", "description", "task_signature")

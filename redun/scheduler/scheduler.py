@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from redun.config import Config, Section
+from redun.config import Config
 from redun.executors.base import Executor
 from redun.executors.handed import taken_back, work_of
 from redun.executors.registry import get_executors_from_config, make_executor
@@ -25,6 +25,7 @@ from redun.scheduler.parts import RunOptions
 from redun.scheduler.remote_results import Lookups
 from redun.scheduler.run import Run
 from redun.scheduler.status import StatusCounts
+from redun.section import Section
 from redun.store.base import ObjectStore
 from redun.store.repository import Repository
 from redun.tags import Tag, check_tags

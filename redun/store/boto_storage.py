@@ -18,8 +18,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from redun.config import StorageSettings
 from redun.hashing import READ_SIZE_BYTES, Buffer
+from redun.settings import StorageSettings
 from redun.store.base import ReadOnlyStore
 from redun.store.cloud_options import WRONG_CLOCK
 from redun.store.location import MAX_ATTEMPTS

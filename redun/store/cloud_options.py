@@ -10,7 +10,7 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from redun.config import StorageSettings
+from redun.settings import StorageSettings
 from redun.store.aws_keys import AwsKeys
 from redun.store.location import AZURE_SCHEMES, GOOGLE_SCHEMES, S3_SCHEMES, UnsupportedUrl
 from redun.surroundings import azure_surroundings, google_surroundings

@@ -17,8 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from redun.config import StorageSettings
 from redun.hashing import READ_SIZE_BYTES, Buffer
+from redun.settings import StorageSettings
 from redun.store.base import ReadOnlyStore
 from redun.store.cloud_options import fsspec_options, install_hint
 from redun.store.location import UnsupportedUrl

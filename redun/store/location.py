@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from redun.config import StorageSettings
 from redun.errors import RemoteError
+from redun.settings import StorageSettings
 from redun.store.local_storage import LocalStorage
 from redun.store.storage import Storage
 from redun.surroundings import aws_surroundings

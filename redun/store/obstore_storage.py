@@ -17,8 +17,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from redun.config import StorageSettings
 from redun.hashing import Buffer
+from redun.settings import StorageSettings
 from redun.store.aws_keys import AwsKeys
 from redun.store.base import ReadOnlyStore
 from redun.store.cloud_options import WRONG_CLOCK, azure_config, google_config, s3_config

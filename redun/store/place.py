@@ -20,7 +20,7 @@ from redun.store.location import is_local, locate, open_storage
 from redun.store.ref_names import EXECUTIONS
 
 if TYPE_CHECKING:
-    from redun.config import RepositorySettings
+    from redun.settings import RepositorySettings
     from redun.store.spooled_storage import SpooledStorage
 
 JOURNALS = "objects/journal"

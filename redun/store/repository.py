@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from redun.config import Config, RepositorySettings
+from redun.config import Config
 from redun.config_dir import CONFIG_FILE
 from redun.errors import StoreError
+from redun.settings import RepositorySettings
 from redun.store.base import ReadOnlyStore
 from redun.store.format_file import NotARepository, UnknownFormat, check_format, has_format
 from redun.store.interrupted import end_interrupted

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redun.config import RepositorySettings
 from redun.hashing import hash_blob
 from redun.objects.kinds import Kind
 from redun.objects.value_records import ValueRecord
@@ -22,6 +21,7 @@ from redun.remotes.gate import Gate
 from redun.remotes.push import push
 from redun.remotes.remote import Remote
 from redun.remotes.repair import RemoteSource
+from redun.settings import RepositorySettings
 from redun.store.absent import Absence, Cause, write_absent
 from redun.store.base import ObjectCorrupt, ObjectMissing, ReadOnlyStore
 from redun.store.blobs import blob_name

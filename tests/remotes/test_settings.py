@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from redun.config import RemoteSettings
 from redun.errors import RefError
 from redun.remotes.settings import (
     RemoteExists,
@@ -17,6 +16,7 @@ from redun.remotes.settings import (
     remove_remote,
     set_remote_url,
 )
+from redun.settings import RemoteSettings
 
 TEXT = "# our project\n[scheduler]\n# quiet\njob_status_interval = 0\n"
 

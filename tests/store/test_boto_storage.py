@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from redun.config import StorageSettings
+from redun.settings import StorageSettings
 from redun.store.base import ReadOnlyStore
 from redun.store.boto_storage import BotoStorage
 from redun.store.storage import Storage

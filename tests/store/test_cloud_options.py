@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from redun.config import StorageSettings
+from redun.settings import StorageSettings
 from redun.store.base import ReadOnlyStore
 from redun.store.fsspec_storage import FsspecStorage
 from redun.store.location import UnsupportedUrl, open_storage

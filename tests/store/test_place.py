@@ -6,7 +6,8 @@ import uuid
 
 import pytest
 
-from redun.config import Config, RepositorySettings, StorageSettings
+from redun.config import Config
+from redun.settings import RepositorySettings, StorageSettings
 from redun.store.fsspec_storage import FsspecStorage
 from redun.store.local_storage import LocalStorage
 from redun.store.place import PlaceTaken, find_place, spool_name

@@ -14,11 +14,11 @@ from redun.cli.render.sync import format_size, plural, withheld_text
 from redun.cli.render.text import one_line
 from redun.cli.selection import Selection, select_own, selection_options
 from redun.cli.sync import file_bases, is_silent, run_transfer, transfer_options
-from redun.config import TRUSTS
 from redun.remotes.bundle import apply_bundle, create_bundle, open_bundle
 from redun.remotes.connect import connect
 from redun.remotes.remote import Remote
 from redun.remotes.transfer import TransferReport
+from redun.settings import TRUSTS
 from redun.store.ref_names import execution_id_of
 from redun.store.repository import Repository
 from redun.store.signing import read_public_keys

@@ -9,10 +9,10 @@ import click
 from redun.cli.options import Globals
 from redun.cli.render.sync import format_size, plural, promised_line, withheld_text
 from redun.cli.sync import is_silent, lazy_option, run_transfer
-from redun.config import TRUSTS
 from redun.remotes.clone import clone
 from redun.remotes.transfer import TransferReport
 from redun.remotes.urls import folder_name
+from redun.settings import TRUSTS
 
 
 @click.command("clone")

@@ -15,7 +15,6 @@ from redun.cli.render.remote import status_json, status_lines
 from redun.cli.render.sync import plural
 from redun.cli.render.text import one_line
 from redun.cli.sync import file_bases
-from redun.config import TRUSTS
 from redun.config_dir import CONFIG_FILE
 from redun.errors import RemoteError
 from redun.remotes.compare import compare
@@ -23,6 +22,7 @@ from redun.remotes.connect import connect
 from redun.remotes.fetch import read_tracked
 from redun.remotes.negotiate import is_transferable
 from redun.remotes.settings import add_remote, get_remote, load_remotes, remove_remote, set_remote_url
+from redun.settings import TRUSTS
 from redun.store.format_file import NotARepository
 from redun.store.location import is_local
 from redun.store.repository import Repository
