@@ -64,12 +64,16 @@ class PackFilter:
         small = [(reader, numbers.union(reader.idx.extern_prefixes)) for reader, numbers in self._small]
         return PackFilter(small, [part._replace(externs=part.reader.idx.extern_prefixes) for part in self._large])
 
-    def narrow(self, oid: Oid) -> list[Place]:
-        """Return the packs that may have an object: small ones, then large ones, both newest first."""
+    def iter_places(self, oid: Oid) -> Iterator[Place]:
+        """Yield the packs that may have an object: small ones, then large ones, both newest first.
+
+        Whoever is content with the first need not have the others searched: what is read is mostly new.
+        """
         number = int.from_bytes(oid[:4], "big")
-        places: list[Place] = []
         if number in self._union:
-            places += [(reader, None) for reader, numbers in self._small if number in numbers]
+            for small, numbers in self._small:
+                if number in numbers:
+                    yield small, None
         for reader, prefixes, count, reach, externs in self._large:
             # Hashes are spread evenly, so a number stands near number / 2^32 of the way, and nearer still where the
             # difference to what is found there leads.  A search of the whole table takes twice the steps, each in other
@@ -83,10 +87,9 @@ class PackFilter:
             if not low < at < high:
                 at = bisect_left(prefixes, number)  # further off than nearly always
             if at < count and prefixes[at] == number:
-                places.append((reader, at))
+                yield reader, at
             elif externs and _is_among(externs, number):
-                places.append((reader, None))
-        return places
+                yield reader, None
 
 
 def _iter_sizes(readers: Sequence[PackReader]) -> Iterator[tuple[PackReader, bool]]:

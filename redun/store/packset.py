@@ -7,6 +7,7 @@ missing or damaged is read through an idx made anew in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from threading import RLock
 from typing import TypeVar
 
@@ -53,7 +54,7 @@ class _View:
 
     def find(self, oid: Oid) -> tuple[PackReader, int] | None:
         """Return a pack that holds an object, and its ordinal there.  Raises ObjectCorrupt."""
-        for reader, at in self.holding.narrow(oid):
+        for reader, at in self.holding.iter_places(oid):
             ordinal = reader.idx.find(oid, at)
             if ordinal is not None:
                 return reader, ordinal
@@ -122,7 +123,7 @@ class PackSet:
         view = self._view
         if oid == view.nowhere:
             return False
-        for reader, at in view.holding.narrow(oid):
+        for reader, at in view.holding.iter_places(oid):
             try:
                 if reader.idx.find(oid, at) is not None:
                     return True
@@ -151,8 +152,8 @@ class PackSet:
 
     def iter_holding(self, oid: Oid) -> Iterator[tuple[PackReader, int]]:
         """Yield (pack, ordinal) of each place of an object."""
-        holding = (*_readers(self._view.holding.narrow(oid)), *self.condemned)
-        for reader, ordinal in self._ask(holding, lambda reader: reader.idx.find(oid)):
+        places = chain(self._view.holding.iter_places(oid), _places(self.condemned))
+        for reader, ordinal in self._ask(places, lambda reader, at: reader.idx.find(oid, at)):
             if ordinal is not None:
                 yield reader, ordinal
 
@@ -181,7 +182,7 @@ class PackSet:
         """Return the outcomes of an eval that any pack records, in no order, some more than once."""
         found: list[Candidate] = []
         view = self._view
-        places = view.naming.narrow(eval_oid)
+        places = list(view.naming.iter_places(eval_oid))
         if not places:
             view.nowhere = eval_oid
             return found
@@ -194,19 +195,19 @@ class PackSet:
             if len(view.trail) > MAX_TRAIL:
                 view.trail.clear()
         except ObjectCorrupt:
-            answers = self._ask(_readers(places), lambda reader: reader.idx.find_candidates(eval_oid))
-            return [candidate for _, rows in answers for candidate in rows]
+            answers = self._ask(places, lambda reader, at: reader.idx.list_outcomes(eval_oid, at))
+            return [candidate for _, rows in answers for candidate, _ in rows]
         return found
 
     def find_producers(self, file_oid: Oid) -> set[Oid]:
         """Return the calls and reductions in any pack that produced a file."""
-        naming = _readers(self._view.naming.narrow(file_oid))
-        answers = self._ask(naming, lambda reader: reader.idx.find_producers(file_oid))
+        places = self._view.naming.iter_places(file_oid)
+        answers = self._ask(places, lambda reader, _: reader.idx.find_producers(file_oid))
         return {maker for _, found in answers for maker in found}
 
     def find_prefix(self, low: bytes, high: bytes, limit: int) -> set[tuple[Oid, int]]:
         """Return (oid, kind) with low <= oid <= high: the first ``limit`` of each pack."""
-        answers = self._ask(self.readers, lambda reader: reader.find_prefix(low, high, limit))
+        answers = self._ask(_places(self.readers), lambda reader, _: reader.find_prefix(low, high, limit))
         return {row for _, found in answers for row in found}
 
     def iter_oids(self, kind: int | None) -> Iterator[tuple[Oid, int]]:
@@ -231,16 +232,16 @@ class PackSet:
             return other
 
     def _ask(
-        self, readers: Iterable[PackReader], question: Callable[[PackReader], _Answer]
+        self, places: Iterable[Place], question: Callable[[PackReader, int | None], _Answer]
     ) -> Iterator[tuple[PackReader, _Answer]]:
         """Put a question to each pack; one that turns out to be damaged is asked again once its idx is made anew."""
-        for reader in readers:
+        for reader, at in places:
             try:
-                yield reader, question(reader)
+                yield reader, question(reader, at)
             except ObjectCorrupt as error:
                 other = self.replace(reader, error)
                 if other is not None:
-                    yield other, question(other)
+                    yield other, question(other, None)
 
     def _list(self) -> list[tuple[Oid, int]]:
         """Return name and time of writing of all packs, newest first: by time, then by name."""
@@ -291,5 +292,5 @@ class PackSet:
         return None
 
 
-def _readers(places: Iterable[Place]) -> list[PackReader]:
-    return [reader for reader, _ in places]
+def _places(readers: Iterable[PackReader]) -> Iterator[Place]:
+    return ((reader, None) for reader in readers)

@@ -57,7 +57,7 @@ def _name(number):
 
 
 def _places(pack_filter, number):
-    return [(reader, at) for reader, at in pack_filter.narrow(_name(number))]
+    return [(reader, at) for reader, at in pack_filter.iter_places(_name(number))]
 
 
 @given(st.lists(TABLES, min_size=1, max_size=4), st.lists(NUMBERS, max_size=5))
@@ -78,7 +78,7 @@ def test_a_table_out_of_order_is_no_error(table, number):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("redun.store.pack_filter.SMALL_PACK_OBJECTS", 0)
         held = PackFilter.of_held([Pack(table)])
-    for _, at in held.narrow(_name(number)):
+    for _, at in held.iter_places(_name(number)):
         assert table[at] == number
 
 
@@ -115,12 +115,22 @@ def test_packs_that_hold_all_they_name_need_no_second_filter():
     assert held.with_named() is held
 
 
+def test_packs_behind_the_first_that_has_it_are_not_searched(all_large):
+    """Who reads what the newest pack has does not touch the tables of all the others."""
+    packs = [Pack(Table([1, 5])), Pack(Table([5])), Pack(Table([5, 9]))]
+    held = PackFilter.of_held(packs)
+    assert next(held.iter_places(_name(5))) == (packs[0], 1)
+    assert packs[0].prefixes.read
+    assert not packs[1].prefixes.read
+    assert not packs[2].prefixes.read
+
+
 def test_a_pack_without_objects_is_passed_over(all_large):
     """It has nothing to begin a search at."""
     packs = [Pack([]), Pack([4]), Pack([], externs=[4])]
     held = PackFilter.of_held(packs)
     assert _places(held, 4) == [(packs[1], 0)]
-    assert {reader for reader, _ in held.with_named().narrow(_name(4))} == {packs[1], packs[2]}
+    assert {reader for reader, _ in held.with_named().iter_places(_name(4))} == {packs[1], packs[2]}
 
 
 def test_a_large_table_is_read_in_few_places_close_together():
@@ -131,7 +141,7 @@ def test_a_large_table_is_read_in_few_places_close_together():
     n_read, n_far = [], 0
     for n in range(count, count + 400):
         table = Table(numbers)
-        PackFilter.of_held([Pack(table)]).narrow(hash_blob(b"%d" % n))
+        list(PackFilter.of_held([Pack(table)]).iter_places(hash_blob(b"%d" % n)))
         n_read.append(len(table.read))
         near = table.read[1:]  # the first is where the number should be
         n_far += max(near) - min(near) > 1024 // 4

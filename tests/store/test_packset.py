@@ -266,13 +266,13 @@ def searches(packs, monkeypatch):
 def _note_searches(monkeypatch):
     """Return a list that grows with each search: of all packs, of one from the start, or of one from a place there."""
     noted = []
-    narrow, find = PackFilter.narrow, Idx.find
+    places, find = PackFilter.iter_places, Idx.find
 
     def find_noted(idx, oid, at=None):
         noted.append("one" if at is None else "on")
         return find(idx, oid, at)
 
-    monkeypatch.setattr(PackFilter, "narrow", lambda packs, oid: noted.append("all") or narrow(packs, oid))
+    monkeypatch.setattr(PackFilter, "iter_places", lambda packs, oid: noted.append("all") or places(packs, oid))
     monkeypatch.setattr(Idx, "find", find_noted)
     return noted
 
@@ -285,6 +285,18 @@ def test_a_cached_call_and_its_result_take_one_search_of_all_packs(packs, search
     call = packs.set.read_node(candidate.target)
     assert packs.set.read_node(call.links[1]).kind == Kind.VALUE
     assert searches == ["all", "on"]
+
+
+def test_what_all_packs_have_is_taken_from_the_newest(packs, searches):
+    """Reading it, asking whether it is there or of what kind: the search ends with the first pack that has it."""
+    _, rows = packs.write(8)
+    packs.set.refresh()
+    task = next(oid for oid, kind, _ in rows if kind == Kind.TASK)
+    assert len(list(packs.set.iter_holding(task))) == 8
+    for ask in (packs.set.read, packs.set.has, lambda oid: next(packs.set.iter_holding(oid))):
+        searches.clear()
+        assert ask(task)
+        assert searches == ["all", "on"]
 
 
 def test_an_eval_that_no_pack_names_is_searched_for_once(packs, searches):
