@@ -47,8 +47,8 @@ class GoogleSurroundings:
 def google_surroundings(environ: Mapping[str, str] | None = None) -> GoogleSurroundings:
     """Return what the environment says to clients of Google's storage; of the process when None."""
     environ = os.environ if environ is None else environ
-    emulator = environ.get("STORAGE_EMULATOR_HOST")
-    return GoogleSurroundings(emulator if not emulator or "://" in emulator else f"http://{emulator}")
+    emulator = environ.get("STORAGE_EMULATOR_HOST") or None
+    return GoogleSurroundings(emulator if emulator is None or "://" in emulator else f"http://{emulator}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,15 @@ def azure_surroundings(environ: Mapping[str, str] | None = None) -> AzureSurroun
 
     account = find("AccountName", "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
     endpoint = find("BlobEndpoint", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+    if account is None and endpoint is not None:
+        # What the portal gives with a token names the account in the host alone.
+        name, _, rest = endpoint.partition("://")[2].partition(".")
+        account = name if rest.startswith("blob.") else None
     if endpoint is None and account and "EndpointSuffix" in said:
         endpoint = f"{said.get('DefaultEndpointsProtocol', 'https')}://{account}.blob.{said['EndpointSuffix']}"
     return AzureSurroundings(
         account,
         find("AccountKey", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY"),
         find("SharedAccessSignature", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"),
-        endpoint,
+        None if endpoint is None else endpoint.rstrip("/"),
     )
