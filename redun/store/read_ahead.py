@@ -19,9 +19,9 @@ from redun.hashing import Buffer
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 8 << 20
 PIECES_AHEAD = 4
-_room = deque([None] * 2 * PIECES_AHEAD)
+_room = deque([None] * 6)
 """For pieces ahead, in this process.  A stream that finds none fetches piece by piece, and waits for nobody.
 
 No lock: a process that was forked while it was held would wait for ever."""
