@@ -6,6 +6,7 @@ import importlib
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 import pytest
@@ -179,6 +180,28 @@ def test_a_wrong_key_is_told(
         storage.read("a")
     with pytest.raises(ReadOnlyStore, match="authenticate"):
         storage.write("a", b"")
+
+
+@CLIENTS
+def test_a_token_that_reads_does_not_write(
+    azure_server: AzureServer, azure_container: str, monkeypatch: pytest.MonkeyPatch, client
+) -> None:
+    """A shared access signature is taken from the environment, and whoever has one to read with is a reader."""
+    blob = pytest.importorskip("azure.storage.blob", reason="there is no azure.storage.blob: pip install 'redun[az]'")
+    client(f"{azure_container}/x").write("a", b"x")
+    rights = blob.AccountSasPermissions(read=True, list=True)
+    kinds = blob.ResourceTypes(container=True, object=True)
+    until = datetime.now(timezone.utc) + timedelta(hours=1)
+    forget_surroundings(monkeypatch)
+    token = blob.generate_account_sas(azure.ACCOUNT, azure.KEY, kinds, rights, until)
+    monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", token)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", azure.ACCOUNT)
+    settings = StorageSettings(endpoint=f"{azure_server.url}/{azure.ACCOUNT}")
+    storage = client(f"{azure_container}/x", settings)
+    assert storage.read("a") == b"x"
+    assert [entry.name for entry in storage.iter_entries("")] == ["a"]
+    with pytest.raises(ReadOnlyStore, match=r"cannot be written: .*(Authorization|not authorized)"):
+        storage.write("a", b"y")
 
 
 def test_azure_is_read_by_anybody_where_it_says_so(azure_container: str, monkeypatch: pytest.MonkeyPatch) -> None:
