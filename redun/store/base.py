@@ -27,11 +27,13 @@ class ObjectMissing(ObjectError):
 class ObjectCorrupt(ObjectError):
     """The bytes stored under a name do not hash to it, or their container is damaged."""
 
-    def __init__(self, oid: Oid | None, where: str, why: str) -> None:
-        name = "an object" if oid is None else f"object {short(oid)}"
-        super().__init__(f"{name} in {where} is damaged: {why}", hint="run `redun fsck` to see what else is")
+    def __init__(self, oid: Oid | None, where: str, why: str | Exception) -> None:
+        """``why``: what was expected and found, or the error that tells."""
         self.oid = oid
         self.where = where
+        self.why = why.why if isinstance(why, ObjectCorrupt) else str(why)
+        name = "an object" if oid is None else f"object {short(oid)}"
+        super().__init__(f"{name} in {where} is damaged: {self.why}", hint="run `redun fsck` to see what else is")
 
 
 class ReadOnlyStore(StoreError):

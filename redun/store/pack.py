@@ -255,7 +255,7 @@ class PackReader:
         try:
             data = restore_object(kind, self._record_at(ordinal), ordinal, idx.oid_at)
         except (ValueError, TypeError, IndexError, ObjectCorrupt) as error:
-            raise ObjectCorrupt(oid, self.where, str(error)) from error
+            raise ObjectCorrupt(oid, self.where, error) from error
         if _hash(kind, data) != oid:
             raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
         return data
@@ -288,7 +288,7 @@ class PackReader:
                 links, body = restore_parts(record, ordinal, idx.oid_at)
             name = hash_node(join_node(kind, links, body))
         except (ValueError, TypeError, IndexError, ObjectCorrupt) as error:
-            raise ObjectCorrupt(oid, self.where, str(error)) from error
+            raise ObjectCorrupt(oid, self.where, error) from error
         if name != oid:
             raise ObjectCorrupt(oid, self.where, "the bytes do not hash to the name")
         if trail is not None and 1 < len(targets) <= MAX_NOTED_LINKS:

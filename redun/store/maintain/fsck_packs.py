@@ -212,9 +212,9 @@ class PackCheck:
         for ordinal in range(reader.idx.count):
             try:
                 data = reader.read(ordinal)
-            except ObjectError as error:
+            except ObjectCorrupt as error:
                 lost += 1
-                why = why or str(error)
+                why = why or error.why
                 continue
             marks.marks[ordinal] |= WHOLE
             oid, kind = reader.idx.oid_at(ordinal), reader.idx.kind_at(ordinal)
