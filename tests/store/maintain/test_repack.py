@@ -125,7 +125,6 @@ def test_a_crash_while_merging_loses_nothing(folder, monkeypatch, step):
     executions = [_run(store, seed) for seed in range(3)]
     storage.forget()
     if step == "delete":
-
         delete = storage.delete
 
         def crash(name):
