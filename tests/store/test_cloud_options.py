@@ -231,6 +231,20 @@ def test_gcsfs_is_found_by_settings(gcs_server, gcs_bucket: str, monkeypatch: py
     assert storage.read("a") == b"x"
 
 
+@pytest.mark.parametrize(("cloud", "package"), [("gcs_bucket", "gcsfs"), ("azure_container", "adlfs")])
+def test_fsspec_serves_where_obstore_does_not(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cloud: str, package: str
+) -> None:
+    """Where it is not installed, or in a process that was forked after it was used."""
+    pytest.importorskip(package, reason=f"there is no {package}: pip install 'redun[gs,az]'")
+    url = f"{request.getfixturevalue(cloud)}/x"
+    monkeypatch.setattr("redun.store.location._is_installed", lambda name: name != "obstore")
+    storage = open_storage(url, settings=StorageSettings())
+    assert isinstance(storage, FsspecStorage)
+    storage.write("a", b"x")
+    assert storage.read("a") == b"x"
+
+
 @pytest.mark.parametrize(
     ("url", "settings", "odd"),
     [
