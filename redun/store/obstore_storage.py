@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Bucket
 
 SINGLE_PUT_BYTES = 16 << 20
-"""Larger contents go in parts, so that each request ends within its time on a slow line."""
-_PART_BYTES = 8 << 20
+"""Larger contents go in parts of this size, so that each request ends within its time on a slow line."""
 _PARTS_AT_ONCE = 4
 _CLIENT_OPTIONS = {
     "allow_http": True,  # whoever names an endpoint of a server in the house
@@ -197,7 +196,7 @@ class ObstoreStorage(Storage):
                 path,
                 content,
                 use_multipart=size > SINGLE_PUT_BYTES,
-                chunk_size=_PART_BYTES,
+                chunk_size=SINGLE_PUT_BYTES,
                 max_concurrency=_PARTS_AT_ONCE,
             )
 
