@@ -46,6 +46,7 @@ class World:
     folder: Path
     chance: random.Random
     own: dict[str, set[int]] = field(default_factory=lambda: {"here": set(), "there": set()})
+    batch_objects: int = 250_000
 
     def path(self, place):
         return self.folder / place / ".redun"
@@ -72,7 +73,7 @@ class World:
         """Return the same world once more, in another folder, to try the work in."""
         other = self.folder.with_name(f"{self.folder.name} tried")
         shutil.copytree(self.folder, other)
-        return World(other, self.chance, self.own)
+        return World(other, self.chance, self.own, self.batch_objects)
 
     def check(self, place):
         """Check that a place is clean, or was only left half done, and has all executions that it must have, whole."""
@@ -116,6 +117,8 @@ def iter_worlds(tmp_path, seeds, verb):
     for seed in seeds:
         chance = random.Random(f"{verb} {seed}")
         world = World(tmp_path / f"{verb} {seed}", chance)
+        if seed % 2:
+            world.batch_objects = 40  # transfers in several batches
         world.make("here", chance.randint(1, 5), 0)
         yield world
         shutil.rmtree(world.folder)
@@ -172,7 +175,7 @@ def test_a_push_killed_anywhere_leaves_both_sides_whole(tmp_path, seeds):
 
     def work(world):
         with Repository.open(world.path("here")) as repository:
-            push(repository, world.remote("there"))
+            push(repository, world.remote("there"), batch_objects=world.batch_objects)
 
     for world in iter_worlds(tmp_path, seeds, "push"):
         if world.chance.random() < 0.7:
@@ -192,7 +195,7 @@ def test_a_pull_killed_anywhere_leaves_both_sides_whole(tmp_path, seeds):
 
     def work(world):
         with Repository.open(world.path("here")) as repository:
-            pull(repository, world.remote("there"))
+            pull(repository, world.remote("there"), batch_objects=world.batch_objects)
 
     for world in iter_worlds(tmp_path, seeds, "pull"):
         world.make("there", world.chance.randint(1, 5), 3)
