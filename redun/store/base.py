@@ -31,7 +31,7 @@ class ObjectCorrupt(ObjectError):
         """``why``: what was expected and found, or the error that tells."""
         self.oid = oid
         self.where = where
-        self.why = why.why if isinstance(why, ObjectCorrupt) else str(why)
+        self.why: str = why.why if isinstance(why, ObjectCorrupt) else str(why)
         name = "an object" if oid is None else f"object {short(oid)}"
         super().__init__(f"{name} in {where} is damaged: {self.why}", hint="run `redun fsck` to see what else is")
 
