@@ -147,8 +147,11 @@ def find_listing(storage: Storage, pack: Oid, offers: Iterable[Idx]) -> Idx | No
 
 def is_whole(store: ObjectDb, oid: Oid) -> bool:
     """Tell whether an object can be read here, or in an alternate: what is there and damaged cannot."""
+    kind = store.find_kind(oid)
+    if kind is None:
+        return False
     try:
-        if store.find_kind(oid) == _BLOB and store.blobs.has(oid) and store.blobs.is_whole(oid):
+        if kind == _BLOB and store.blobs.has(oid) and store.blobs.is_whole(oid):
             return True
         store.get(oid)
     except (ObjectError, NameMissing):
