@@ -89,7 +89,13 @@ def asking_remotes(
 
 
 def push_run(
-    config: Config, repository: Repository | None, execution_id: str, warn: Warn, *, bases: Sequence[Path] = ()
+    config: Config,
+    repository: Repository | None,
+    execution_id: str,
+    warn: Warn,
+    *,
+    bases: Sequence[Path] = (),
+    on_progress: OnProgress | None = None,
 ) -> list[TransferReport]:
     """Push an execution to each remote with ``auto_push``; one that cannot be pushed to is a warning.
 
@@ -99,20 +105,25 @@ def push_run(
         execution_id: its UUID.
         warn: told what went wrong.
         bases: folders where relative paths of files are looked up.
+        on_progress: told while it is sent, and with an empty text when it is there.
     """
     names = config.find_remotes("auto_push")
     if not names or repository is None or not repository.is_writable:
         return []
     from redun.remotes.connect import connect
     from redun.remotes.push import push
+    from redun.remotes.transfer import ignore_progress
     from redun.upkeep import with_repack
 
+    tell = on_progress or ignore_progress
     reports: list[TransferReport] = []
     for name in names:
         try:
             remote, refs = connect(repository, name), repository.refs.find(execution_id)
-            report = push(repository, remote, refs, bases=bases)
-            reports.append(with_repack(repository, remote, report, warn))
+            report = push(repository, remote, refs, bases=bases, on_progress=tell)
+            reports.append(with_repack(repository, remote, report, warn, tell))
         except (RedunError, OSError) as error:
             warn(f"this run was not pushed: {error}")
+        finally:
+            tell(0, 0, "")
     return reports

@@ -26,6 +26,8 @@ _VERSION = "2021-08-06"
 
 def find_program() -> str | None:
     """Return the server's program: in the folder ``azurite`` of this environment, else on the path; None: not there."""
+    if shutil.which("node") is None:
+        return None
     beside = Path(sys.prefix, "azurite/node_modules/.bin/azurite-blob")
     return str(beside) if beside.exists() else shutil.which("azurite-blob")
 
@@ -59,8 +61,8 @@ class AzureServer(ServerProcess):
         return [*options, "--disableProductStyleUrl", "--blobPort", str(port)]
 
     def _surroundings(self) -> Mapping[str, str]:
-        path = f"{Path(self._program).parent}:/usr/local/bin:/usr/bin:/bin"  # of node
-        return {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}", "HOME": str(self.folder), "PATH": path}
+        node = Path(shutil.which("node") or "/usr/bin/node").parent
+        return {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}", "HOME": str(self.folder), "PATH": f"{node}:/usr/bin:/bin"}
 
     def _answers(self) -> bool:
         try:

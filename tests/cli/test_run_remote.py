@@ -189,6 +189,13 @@ def on_terminal(folder: Path, environment: dict[str, str], *words: str) -> str:
     return written.decode()
 
 
+def test_what_goes_is_shown_on_a_terminal(projects, tmp_path, redun_environment):
+    """A run with auto_push tells of what it sends in the same way."""
+    projects.run("a", "init", settings=f"{SECTION}auto_push = yes\n")
+    shown = on_terminal(tmp_path / "a", redun_environment, "run", "flow.py", "write", "--size", "3000000")
+    assert re.search(r"\r\x1b\[2K\[redun\] [^\r]*: [^\r]*\r\x1b\[2K\[redun\] Pushed 1 execution", shown), shown
+
+
 @pytest.mark.parametrize("is_lazy", [False, True])
 def test_what_comes_is_shown_on_a_terminal(projects, tmp_path, redun_environment, is_lazy):
     """One line that is gone at the end, and nothing of it with --quiet or in a file."""

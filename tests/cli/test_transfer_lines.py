@@ -7,7 +7,7 @@ import io
 import pytest
 
 from redun.cli import ui
-from redun.cli.render.remote import arrival_line
+from redun.cli.render.remote import progress_line
 from redun.cli.render.sync import format_size, report_json, report_line, skipped_lines
 from redun.remotes.transfer import Skipped, TransferReport
 
@@ -133,4 +133,4 @@ def test_a_status_line_is_for_people_who_look(monkeypatch):
 @pytest.mark.parametrize(("total", "text"), [(0, "what: 1.0 KiB"), (2048, "what: 1.0 KiB of 2.0 KiB")])
 def test_what_has_come_is_told_with_its_size(total, text):
     """And with the size of it all, where that is known."""
-    assert arrival_line(1024, total, "what") == text
+    assert progress_line(1024, total, "what") == text

@@ -269,11 +269,6 @@ def _asking_remotes(session: Session, flags: _Flags) -> AbstractContextManager[N
         for one in counts:
             ui.log(counts_line(one))
 
-    def show(done: int, total: int, label: str) -> None:
-        from redun.cli.render.remote import arrival_line
-
-        ui.show_status(arrival_line(done, total, label) if label else "")
-
     return asking_remotes(
         session.config,
         session.scheduler,
@@ -282,16 +277,25 @@ def _asking_remotes(session: Session, flags: _Flags) -> AbstractContextManager[N
         warn=ui.warn,
         note=ui.log,
         on_end=tell,
-        on_progress=show,
+        on_progress=_show_progress,
         uses_settings=not flags.no_remote,
     )
+
+
+def _show_progress(done: int, total: int, label: str) -> None:
+    from redun.cli.render.remote import progress_line
+
+    ui.show_status(progress_line(done, total, label) if label else "")
 
 
 def _push(session: Session, execution_id: str) -> None:
     from redun.sharing import push_run
 
     bases = [session.config_dir.parent, Path.cwd()]
-    for report in push_run(session.config, session.repository, execution_id, ui.warn, bases=bases):
+    pushed = push_run(
+        session.config, session.repository, execution_id, ui.warn, bases=bases, on_progress=_show_progress
+    )
+    for report in pushed:
         from redun.cli.render.sync import report_line, skipped_lines
 
         for text in skipped_lines(report):

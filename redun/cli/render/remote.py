@@ -38,8 +38,8 @@ def counts_line(counts: LookupCounts) -> str:
     return f"Took {plural(counts.objects, 'object')} from remote '{one_line(counts.remote)}'."
 
 
-def arrival_line(done: int, total: int, label: str) -> str:
-    """Return the line that tells, while a run waits for a remote, how much of what has come; ``total`` may be 0."""
+def progress_line(done: int, total: int, label: str) -> str:
+    """Return the line that tells, while a run waits for a remote, how much has gone or come; ``total`` may be 0."""
     amount = f"{format_size(done)} of {format_size(total)}" if total else format_size(done)
     return f"{one_line(label)}: {amount}"
 
