@@ -102,12 +102,12 @@ def test_a_pack_is_read_as_it_was():
     calls = [oid for oid, kind, _ in OBJECTS if kind == Kind.CALL]
     (reduction,) = [oid for oid, kind, _ in OBJECTS if kind == Kind.REDUCTION]
     (out,) = [oid for oid, kind, _ in OBJECTS if kind == Kind.FILE]
-    assert sorted(reader.find_candidates(first)) == [
+    assert sorted(reader.idx.find_candidates(first)) == [
         Candidate(EPOCH_US + 5, calls[0]),
         Candidate(EPOCH_US + 505, reduction),
     ]
-    assert reader.find_candidates(ELSEWHERE) == [Candidate(EPOCH_US + 605, calls[0])]
-    assert sorted(reader.find_producers(out)) == sorted([calls[7], reduction])
+    assert reader.idx.find_candidates(ELSEWHERE) == [Candidate(EPOCH_US + 605, calls[0])]
+    assert sorted(reader.idx.find_producers(out)) == sorted([calls[7], reduction])
 
 
 def test_an_idx_is_made_as_it_was():
