@@ -75,6 +75,8 @@ class RemoteSource:
         self._remote = remote
         self._is_loaded = False
         self._roots: list[Oid] | None = None  # of what somebody vouches for
+        self.n_refused = 0
+        """How many of the objects that were asked for are there, and may not be taken."""
 
     def find_listing(self, pack: Oid) -> Idx | None:
         """Return the idx of a pack that is there too.
@@ -120,6 +122,15 @@ class RemoteSource:
         finally:
             gatherer.close()
         yield from self._read_alone([oid for oid in asked if oid in wanted.oids])
+        if self._remote.is_data_only or not self._remote.gate.is_open:
+            self.n_refused = sum(self._remote.find_pack(oid) is not None for oid in wanted.oids)
+
+    @property
+    def why_refused(self) -> str:
+        """Why objects that are there are not taken; an empty text where all are."""
+        if self._remote.is_data_only:
+            return "only plain data is taken from there"
+        return "" if self._remote.gate.is_open else "no ref leads to them that is signed as `require_signatures` says"
 
     def _load(self) -> None:
         if not self._is_loaded:

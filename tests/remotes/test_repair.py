@@ -433,6 +433,8 @@ def test_from_where_only_data_is_trusted_no_code_comes(code: World) -> None:
     remote.is_data_only = True
     report = code.repair(remote)
     assert not report.is_clean
+    (told,) = [problem.why for problem in report.problems if problem.what == "remote"]
+    assert "only plain data is taken" in told
     with Repository.open(code.here, writable=False) as repository:
         assert repository.store.blobs.is_whole(hash_blob(LARGE))
         assert not repository.store.blobs.is_whole(hash_blob(LARGE[1:]))
@@ -458,7 +460,9 @@ def test_only_what_somebody_vouches_for_comes(world: World, tmp_path: Path, is_s
     world.flip(blob_name(hash_blob(LARGE)), 9)
     remote = world.remote()
     remote.gate = Gate(frozenset({public}))
-    assert world.repair(remote).is_clean == is_signed
+    report = world.repair(remote)
+    assert report.is_clean == is_signed
+    assert any("require_signatures" in problem.why for problem in report.problems) != is_signed
     assert (world.objects() == expected) == is_signed
 
 

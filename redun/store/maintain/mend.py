@@ -65,7 +65,8 @@ def mend_repository(
         report = check_repository(repository, level=level)
     if level == "full" and not report.is_clean:
         report = mending.retire(report)
-    return _tell(before, report, mending.origin_of)
+    told = _tell(before, report, mending.origin_of)
+    return dataclasses.replace(told, problems=(*told.problems, *mending.sources.list_refusals()))
 
 
 class _Mending:
@@ -75,7 +76,7 @@ class _Mending:
         self._repository = repository
         self._storage = repository.storage
         self._store = repository.store
-        self._sources = Sources(repository, sources, warn)
+        self.sources = Sources(repository, sources, warn)
         self._packs: list[DamagedPack] = []
 
     def mend(self, report: FsckReport) -> bool:
@@ -91,13 +92,13 @@ class _Mending:
         roots = {*linked, *(root for ref in refs for root in ref.roots), *self._iter_roots()}
         missing = {oid for oid in roots if not is_whole(self._store, oid)}
         lost = {oid for pack in self._packs for oid in pack.lost}
-        n_came, packs = self._sources.bring(missing | contents | lost, linked, self._packs)
+        n_came, packs = self.sources.bring(missing | contents | lost, linked, self._packs)
         n_restored = sum([self._restore(pack) for pack in self._packs])
         self._drop_spare(packs)
         n_dropped = sum([self._drop_content(oid) for oid in contents])
         for ref in refs:
             ref.write(self._repository)
-            self._sources.note(ref.path, ref.source)
+            self.sources.note(ref.path, ref.source)
         self._store.refresh(force=True)
         return bool(n_came or n_restored or n_dropped or refs)
 
@@ -120,20 +121,20 @@ class _Mending:
         key = problem.where
         if problem.what in {"pack", "idx", "blob"}:
             key = _oid_in(key).hex()
-        names = self._sources.origins.get(key, {})
+        names = self.sources.origins.get(key, {})
         if problem.what == "ref" and not names:
-            names = self._sources.used  # its run was not whole
+            names = self.sources.used  # its run was not whole
         return ", ".join(names)
 
     # -- what is missing
 
     def _open(self, pack: Oid) -> DamagedPack:
-        return DamagedPack(pack, self._store, find_listing(self._storage, pack, self._sources.iter_listings(pack)))
+        return DamagedPack(pack, self._store, find_listing(self._storage, pack, self.sources.iter_listings(pack)))
 
     def _find_refs(self, paths: Sequence[str]) -> list[FoundRef]:
         damaged = find_damaged(self._repository, paths)
         names = {path.rpartition("/")[2] for path in damaged}
-        offered = self._sources.find_refs(names)
+        offered = self.sources.find_refs(names)
         found = [find_ref(self._repository, path, offered) for path in damaged]
         return [ref for ref in found if ref is not None]
 

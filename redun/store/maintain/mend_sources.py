@@ -12,6 +12,7 @@ from redun.errors import RemoteError
 from redun.hashing import Oid
 from redun.store.blobs import blob_name
 from redun.store.idx import Idx
+from redun.store.maintain.findings import Problem, Severity
 from redun.store.maintain.mend_packs import DamagedPack, write_content
 from redun.store.ref_texts import ExecutionRef, TagRef
 
@@ -39,6 +40,11 @@ class Source(Protocol):
     """Who may have what is missing here.  Each verb raises RemoteError when it cannot be reached."""
 
     name: str
+    n_refused: int  # objects that it has and that may not be taken
+
+    @property
+    def why_refused(self) -> str:
+        """Why not."""
 
     def find_listing(self, pack: Oid) -> Idx | None:
         """Return the idx of a pack that is there too."""
@@ -78,6 +84,19 @@ class Sources:
         for source in list(self._sources) if names else ():
             offered += [(source.name, ref) for ref in self._ask(source, source.find_refs, names) or ()]
         return offered
+
+    def list_refusals(self) -> list[Problem]:
+        """Tell of what sources have, and may not give."""
+        return [
+            Problem(
+                Severity.NOTE,
+                "remote",
+                one.name,
+                f"it has {one.n_refused} of what is missing, and was not asked for it: {one.why_refused}",
+            )
+            for one in self._sources
+            if one.n_refused
+        ]
 
     def bring(self, oids: set[Oid], linked: set[Oid], damaged: Sequence[DamagedPack]) -> tuple[int, list[Oid]]:
         """Bring what is missing from whoever has it; return how much came, and the packs that it came in.
