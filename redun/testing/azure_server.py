@@ -46,13 +46,13 @@ class AzureServer(ServerProcess):
         words["BlobEndpoint"] = f"{url}/{ACCOUNT}"
         return {"AZURE_STORAGE_CONNECTION_STRING": ";".join(f"{word}={value}" for word, value in words.items())}
 
-    def make_container(self, name: str) -> None:
-        """Make an empty container."""
-        self._ask("PUT", name)
+    def make_container(self, name: str, *, is_public: bool = False) -> None:
+        """Make an empty container; of one that is public, everybody may read and list what is in it."""
+        self._ask("PUT", name, {"x-ms-blob-public-access": "container"} if is_public else {})
 
     def delete_container(self, name: str) -> None:
         """Delete a container and what is in it."""
-        self._ask("DELETE", name)
+        self._ask("DELETE", name, {})
 
     def _prepare(self) -> list[str]:
         (port,) = free_ports(1)
@@ -73,8 +73,8 @@ class AzureServer(ServerProcess):
             return False
         return True
 
-    def _ask(self, method: str, container: str) -> None:
-        fields = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": _VERSION}
+    def _ask(self, method: str, container: str, more: Mapping[str, str]) -> None:
+        fields = {**more, "x-ms-date": formatdate(usegmt=True), "x-ms-version": _VERSION}  # in order of name
         lines = [method, *[""] * 11, *(f"{name}:{value}" for name, value in fields.items())]
         lines += [f"/{ACCOUNT}/{ACCOUNT}/{container}", "restype:container"]
         signed = hmac.new(base64.b64decode(KEY), "\n".join(lines).encode(), hashlib.sha256).digest()

@@ -16,7 +16,7 @@ from redun.store.base import ReadOnlyStore
 from redun.store.fsspec_storage import FsspecStorage
 from redun.store.location import UnsupportedUrl, open_storage
 from redun.store.obstore_storage import ObstoreStorage
-from redun.store.storage import Storage
+from redun.store.storage import NameMissing, Storage
 from redun.testing import azure_server as azure
 from redun.testing.azure_server import AzureServer
 from redun.testing.bucket import BucketSuite
@@ -204,11 +204,24 @@ def test_a_token_that_reads_does_not_write(
         storage.write("a", b"y")
 
 
-def test_azure_is_read_by_anybody_where_it_says_so(azure_container: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`anonymous` signs nothing: a container that is not public then says that there is no such thing."""
-    storage = ObstoreStorage(azure_container, StorageSettings(anonymous=True))
-    with pytest.raises(OSError, match=r"no such bucket|ResourceNotFound|authenticate"):
-        storage.find_any()
+def test_azure_is_read_by_anybody_where_it_says_so(
+    azure_server: AzureServer, azure_container: str, monkeypatch: pytest.MonkeyPatch, client
+) -> None:
+    """`anonymous` signs nothing: a public container is read and not written, and another is not there."""
+    name = f"public-{uuid.uuid4().hex}"
+    azure_server.make_container(name, is_public=True)
+    client(f"az://{name}/x").write("a", b"x")
+    forget_surroundings(monkeypatch)
+    settings = StorageSettings(anonymous=True, account=azure.ACCOUNT, endpoint=f"{azure_server.url}/{azure.ACCOUNT}")
+    storage = client(f"az://{name}/x", settings)
+    assert storage.read("a") == b"x"
+    assert [entry.name for entry in storage.iter_entries("")] == ["a"]
+    with pytest.raises(ReadOnlyStore, match=name):
+        storage.write("b", b"y")
+    closed = client(f"{azure_container}/x", settings)
+    with pytest.raises((OSError, NameMissing)):
+        closed.read("a")
+    azure_server.delete_container(name)
 
 
 def test_google_is_found_by_settings(xml_server: S3Server, xml_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
