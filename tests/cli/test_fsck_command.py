@@ -112,6 +112,16 @@ def test_repair_asks_only_those_it_is_told_to(damaged: Path, capsys: pytest.Capt
     assert f"repaired from {place}: " in capsys.readouterr().out
 
 
+def test_a_bundle_repairs_as_a_remote_does(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever has the objects will do."""
+    assert main(["fsck", "--repair"]) == 0
+    assert main(["bundle", "create", "all.bundle"]) == 0
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert main(["fsck", "--repair", "--from", "all.bundle"]) == 0
+    assert "repaired from all.bundle: pack " in capsys.readouterr().out
+    assert main(["fsck"]) == 0
+
+
 def test_a_remote_that_is_gone_is_a_warning(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What the others have comes."""
     shutil.rmtree(damaged.parents[3].parent / f"{damaged.parents[3].name}-origin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from",
     "places",
-    metavar="REMOTE|URL",
+    metavar="REMOTE|URL|BUNDLE",
     multiple=True,
     help="Where to repair from, in this order; may be repeated.  [default: all remotes of the settings]",
 )
@@ -55,8 +56,9 @@ def command(options: Globals, /, *, is_quick: bool, repair: bool, places: Sequen
         if repair:
             from redun.store.maintain.mend import mend_repository
 
-            sources = list(_iter_sources(repository, places))
-            report = mend_repository(repository, sources, level=level, warn=ui.warn)
+            with ExitStack() as files:
+                sources = list(_iter_sources(repository, places, files))
+                report = mend_repository(repository, sources, level=level, warn=ui.warn)
         else:
             report = check_repository(repository, level=level)
         remotes = [] if repair else list(load_remotes(repository.config_path))
@@ -67,14 +69,14 @@ def command(options: Globals, /, *, is_quick: bool, repair: bool, places: Sequen
     return 0 if report.is_clean else 1
 
 
-def _iter_sources(repository: Repository, places: Sequence[str]) -> Iterator[RemoteSource]:
+def _iter_sources(repository: Repository, places: Sequence[str], files: ExitStack) -> Iterator[RemoteSource]:
     """Yield the places to repair from; of those that nobody asked for, one that cannot be reached is warned of."""
     from redun.remotes.repair import RemoteSource
 
     known = list(load_remotes(repository.config_path))
     for place in places or known:
         try:
-            remote = _open(repository, place, known)
+            remote = _open(repository, place, known, files)
         except RemoteError as error:
             if places:
                 raise
@@ -84,11 +86,17 @@ def _iter_sources(repository: Repository, places: Sequence[str]) -> Iterator[Rem
             yield RemoteSource(repository, remote)
 
 
-def _open(repository: Repository, place: str, known: list[str]) -> Remote:
+def _open(repository: Repository, place: str, known: list[str], files: ExitStack) -> Remote:
     from redun.remotes.connect import connect, open_remote
 
     if place in known:
         return connect(repository, place)
+    if Path(place).is_file():
+        from redun.remotes.bundle import open_bundle
+
+        storage, bundle = open_bundle(Path(place))
+        files.enter_context(storage)
+        return bundle
     if "/" in place or Path(place).is_dir():
         return open_remote(place, place, Path.cwd(), None)
     raise RemoteUnknown(place, known)

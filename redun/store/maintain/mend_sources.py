@@ -92,7 +92,7 @@ class Sources:
                 Severity.NOTE,
                 "remote",
                 one.name,
-                f"it has {one.n_refused} of what is missing, and was not asked for it: {one.why_refused}",
+                f"it has {one.n_refused} of what is missing, which was not taken: {one.why_refused}",
             )
             for one in self._sources
             if one.n_refused
