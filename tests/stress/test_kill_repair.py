@@ -1,4 +1,4 @@
-"""SIGKILL between any two calls of a repair, of a repository in which several files are damaged.
+"""Repairs of a repository in which several files are damaged: killed between any two calls, or from a damaged remote.
 
 Each round makes its damage and chooses its moment from its number, as in ``test_kill_points.py``:
 ``REDUN_STRESS_SEED=N REDUN_STRESS_ROUNDS=1`` repeats one.
@@ -42,9 +42,9 @@ def make(folder, chance):
         push(repository, Remote("there", LocalStorage(folder / "there")))
 
 
-def damage(folder, chance):
+def damage(place, chance):
     """Damage up to three files: a wrong byte, a cut, or the file is gone, all but a ref, which leaves no trace."""
-    paths = sorted(path for path in (folder / "here").rglob("*") if path.is_file())
+    paths = sorted(path for path in place.rglob("*") if path.is_file())
     paths = [path for path in paths if {"pack", "blob", "refs"} & set(path.parts)]
     for path in chance.sample(paths, min(len(paths), chance.randint(1, 3))):
         content = bytearray(path.read_bytes())
@@ -84,7 +84,7 @@ def test_a_repair_killed_anywhere_is_done_again(tmp_path, rounds):
         folder = tmp_path / f"repair {seed}"
         make(folder, chance)
         expected = read(folder)
-        damage(folder, chance)
+        damage(folder / "here", chance)
         readable = read(folder)
         tried = shutil.copytree(folder, tmp_path / "tried")
         n_moments = count_moments(partial(repair, tried))
@@ -96,5 +96,27 @@ def test_a_repair_killed_anywhere_is_done_again(tmp_path, rounds):
         with Repository.open(folder / "here", writable=False) as repository:
             report = check_repository(repository)
             assert report.is_clean, (seed, report.problems)
+        assert read(folder) == expected, seed
+        shutil.rmtree(folder)
+
+
+def test_a_repair_from_a_damaged_remote_loses_nothing(tmp_path, rounds):
+    """Whatever can be read on either side can be read here afterwards, and a sound remote makes it whole then."""
+    first = int(os.environ.get("REDUN_STRESS_SEED", "0"))
+    for seed in range(first, first + rounds):
+        chance = random.Random(f"damaged remote {seed}")
+        folder = tmp_path / f"damaged remote {seed}"
+        make(folder, chance)
+        expected = read(folder)
+        sound = shutil.copytree(folder / "there", tmp_path / "sound")
+        damage(folder / "here", chance)
+        damage(folder / "there", chance)
+        readable = read(folder)
+        repair(folder)
+        assert expected >= read(folder) >= readable, seed
+        shutil.rmtree(folder / "there")
+        sound.rename(folder / "there")
+        report = repair(folder)
+        assert report.is_clean, (seed, report.problems)
         assert read(folder) == expected, seed
         shutil.rmtree(folder)
