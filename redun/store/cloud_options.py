@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redun.settings import StorageSettings
-from redun.store.aws_keys import AwsKeys
 from redun.store.location import AZURE_SCHEMES, GOOGLE_SCHEMES, S3_SCHEMES, UnsupportedUrl
 from redun.surroundings import azure_surroundings, google_surroundings
+
+if TYPE_CHECKING:
+    from redun.store.aws_keys import AwsKeys
 
 _KEYS = {
     **dict.fromkeys(S3_SCHEMES, frozenset({"endpoint", "region", "profile", "anonymous", "requester_pays"})),
