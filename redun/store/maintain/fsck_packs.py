@@ -19,8 +19,8 @@ from redun.store.base import ObjectCorrupt
 from redun.store.canonical import split_node
 from redun.store.condemned import is_condemned_list
 from redun.store.idx import Idx, check_idx
+from redun.store.idx_proof import is_whole_idx
 from redun.store.maintain.findings import Findings, Problem
-from redun.store.maintain.fsck_idx import is_whole_idx
 from redun.store.maintain.fsck_objects import ObjectCheck
 from redun.store.maintain.fsck_proof import prove
 from redun.store.maintain.fsck_strays import is_oid, judge_strays

@@ -14,8 +14,8 @@ from redun.hashing import OID_SIZE, Buffer, Oid, hash_blob, hash_node
 from redun.objects.codec import Node, decode_body
 from redun.objects.kinds import SOFT_LINK_KINDS, Kind
 from redun.store.canonical import join_node
+from redun.store.idx_proof import IdxProof
 from redun.store.lookups import LOOKUP_KINDS
-from redun.store.maintain.fsck_idx import IdxProof
 from redun.store.maintain.fsck_objects import RECORDS
 from redun.store.maintain.known import NEEDED, WHOLE, Known, PackMarks
 from redun.store.pack_format import Record, decode_block, decode_directory, locate_directory, restore_parts

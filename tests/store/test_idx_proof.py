@@ -12,7 +12,7 @@ from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
 from redun.objects.kinds import Kind
 from redun.store.base import ObjectCorrupt
 from redun.store.idx import CHECKSUM_SIZE, Idx
-from redun.store.maintain.fsck_idx import is_whole_idx
+from redun.store.idx_proof import is_whole_idx
 from redun.store.maintain.fsck_proof import prove
 from redun.store.maintain.known import Known
 from redun.store.memory_storage import MemoryStorage
