@@ -14,7 +14,8 @@ from blake3 import blake3
 from redun.errors import ObjectError
 from redun.hashing import OID_SIZE, READ_SIZE_BYTES, Oid
 from redun.objects.kinds import Kind
-from redun.store.idx import CHECKSUM_SIZE, Idx
+from redun.store.idx import CHECKSUM_SIZE, Idx, check_idx
+from redun.store.local_storage import LocalStorage
 from redun.store.lookups import find_outcomes, find_produced
 from redun.store.storage import Storage
 
@@ -90,11 +91,13 @@ class IdxProof:
 
 
 def is_whole_idx(storage: Storage, name: str) -> bool:
-    """Tell whether the checksum of an idx fits; it is read in pieces, so that no memory is mapped for it.
+    """Tell whether the checksum of an idx fits; on a disk it is read in pieces, so that no memory is mapped for it.
 
     Raises:
         NameMissing: it is not there.
     """
+    if not isinstance(storage, LocalStorage):
+        return check_idx(storage.view(name))  # what is damaged is not kept here, so each piece would be fetched whole
     hasher = blake3()
     tail = b""
     at = 0

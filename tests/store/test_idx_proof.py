@@ -10,9 +10,11 @@ from redun.hashing import hash_blob
 from redun.objects.call_records import ReductionRecord
 from redun.objects.execution_records import JobRow, JobsRecord, JobStatus
 from redun.objects.kinds import Kind
+from redun.store import idx_proof
 from redun.store.base import ObjectCorrupt
 from redun.store.idx import CHECKSUM_SIZE, Idx
 from redun.store.idx_proof import is_whole_idx
+from redun.store.local_storage import LocalStorage
 from redun.store.maintain.fsck_proof import prove
 from redun.store.maintain.known import Known
 from redun.store.memory_storage import MemoryStorage
@@ -100,21 +102,21 @@ def test_what_was_marked_on_the_way_is_taken_back(packed: Packed) -> None:
 
 
 @settings(max_examples=30)
-@given(content=st.binary(max_size=200), at=st.integers(0, 231), flip=st.integers(0, 255))
-def test_a_checksum_is_taken_in_pieces(content: bytes, at: int, flip: int) -> None:
-    """As ``check_idx`` takes it, whatever the size of the pieces."""
-    storage = MemoryStorage()
+@given(content=st.binary(max_size=200), at=st.integers(0, 231), flip=st.integers(0, 255), piece=st.integers(1, 40))
+def test_a_checksum_is_taken_in_pieces(tmp_path_factory, content: bytes, at: int, flip: int, piece: int) -> None:
+    """As ``check_idx`` takes it, whatever the size of the pieces, on a disk and elsewhere."""
     whole = bytearray(with_checksum(content))
     whole[at % len(whole)] ^= flip
-    storage.write("idx", bytes(whole))
-    read = storage.read
-    storage.read = lambda name, start=0, length=None: read(name, start, min(7, length or 7))
-    assert is_whole_idx(storage, "idx") == (flip == 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(idx_proof, "READ_SIZE_BYTES", piece)
+        for storage in (MemoryStorage(), LocalStorage(tmp_path_factory.mktemp("idx"))):
+            storage.write("idx", bytes(whole))
+            assert is_whole_idx(storage, "idx") == (flip == 0)
 
 
-def test_a_file_too_short_for_a_checksum_is_no_idx() -> None:
+def test_a_file_too_short_for_a_checksum_is_no_idx(tmp_path) -> None:
     """Nor is an empty one."""
-    storage = MemoryStorage()
+    storage = LocalStorage(tmp_path)
     for content in (b"", b"x" * 31):
         storage.write("idx", content)
         assert not is_whole_idx(storage, "idx")
