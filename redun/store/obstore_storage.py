@@ -1,7 +1,7 @@
 """Storage in a bucket through ``obstore``: ``s3://``, ``gs://`` and ``az://`` where that package is installed.
 
-The invariant is the contract's: a bucket puts a whole object or none.  It is chosen before fsspec's file systems, since
-importing it takes 20 ms where s3fs takes a second, and a small request a tenth of the processor's time.
+The invariant is the contract's: a bucket puts a whole object or none.  It is chosen before botocore and
+fsspec's file systems: importing it takes 20 ms where botocore takes 100 and s3fs 300, and a request a tenth of theirs.
 """
 
 from __future__ import annotations
