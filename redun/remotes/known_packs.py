@@ -31,6 +31,7 @@ class KnownPacks:
         self.notes = Notes(reach.storage, lambda _warning: None)  # fsck over there tells of it
         self._cache = cache
         self.idxs: dict[Oid, Idx] = {}
+        self.contents: dict[Oid, Buffer] = {}  # of the idxs
         self._latest: list[tuple[Oid, Idx]] = []  # the pack that answered last comes first
         self.sizes: dict[Oid, int] = {}  # bytes of each pack that was listed
         self.doomed: set[Oid] = set()  # packs that are condemned
@@ -56,6 +57,7 @@ class KnownPacks:
         names = [pack for pack in listed if pack not in self.idxs]
         fresh = dict(zip(names, self._reach.map(self._load_idx, names)))
         self.idxs = {pack: self.idxs[pack] if pack in self.idxs else fresh[pack] for pack in listed}
+        self.contents = {pack: self.contents[pack] for pack in listed}
         self.doomed = {pack for pack in listed if any(one.dooms_pack(pack, listed[pack]) for one in condemned)}
         self.doomed_blobs = {oid for one in condemned for oid in one.blobs}
         # Last, and for reading alone: what is about to be deleted there.
@@ -117,6 +119,7 @@ class KnownPacks:
         else:
             self._cache.write(_cached_name(pack), pieces)
             content = self._cache.view(_cached_name(pack))
+        self.contents[pack] = content
         self.idxs[pack] = Idx(content, idx_name(pack), pack)
         self._latest.insert(0, (pack, self.idxs[pack]))
         if self._sketch is not None:
@@ -125,22 +128,30 @@ class KnownPacks:
                 self._sketch = None  # a larger one, when it is asked next
 
     def _load_idx(self, pack: Oid) -> Idx:
-        cached_name = _cached_name(pack)
-        if self._cache is not None and self._cache.size(cached_name) is not None:
-            content = self._cache.view(cached_name)
-            if check_idx(content):
-                return Idx(content, cached_name, pack)
+        content = self._read_cached(pack)
+        self.contents[pack] = content = self._read_new(pack) if content is None else content
+        return Idx(content, idx_name(pack), pack)
+
+    def _read_cached(self, pack: Oid) -> Buffer | None:
+        name = _cached_name(pack)
+        if self._cache is None or self._cache.size(name) is None:
+            return None
+        content = self._cache.view(name)
+        return content if check_idx(content) else None
+
+    def _read_new(self, pack: Oid) -> Buffer:
+        """Return the content of an idx that was not seen before, and keep it; memory does not hold a large one."""
         content = self._reach.storage.read(idx_name(pack))
         try:
-            idx = Idx(content, idx_name(pack), pack)
+            Idx(content, idx_name(pack), pack)
         except ObjectCorrupt as error:
             raise self._reach.damaged(f"{idx_name(pack)}: {error}") from error
         if not check_idx(content):
             raise self._reach.damaged(f"{idx_name(pack)}: its checksum does not fit")
-        if self._cache is not None:
-            self._cache.write(cached_name, content)
-            return Idx(self._cache.view(cached_name), cached_name, pack)
-        return idx if len(content) < _MAPPED_BYTES else Idx(map_unnamed([content]), idx_name(pack), pack)
+        if self._cache is None:
+            return content if len(content) < _MAPPED_BYTES else map_unnamed([content])
+        self._cache.write(_cached_name(pack), content)
+        return self._cache.view(_cached_name(pack))
 
 
 def map_unnamed(pieces: Iterable[bytes]) -> Buffer:

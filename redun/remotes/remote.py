@@ -166,6 +166,10 @@ class Remote:
         """The idx of each pack, by the pack's name."""
         return self._known.idxs
 
+    def view_idx(self, pack: Oid) -> Buffer:
+        """Return the content of a pack's idx."""
+        return self._known.contents[pack]
+
     @property
     def sizes(self) -> dict[Oid, int]:
         """The bytes of each pack that was listed."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from redun.hashing import Buffer, Oid
 from redun.objects.codec import NotCanonical
 from redun.objects.oid import short
+from redun.remotes.pack_proof import is_proven
 from redun.remotes.remote import Remote
 from redun.remotes.staging_folder import StagingFolder
 from redun.remotes.transfer import ContentChanged, OnProgress, checked
 from redun.store.base import ObjectCorrupt
 from redun.store.block_cache import BlockCache
+from redun.store.idx import Idx
 from redun.store.local_storage import LocalStorage
 from redun.store.pack import PackReader, rebuild_idx
 from redun.store.pack_format import idx_name, pack_name
@@ -41,6 +43,7 @@ class Staging:
         self._on_progress = on_progress
         self._blocks = BlockCache(limit=64)
         self._readers: dict[Oid, PackReader] = {}
+        self._idxs: dict[Oid, Buffer] = {}
         self._is_lazy = is_lazy
         self.partial: set[Oid] = set()
         """Packs whose contents were left over there; each of their other objects is checked when it is read."""
@@ -73,12 +76,13 @@ class Staging:
         return self._readers[pack]
 
     def view_idx(self, pack: Oid) -> Buffer:
-        """Return the idx of a checked pack, made from the pack itself."""
-        return self._own.view(idx_name(pack))
+        """Return the idx of a checked pack: the one that the pack itself gives."""
+        return self._idxs[pack]
 
     def drop(self, pack: Oid) -> None:
         """Let go of a pack, and of the room that it takes here."""
         self._readers.pop(pack, None)
+        self._idxs.pop(pack, None)
         self.partial.discard(pack)
         for name in (pack_name(pack), idx_name(pack)):
             self._own.delete(name)
@@ -103,12 +107,25 @@ class Staging:
                 raise self.remote.damaged(str(error)) from error
         content = self.remote.read_file(name) if self._is_here else self._storage.view(name)
         try:
-            # It hashes the pack and each object in it.  Memory holds it no longer than it is made.
-            self._own.write(idx_name(pack), rebuild_idx(content, name))
-            idx = self.view_idx(pack)
+            idx = self._check(pack, content)
             reader = PackReader(pack, self._storage, cache=self._blocks, idx=idx)  # compares the pack's hash and name
         except (ObjectCorrupt, NotCanonical) as error:
             raise self.remote.damaged(str(error)) from error
         self.taken_bytes += len(content)
         self._on_progress(self.taken_bytes, 0, f"checked pack {short(pack)}")
         return reader
+
+    def _check(self, pack: Oid, content: Buffer) -> Buffer | Idx:
+        """Return the idx that a pack gives: the remote's, or one made anew where that is another.
+
+        Raises:
+            ObjectCorrupt, NotCanonical: the pack is damaged.
+        """
+        name, idx = pack_name(pack), self.remote.packs.get(pack)
+        if idx is not None and is_proven(pack, content, idx, name):
+            self._idxs[pack] = self.remote.view_idx(pack)
+            return idx
+        # It hashes the pack and each object in it.  Memory holds it no longer than it is made.
+        self._own.write(idx_name(pack), rebuild_idx(content, name))
+        self._idxs[pack] = self._own.view(idx_name(pack))
+        return self._idxs[pack]

@@ -115,7 +115,7 @@ def test_a_few_packs_are_held_at_a_time(target: Repository, there: Storage, monk
 
     def noting(self, wanted):
         held.append(sum(len(marks.flags) for marks in wanted.packs.values()))
-        staged.append(len(list(target.cache_path.glob("fetch-*/objects/pack/*.idx"))))
+        staged.append(len(list(target.cache_path.glob("fetch-*/objects/pack/*.pack"))))
         original(self, wanted)
 
     monkeypatch.setattr(Installer, "install_ready", noting)
