@@ -48,12 +48,15 @@ class _Server:
     def serve(self) -> None:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._bell_end.fileno(), warn_on_full_buffer=False)
+        poll = select.poll()  # descriptors have the numbers of the pool's process, which may be too high for `select`
+        for end in (self._connection, self._bell):
+            poll.register(end, select.POLLIN)
         while True:
-            readable, _, _ = select.select([self._connection, self._bell], [], [])
-            if self._bell in readable:
+            readable = {descriptor for descriptor, _ in poll.poll()}
+            if self._bell.fileno() in readable:
                 self._bell.recv(1 << 10)
                 self._tell_ended()
-            if self._connection in readable and not self._fork_one():
+            if self._connection.fileno() in readable and not self._fork_one():
                 return
 
     def _tell_ended(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
+
+import pytest
 
 from redun import Scheduler, task
 from redun.executors.process import ProcessExecutor
@@ -41,3 +44,23 @@ def test_a_forked_worker_does_not_wait_for_what_other_threads_were_at():
     finally:
         _may_end.set()
         thread.join()
+
+
+@pytest.fixture
+def many_open_files():
+    """The process has more files open than ``select`` knows numbers for."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2048, limits[1]), limits[1]))
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for descriptor in kept:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("method", ["forkserver", "fork", "spawn"])
+def test_workers_start_however_many_files_are_open(many_open_files, method):
+    """A repository of many packs keeps many open."""
+    scheduler = Scheduler()
+    scheduler.add_executor(ProcessExecutor("started", max_workers=1, start_method=method))
+    assert scheduler.run(tasks.same.options(executor="started")(4)) == 4
