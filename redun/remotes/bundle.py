@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from redun.errors import RemoteError
 from redun.hashing import Oid
 from redun.remotes.cargo import BATCH_OBJECTS
-from redun.remotes.fetch import Request, matches, plan_tags, receive
+from redun.remotes.fetch import matches, plan_tags
 from redun.remotes.gate import Gate
 from redun.remotes.negotiate import plan_refs
 from redun.remotes.pull import read_own, take_over
 from redun.remotes.push import push
 from redun.remotes.reach import RemoteDamaged
+from redun.remotes.receive import Request, receive
 from redun.remotes.remote import RefNames, Remote
 from redun.remotes.transfer import OnProgress, TransferReport, ignore_progress
 from redun.remotes.zip_storage import NotABundle, ZipStorage
