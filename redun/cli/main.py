@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import click
 
 from redun.cli import ui
-from redun.cli.collector import tune_collector
+from redun.cli.collector import collector_kept, tune_collector
 from redun.cli.errors import MEANINGS, ExitCode, report
 from redun.cli.options import Globals
 from redun.version import __version__
@@ -138,7 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ui.configure()
     code = int(ExitCode.OK)
     try:
-        code = _invoke(arguments)
+        with collector_kept():
+            code = _invoke(arguments)
         ui.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough.
