@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -138,7 +139,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ui.configure()
     code = int(ExitCode.OK)
     try:
-        with collector_kept():
+        # The program's own command line is all that its process is for: thawing would cost 10 ms at its end.
+        with nullcontext() if argv is None else collector_kept():
             code = _invoke(arguments)
         ui.flush()
     except BrokenPipeError:

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from redun.cli.collector import collector_kept, tune_collector
-from redun.cli.main import RedunClient
+from redun.cli.main import RedunClient, main
 
 
 class Cycle:
@@ -48,3 +48,14 @@ def test_what_a_program_froze_itself_stays_frozen(thresholds):
         assert gc.get_threshold() == thresholds
     finally:
         gc.unfreeze()
+
+
+def test_the_program_itself_thaws_nothing_at_its_end(thresholds, monkeypatch, capsys):
+    """Its process ends: looking at all that it has loaded once more would be for nothing."""
+    monkeypatch.setattr("sys.argv", ["redun", "key", "--help"])
+    try:
+        assert main() == 0
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
