@@ -1,4 +1,4 @@
-"""A copy of the compile example in a folder of its own, driven by the real command line."""
+"""A copy of the compile example in a folder of its own, driven by the real command line; and a workflow for sharing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,33 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "02_compile"
 TRACKED = ("make.py", "lib.c", "prog.c", "prog2.c", ".gitignore")
 OUTPUTS = ("prog", "prog2", "prog.o", "prog2.o", "lib.o")
 JOB_LINE = re.compile(r"^\[redun\] (Run   |Cached) Job [0-9a-f]{8}:  redun\.examples\.compile\.(\w+)\((.*)$")
+
+
+FLOW = """
+from redun import File, task
+
+redun_namespace = "flow"
+
+@task()
+def double(x: int) -> int:
+    return 2 * x
+
+@task()
+def write(size: int) -> File:
+    file = File("big.txt")
+    file.write("x" * size)
+    return file
+
+@task()
+def main(n: int = 3):
+    return [[double(x) for x in range(n)], write(2_000_000)]
+"""
+
+
+@pytest.fixture(scope="session")
+def flow() -> str:
+    """The text of a workflow with as many small results as one likes, and one large file."""
+    return FLOW
 
 
 @dataclass(frozen=True, slots=True)

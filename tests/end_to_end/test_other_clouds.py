@@ -11,26 +11,6 @@ import pytest
 
 from redun.testing.faulty_proxy import FaultyProxy
 
-WORKFLOW = """
-from redun import File, task
-
-redun_namespace = "flow"
-
-@task()
-def double(x: int) -> int:
-    return 2 * x
-
-@task()
-def write(size: int) -> File:
-    file = File("big.txt")
-    file.write("x" * size)
-    return file
-
-@task()
-def main(n: int = 300):
-    return [[double(x) for x in range(n)], write(2_000_000)]
-"""
-
 
 class Cloud(NamedTuple):
     url: str  # of an empty place
@@ -56,7 +36,7 @@ def cloud(request: pytest.FixtureRequest) -> Cloud:
 
 
 @pytest.fixture
-def redun(redun_command, cloud: Cloud, tmp_path: Path):
+def redun(redun_command, cloud: Cloud, flow: str, tmp_path: Path):
     """Run a command in a checkout; return it, and the number of requests that it made."""
 
     def run(folder: str, *words: str, code: int = 0):
@@ -64,7 +44,7 @@ def redun(redun_command, cloud: Cloud, tmp_path: Path):
         if not checkout.exists():
             (checkout / ".redun").mkdir(parents=True)
             (checkout / ".redun/redun.ini").write_text(f"[remotes.origin]\nurl = {cloud.url}\n")
-            (checkout / "flow.py").write_text(WORKFLOW)
+            (checkout / "flow.py").write_text(flow.replace("n: int = 3", "n: int = 300"))
         cloud.proxy.requests.clear()
         done = redun_command(*words, cwd=checkout, code=code, **cloud.environment)
         return done, len(cloud.proxy.requests)

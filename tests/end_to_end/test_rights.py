@@ -16,25 +16,6 @@ import pytest
 
 from redun.testing.s3_server import PEOPLE, S3Server, principal
 
-WORKFLOW = """
-from redun import File, task
-
-redun_namespace = "flow"
-
-@task()
-def double(x: int) -> int:
-    return 2 * x
-
-@task()
-def write(size: int) -> File:
-    file = File("big.txt")
-    file.write("x" * size)
-    return file
-
-@task()
-def main(n: int = 3):
-    return [[double(x) for x in range(n)], write(2_000_000)]
-"""
 PAGE = Path(__file__).parents[2] / "docs/guide/trust.md"
 READS = 2  # so many of a policy's statements let its role read
 
@@ -74,14 +55,14 @@ def _client(environment: Any) -> Any:
 
 
 @pytest.fixture
-def do(s3_server: S3Server, redun_command: Do, tmp_path: Path, bucket: str) -> Do:
+def do(s3_server: S3Server, redun_command: Do, flow: str, tmp_path: Path, bucket: str) -> Do:
     """Run a command in the checkout of one of the roles, with its keys."""
 
     def run(role: str, *words: str, code: int = 0, section: str = "", client: str = "obstore") -> CompletedProcess[str]:
         checkout = tmp_path / role
         if not checkout.exists():
             (checkout / ".redun").mkdir(parents=True)
-            (checkout / "flow.py").write_text(WORKFLOW)
+            (checkout / "flow.py").write_text(flow)
             (checkout / ".redun/redun.ini").write_text(section or f"[remotes.origin]\nurl = {bucket}\n")
         environment = s3_server.environment_of(role)
         if client == "botocore":
@@ -94,10 +75,10 @@ def do(s3_server: S3Server, redun_command: Do, tmp_path: Path, bucket: str) -> D
 
 
 @pytest.fixture(scope="module")
-def pushed(tmp_path_factory: pytest.TempPathFactory, redun_environment: dict[str, str]) -> Path:
+def pushed(tmp_path_factory: pytest.TempPathFactory, flow: str, redun_environment: dict[str, str]) -> Path:
     """A folder to which somebody has pushed a run."""
     folder = tmp_path_factory.mktemp("pushed")
-    (folder / "flow.py").write_text(WORKFLOW)
+    (folder / "flow.py").write_text(flow)
     program = str(Path(sys.executable).with_name("redun"))
     for words in (("run", "flow.py", "main"), ("remote", "add", "origin", "remote"), ("push",)):
         subprocess.run([program, *words], cwd=folder, env=redun_environment, check=True, capture_output=True)
