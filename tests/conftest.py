@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -26,6 +27,11 @@ from redun.testing.s3_server import S3Server, find_program
 # No deadline: one example may wait for a busy machine, and a test that hangs meets the timeout of pytest-timeout.
 settings.register_profile("redun", deadline=None, print_blob=True)
 settings.load_profile("redun")
+
+# A shell starts what runs in the background with Ctrl-C ignored, and processes inherit that: tests that press it would
+# wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COMMAND_SECONDS = 60
 
