@@ -12,7 +12,7 @@ from typing import Any
 from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.call_records import CallRecord, ReductionRecord
-from redun.objects.codec import Node
+from redun.objects.codec import Node, decode_node
 from redun.objects.kinds import Kind
 from redun.objects.value_records import ValueRecord
 
@@ -51,6 +51,17 @@ def find_produced(node: Node) -> list[Oid]:
         return ReductionRecord.decode(node).produced if node.kind == Kind.REDUCTION else []
     except ObjectError:
         return []
+
+
+def is_harmless(kind: int, data: bytes) -> bool:
+    """Tell whether an object holds no code, and says of no file that it was written, so that no run puts one back.
+
+    Raises NotCanonical for what is none; a blob is bytes, whatever they look like.
+    """
+    if kind == Kind.BLOB:
+        return True
+    node = decode_node(data)
+    return is_plain(node) and not find_produced(node)
 
 
 def _is_plain_payload(payload: Any) -> bool:

@@ -18,7 +18,7 @@ from redun.errors import ObjectError
 from redun.hashing import Oid
 from redun.objects.codec import Node, decode_node
 from redun.objects.kinds import SOFT_LINK_KINDS, Kind
-from redun.objects.plain import find_produced, is_plain
+from redun.objects.plain import is_harmless
 from redun.objects.value_records import FileRecord
 from redun.remotes.ranges import read_objects
 from redun.remotes.reach import RemoteChanged, RemoteDamaged
@@ -41,8 +41,6 @@ MAX_ROUNDS = 4
 """So many times a large pack is read by ranges."""
 _MAX_REQUESTS = 8
 
-_JUDGED = frozenset({Kind.VALUE, Kind.EXPRESSION})
-_MAKERS = frozenset({Kind.CALL, Kind.REDUCTION})
 
 NeedsContent = Callable[[FileRecord], bool]
 """Tells whether the content of a file that a job wrote is needed: the file is not as recorded."""
@@ -56,6 +54,11 @@ class Gathered(NamedTuple):
     links: tuple[Oid, ...]  # hard ones
     data: bytes | None  # None for what is read when it is stored: a content, or one of many objects
     pack: Oid | None = None  # the one brought whole that holds it
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether it may come from where only data is trusted: as ``sieve.py`` has it for a fetch."""
+        return self.data is None or is_harmless(self.kind, self.data)
 
 
 class Closure(NamedTuple):
@@ -178,7 +181,7 @@ class Gatherer:
             except RemoteDamaged as error:
                 self._give_up(pack, error)
             else:
-                taken = filter(_is_data, came) if self._remote.is_data_only else came
+                taken = (one for one in came if one.is_harmless) if self._remote.is_data_only else came
                 yield from map(self._lighten, taken) if pack in whole else taken
 
     def _read_near(self, oid: Oid) -> Gathered | None:
@@ -191,7 +194,7 @@ class Gatherer:
         except RemoteDamaged as error:
             self._give_up(pack, error)
             return None
-        if self._remote.is_data_only and not _is_data(one):
+        if self._remote.is_data_only and not one.is_harmless:
             return None
         return self._lighten(one)
 
@@ -300,14 +303,6 @@ def _order(
             if is_whole[oid]:
                 objects.append(one)
     return Closure(objects, {target for target in targets if is_whole[target]})
-
-
-def _is_data(one: Gathered) -> bool:
-    """Tell whether an object may come from where only data is trusted: as ``sieve.py`` has it for a fetch."""
-    if one.data is None:
-        return True
-    node = decode_node(one.data)
-    return is_plain(node) if one.kind in _JUDGED else not (one.kind in _MAKERS and find_produced(node))
 
 
 def _needs(needs_content: NeedsContent, file: Node) -> bool:

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from redun.errors import ObjectError
 from redun.hashing import Oid
-from redun.objects.codec import decode_node
 from redun.objects.kinds import SOFT_LINK_KINDS, Kind
-from redun.objects.plain import find_produced, is_plain
 from redun.remotes.gather import Gathered, Gatherer
 from redun.remotes.ranges import read_objects
 from redun.remotes.reach import RemoteDamaged
@@ -39,8 +37,6 @@ _MAX_FAILURES = 64
 """In a damaged pack over there, so many times the part that cannot be read is looked for by halves."""
 
 _BLOB = int(Kind.BLOB)
-_JUDGED = frozenset({Kind.VALUE, Kind.EXPRESSION})
-_MAKERS = frozenset({Kind.CALL, Kind.REDUCTION})
 
 
 class AsksFor(Protocol):
@@ -224,7 +220,7 @@ class RemoteSource:
 
     def _sift(self, found: dict[Oid, Gathered]) -> list[Gathered]:
         """Return what may be taken of what was found."""
-        taken = [one for one in found.values() if not self._remote.is_data_only or _is_data(one)]
+        taken = [one for one in found.values() if not self._remote.is_data_only or one.is_harmless]
         if self._remote.gate.is_open or not taken:
             return taken
         vouched = self._find_vouched({one.oid: one for one in taken})
@@ -265,11 +261,3 @@ def _is_content(one: Gathered) -> bool:
 
 def _links(kind: int, data: bytes) -> tuple[Oid, ...]:
     return () if kind == _BLOB or kind in SOFT_LINK_KINDS else tuple(split_node(data)[0])
-
-
-def _is_data(one: Gathered) -> bool:
-    """Tell whether an object runs no code, and lets no run put files back."""
-    if one.data is None or one.kind == _BLOB:
-        return True
-    node = decode_node(one.data)
-    return is_plain(node) if one.kind in _JUDGED else not (one.kind in _MAKERS and find_produced(node))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from redun.hashing import Oid
+from redun.hashing import Oid, hash_blob
 from redun.objects.execution_records import ExecutionRecord
 from redun.objects.kinds import Kind
 from redun.objects.links import walk
@@ -310,6 +310,22 @@ def test_nothing_comes_that_is_not_trusted(there: Repository, here: Repository, 
     asking.bring(_root(made))
     (digest,) = [oid for oid, _, kind in made.objects if kind == Kind.BLOB]
     assert not here.store.has(digest)
+
+
+@pytest.mark.parametrize("limit", [0, gather.WHOLE_PACK_BYTES], ids=["ranges", "whole packs"])
+def test_bytes_are_trusted_where_only_data_is(
+    there: Repository, here: Repository, place: ProbedStorage, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """A value's own content is no node, and runs nothing; however its pack is read, it comes."""
+    made = _make(there, place, blobs=[b"content"])
+    monkeypatch.setattr(gather, "WHOLE_PACK_BYTES", limit)
+    remote = Remote("origin", place)
+    remote.is_data_only = True
+    asking = Asking(here, remote)
+    calls = [oid for oid, _, kind in made.objects if kind == Kind.CALL and oid != _root(made)]
+    assert sorted(asking.bring(*calls)) == sorted(calls)
+    assert here.store.get(hash_blob(b"content")) == b"content"
+    assert asking.warnings == []
 
 
 def test_where_signatures_are_required_nothing_is_asked(here: Repository, place: ProbedStorage) -> None:
