@@ -103,8 +103,8 @@ class Blobs:
                 return oid, size
             stream.seek(0)
             try:
-                self._storage.write(name, _iter_checked(stream, oid))
-            except _Changed:
+                self._storage.write(name, iter_checked(stream, oid))
+            except ContentDiffers:
                 continue
             self.unsynced.append(name)
             return oid, size
@@ -135,14 +135,15 @@ class Blobs:
                 yield Oid(bytes.fromhex(stem))
 
 
-class _Changed(Exception):
-    """The bytes copied are not those that were hashed; the storage drops what it was writing."""
+class ContentDiffers(Exception):
+    """The bytes copied are not those of a name; the storage drops what it was writing."""
 
 
-def _iter_checked(stream: BinaryIO, oid: Oid) -> Iterator[bytes]:
+def iter_checked(stream: BinaryIO, oid: Oid) -> Iterator[bytes]:
+    """Pass a stream on in pieces; raise ContentDiffers at its end when together they are not the content ``oid``."""
     hasher = blake3()
     while piece := stream.read(READ_SIZE_BYTES):
         hasher.update(piece)
         yield piece
     if hasher.digest() != oid:
-        raise _Changed
+        raise ContentDiffers

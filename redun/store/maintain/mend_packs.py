@@ -10,11 +10,10 @@ from itertools import chain
 from typing import BinaryIO
 
 from redun.errors import ObjectError
-from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_node
+from redun.hashing import Buffer, Oid, hash_blob, hash_node
 from redun.objects.kinds import Kind
-from redun.objects.oid import short
 from redun.store.base import ObjectCorrupt
-from redun.store.blobs import blob_name
+from redun.store.blobs import ContentDiffers, blob_name, iter_checked
 from redun.store.canonical import kind_of_node
 from redun.store.idx import Idx, check_idx
 from redun.store.maintain.salvage import Salvage
@@ -162,21 +161,10 @@ def is_whole(store: ObjectDb, oid: Oid) -> bool:
 def write_content(storage: Storage, oid: Oid, stream: BinaryIO) -> bool:
     """Put a large content in its place; tell whether it was, which it is not when it does not hash to its name."""
     try:
-        storage.write(blob_name(oid), _iter_checked(stream, oid))
-    except ObjectCorrupt:
+        storage.write(blob_name(oid), iter_checked(stream, oid))
+    except (ContentDiffers, ObjectCorrupt):
         return False
     return True
-
-
-def _iter_checked(stream: BinaryIO, oid: Oid) -> Iterator[bytes]:
-    from blake3 import blake3
-
-    hasher = blake3()
-    while piece := stream.read(READ_SIZE_BYTES):
-        hasher.update(piece)
-        yield piece
-    if hasher.digest() != oid:
-        raise ObjectCorrupt(oid, "an alternate", f"it does not hash to {short(oid)}")
 
 
 def _view(storage: Storage, name: str) -> Buffer:
