@@ -33,6 +33,11 @@ def parse_oid(text: str) -> Oid:
         raise BadOid(f"expected hex digits, found {text!r}") from None
 
 
+def is_file_stem(text: str) -> bool:
+    """Tell whether a file can be named by an oid so: its 64 hex digits, in lower case."""
+    return len(text) == HEX_DIGITS and not text.strip("0123456789abcdef")
+
+
 def is_prefix(text: str) -> bool:
     """Tell whether a text can be a prefix of an oid: 4 to 64 hex digits, either case."""
     return MIN_PREFIX_DIGITS <= len(text) <= HEX_DIGITS and all(c in "0123456789abcdefABCDEF" for c in text)

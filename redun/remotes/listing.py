@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from redun.hashing import Oid
-from redun.objects.oid import HEX_DIGITS
+from redun.objects.oid import is_file_stem
 from redun.store.condemned import is_condemned_list
 from redun.store.notes import is_note
 from redun.store.pack_format import FOLDER, IDX_SUFFIX, PACK_SUFFIX
@@ -30,7 +30,7 @@ def read_listing(entries: Iterable[Entry]) -> Listing:
     notes: list[str] = []
     for entry in entries:
         stem, dot, suffix = entry.name.removeprefix(f"{FOLDER}/").rpartition(".")
-        if len(stem) == HEX_DIGITS and not stem.strip("0123456789abcdef"):
+        if is_file_stem(stem):
             if dot + suffix == IDX_SUFFIX:
                 idxs.append(stem)
             elif dot + suffix == PACK_SUFFIX:

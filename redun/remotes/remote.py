@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar, cast
 
 from redun.hashing import Buffer, Oid, hash_blob
 from redun.objects.kinds import Kind
-from redun.objects.oid import HEX_DIGITS, is_prefix, parse_oid
+from redun.objects.oid import is_file_stem, parse_oid
 from redun.remotes.gate import Gate
 from redun.remotes.known_packs import KnownPacks
 from redun.remotes.reach import NotARemote, NothingThere, Reach, RemoteChanged, RemoteDamaged
@@ -194,7 +194,7 @@ class Remote:
         """Return the large contents there with their sizes in bytes; a request for each 1 000 of them."""
         with self._reach.reaching():
             found = ((entry.name.rpartition("/")[2], entry.size) for entry in self.storage.iter_entries(BLOBS))
-            return {parse_oid(stem): size for stem, size in found if is_prefix(stem) and len(stem) == HEX_DIGITS}
+            return {parse_oid(stem): size for stem, size in found if is_file_stem(stem)}
 
     def find_pack(self, oid: Oid) -> Oid | None:
         """Return a pack that holds an object, None when there is none."""

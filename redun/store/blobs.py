@@ -14,7 +14,7 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from redun.hashing import READ_SIZE_BYTES, Buffer, Oid, hash_blob, hash_stream
-from redun.objects.oid import HEX_DIGITS
+from redun.objects.oid import is_file_stem
 from redun.store.base import ObjectCorrupt
 from redun.store.storage import NameMissing, Storage
 
@@ -131,7 +131,7 @@ class Blobs:
         """Yield the names of all contents, or of those in the folder of the first two hex digits, in order."""
         for entry in self._storage.iter_entries(f"{FOLDER}/{digits}" if digits else FOLDER):
             stem = entry.name.rpartition("/")[2]
-            if len(stem) == HEX_DIGITS and not stem.strip("0123456789abcdef"):
+            if is_file_stem(stem):
                 yield Oid(bytes.fromhex(stem))
 
 

@@ -34,6 +34,7 @@ from redun.store.canonical import KIND_COUNT
 from redun.store.liveness import Clock, JournalHeader, describe_writer, now_us
 
 MAGIC = b"redun-journal 1\n"
+FOLDER = "objects/journal"
 SUFFIX = ".journal"
 RECORD_HEAD_SIZE = 9
 HEADER, NODE, BLOB, PACK = 0, 1, 2, 3

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from redun.hashing import Oid, hash_blob
 from redun.objects.codec import Node
-from redun.objects.oid import HEX_DIGITS
+from redun.objects.oid import is_file_stem
 from redun.once import once
 from redun.store.base import Candidate, ObjectCorrupt
 from redun.store.block_cache import BlockCache
@@ -256,7 +256,7 @@ class PackSet:
                 notes.append(entry.name)
                 continue
             stem = entry.name[len(FOLDER) + 1 :].removesuffix(PACK_SUFFIX)
-            if len(stem) == HEX_DIGITS and entry.name.endswith(PACK_SUFFIX) and not stem.strip("0123456789abcdef"):
+            if is_file_stem(stem) and entry.name.endswith(PACK_SUFFIX):
                 found.append((entry.modified_us, Oid(bytes.fromhex(stem))))
         self.notes.update(notes)
         self._lists = {one.name: self._lists.get(one.name) or read_condemned(self._storage, one) for one in lists}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from redun.errors import StoreError
 from redun.hashing import hash_blob
 from redun.store.format_file import FORMAT_NAME, has_format, write_format
+from redun.store.journal import FOLDER as JOURNALS
 from redun.store.local_storage import LocalStorage
 from redun.store.location import is_local, locate, open_storage
 from redun.store.ref_names import EXECUTIONS
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from redun.settings import RepositorySettings
     from redun.store.spooled_storage import SpooledStorage
 
-JOURNALS = "objects/journal"
 INNER_FOLDER = ".redun"
 _FOLDERS = (JOURNALS, "objects/pack", "objects/blob", EXECUTIONS)
 _MAX_READABLE = 40

@@ -30,6 +30,7 @@ from redun.store.base import ReadOnlyStore
 from redun.store.blobs import FOLDER as CONTENTS
 from redun.store.copies import PARTS_SUFFIX, Copies, is_whole, key_of_ref
 from redun.store.format_file import FORMAT_NAME
+from redun.store.journal import FOLDER as JOURNALS
 from redun.store.listings import REFS, Listings, folder_of
 from redun.store.local_storage import LocalStorage
 from redun.store.memory_storage import MemoryStorage
@@ -39,7 +40,6 @@ from redun.store.ranged import Ranged
 from redun.store.ref_names import REMOTES
 from redun.store.storage import Entry, NameMissing, RepositoryUnreachable, Sliced, Storage, check_name
 
-_JOURNALS = "objects/journal"
 WHOLE_BYTES = 16 << 20
 """A pack of this size or less is fetched as one, on the first question: a request costs as much as 2 MiB do."""
 MAX_REQUESTS = 16
@@ -257,7 +257,7 @@ class SpooledStorage(Storage):
     # -- the spool
 
     def _is_private(self, name: str) -> bool:
-        return name.startswith((f"{_JOURNALS}/", f"{REMOTES}/"))
+        return name.startswith((f"{JOURNALS}/", f"{REMOTES}/"))
 
     def _is_spooled(self, name: str) -> bool:
         return name.startswith(f"{CONTENTS}/") and self._spool.size(name) is not None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redun.objects.oid import BadOid, is_prefix, parse_oid, prefix_range, short
+from redun.objects.oid import BadOid, is_file_stem, is_prefix, parse_oid, prefix_range, short
 
 
 @given(st.binary(min_size=32, max_size=32))
@@ -21,6 +21,13 @@ def test_other_texts_are_no_oids(text):
     """Another length or another character is refused."""
     with pytest.raises(BadOid):
         parse_oid(text)
+
+
+@pytest.mark.parametrize("text", ["", "a" * 63, "a" * 65, "A" * 64, "g" * 64, "a" * 63 + "\n"])
+def test_other_texts_name_no_files(text):
+    """Files of ours have names of 64 digits in lower case; an object has one name."""
+    assert not is_file_stem(text)
+    assert is_file_stem("0123456789abcdef" * 4)
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(4, 64), st.binary(min_size=32, max_size=32))

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING
 
 from redun.hashing import Oid, hash_stream
 from redun.objects.kinds import Kind
-from redun.objects.oid import short
+from redun.objects.oid import is_file_stem, short
 from redun.store.blobs import FOLDER as BLOB_FOLDER
 from redun.store.blobs import blob_name
+from redun.store.journal import FOLDER as JOURNALS
 from redun.store.journal import RECORD_HEAD_SIZE, SUFFIX, decode_record
 from redun.store.journal_reader import JournalReader
 from redun.store.liveness import UNSEEN_WRITER_TIMEOUT_SECONDS, is_writer_alive, now_us
 from redun.store.maintain.findings import Findings, Problem, Severity
 from redun.store.maintain.fsck_objects import ObjectCheck
-from redun.store.maintain.fsck_strays import is_oid
 from redun.store.maintain.known import Known
 from redun.store.storage import NameMissing
 
 if TYPE_CHECKING:
     from redun.store.repository import Repository
 
-_JOURNALS = "objects/journal"
 _MAX_TAIL_BYTES = 1 << 20  # of a journal's end: as much is searched for records behind a broken one
 
 
@@ -53,7 +52,7 @@ class FileCheck:
         """Check the large contents."""
         for entry in self._storage.iter_entries(BLOB_FOLDER):
             stem = entry.name.rpartition("/")[2]
-            if not is_oid(stem) or blob_name(Oid(bytes.fromhex(stem))) != entry.name:
+            if not is_file_stem(stem) or blob_name(Oid(bytes.fromhex(stem))) != entry.name:
                 self._found.note("file", entry.name, "it does not belong here")
                 continue
             self.n_blobs += 1
@@ -77,7 +76,7 @@ class FileCheck:
 
     def check_journals(self) -> None:
         """Check the journals, and take in what is in them."""
-        for entry in self._storage.iter_entries(_JOURNALS):
+        for entry in self._storage.iter_entries(JOURNALS):
             if not entry.name.endswith(SUFFIX):
                 self._found.note("file", entry.name, "it does not belong here")
                 continue

@@ -14,7 +14,7 @@ from redun.errors import ObjectError
 from redun.hashing import Buffer, Oid, hash_blob
 from redun.objects.codec import NotCanonical
 from redun.objects.kinds import SOFT_LINK_KINDS, Kind
-from redun.objects.oid import short
+from redun.objects.oid import is_file_stem, short
 from redun.store.base import ObjectCorrupt
 from redun.store.canonical import split_node
 from redun.store.condemned import is_condemned_list
@@ -23,7 +23,7 @@ from redun.store.idx_proof import is_whole_idx
 from redun.store.maintain.findings import Findings, Problem
 from redun.store.maintain.fsck_objects import ObjectCheck
 from redun.store.maintain.fsck_proof import prove
-from redun.store.maintain.fsck_strays import is_oid, judge_strays
+from redun.store.maintain.fsck_strays import judge_strays
 from redun.store.maintain.known import WHOLE, Known, PackMarks
 from redun.store.notes import is_note
 from redun.store.pack import PackReader, rebuild_idx
@@ -99,7 +99,7 @@ class PackCheck:
             if is_condemned_list(name) or is_note(name):
                 continue
             stem, _, suffix = name.removeprefix(f"{PACK_FOLDER}/").rpartition(".")
-            if not is_oid(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
+            if not is_file_stem(stem) or f".{suffix}" not in (PACK_SUFFIX, IDX_SUFFIX, ".rev"):
                 self._found.note("file", name, "it does not belong here")
             elif f".{suffix}" == PACK_SUFFIX:
                 yield Oid(bytes.fromhex(stem))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from redun.hashing import Oid
-from redun.objects.oid import HEX_DIGITS
+from redun.objects.oid import is_file_stem
 from redun.store.base import ObjectCorrupt
 from redun.store.condemned import list_condemned
 from redun.store.idx import Idx
@@ -23,13 +23,8 @@ def judge_strays(repository: Repository, found: Findings, *, repair: bool) -> No
     there = {entry.name for entry in repository.storage.iter_entries(PACK_FOLDER)}
     for name in sorted(there):
         stem = name.removesuffix(IDX_SUFFIX)
-        if stem != name and is_oid(stem[len(PACK_FOLDER) + 1 :]) and stem + PACK_SUFFIX not in there:
+        if stem != name and is_file_stem(stem[len(PACK_FOLDER) + 1 :]) and stem + PACK_SUFFIX not in there:
             _judge(repository, name, found, repair=repair)
-
-
-def is_oid(stem: str) -> bool:
-    """Tell whether a text is the whole hex of a name."""
-    return len(stem) == HEX_DIGITS and not stem.strip("0123456789abcdef")
 
 
 def _judge(repository: Repository, name: str, found: Findings, *, repair: bool) -> None:

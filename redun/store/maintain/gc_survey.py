@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from redun.hashing import Oid
+from redun.objects.oid import is_file_stem
 from redun.store.blobs import FOLDER as BLOB_FOLDER
 from redun.store.condemned import Condemned, list_condemned
 from redun.store.maintain.gc_policy import GcRefused
@@ -28,7 +29,7 @@ class Survey:
         self.blob_entries = {
             Oid(bytes.fromhex(entry.name.rpartition("/")[2])): entry
             for entry in repository.storage.iter_entries(BLOB_FOLDER)
-            if _is_oid(entry.name.rpartition("/")[2])
+            if is_file_stem(entry.name.rpartition("/")[2])
         }
         self.lists = list_condemned(repository.storage)
         self.starts_elsewhere = _find_starts(repository) if repository.is_shared else []
@@ -91,7 +92,3 @@ def list_refs(repository: Repository) -> list[ExecutionRef]:
     except BadRef as error:
         raise GcRefused(repository.location, str(error)) from error
     return sorted(refs, key=lambda ref: ref.name, reverse=True)
-
-
-def _is_oid(text: str) -> bool:
-    return len(text) == 64 and not text.strip("0123456789abcdef")

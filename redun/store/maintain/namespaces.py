@@ -13,7 +13,7 @@ from redun.errors import StoreError
 from redun.hashing import Oid
 from redun.objects.codec import NotCanonical
 from redun.objects.kinds import Kind
-from redun.objects.oid import HEX_DIGITS
+from redun.objects.oid import is_file_stem
 from redun.store.base import ObjectCorrupt
 from redun.store.canonical import split_node
 from redun.store.pack import PackReader, rebuild_idx
@@ -64,7 +64,7 @@ def iter_outer_links(storage: Storage) -> Iterator[Oid]:
     for entry in storage.iter_entries(NAMESPACES):
         parts = entry.name.split("/", 2)
         stem = parts[-1].removeprefix(f"{FOLDER}/").removesuffix(PACK_SUFFIX)
-        if len(parts) == 3 and parts[2].endswith(PACK_SUFFIX) and len(stem) == HEX_DIGITS:
+        if len(parts) == 3 and parts[2].endswith(PACK_SUFFIX) and is_file_stem(stem):
             try:
                 yield from _iter_links(Subtree(storage, "/".join(parts[:2])), Oid(bytes.fromhex(stem)))
             except (ObjectCorrupt, NameMissing, NotCanonical, ValueError):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from redun.hashing import Oid
 from redun.objects.kinds import Kind
-from redun.objects.oid import HEX_DIGITS
+from redun.objects.oid import is_file_stem
 from redun.store.blobs import FOLDER as BLOB_FOLDER
+from redun.store.journal import FOLDER as JOURNALS
 from redun.store.maintain.mark import Marks
 from redun.store.pack_format import FOLDER as PACK_FOLDER
 from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX
@@ -19,7 +20,7 @@ from redun.store.pack_format import IDX_SUFFIX, PACK_SUFFIX
 if TYPE_CHECKING:
     from redun.store.repository import Repository
 
-_FOLDERS = {"objects/journal": "journals", "refs": "refs"}
+_FOLDERS = {JOURNALS: "journals", "refs": "refs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def measure_executions(repository: Repository, names: list[str]) -> Share:
     blob_sizes = {
         Oid(bytes.fromhex(entry.name.rpartition("/")[2])): entry.size
         for entry in repository.storage.iter_entries(BLOB_FOLDER)
-        if len(entry.name.rpartition("/")[2]) == HEX_DIGITS
+        if is_file_stem(entry.name.rpartition("/")[2])
     }
     needed, others = Marks(repository.store, blob_sizes), Marks(repository.store, blob_sizes)
     roots = [ref.object for ref in refs.values() if ref.object is not None]

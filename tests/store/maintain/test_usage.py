@@ -52,6 +52,15 @@ def test_what_an_execution_has_alone(repository):
     assert both.own_bytes == both.needed_bytes
 
 
+def test_a_strange_file_beside_contents_is_no_content(repository):
+    """Whatever it is called: an execution needs nothing of it."""
+    made = make_execution(repository.store, repository.refs, blobs=[LARGE])
+    before = measure_executions(repository, [made.ref.name])
+    (repository.path / "objects/blob/zz").mkdir(parents=True)
+    (repository.path / "objects/blob/zz" / ("z" * 64)).write_text("")
+    assert measure_executions(repository, [made.ref.name]) == before
+
+
 def test_condemned_packs_are_told(repository):
     """What waits for the end of the grace period still takes room."""
     make_execution(repository.store, repository.refs, 40, seed=0)
